@@ -1,0 +1,97 @@
+#include "base/text.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+namespace perilune {
+namespace {
+
+std::optional<double> parse_number(std::string_view text, std::string_view& rest) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (error != std::errc() || !(number >= 0) || !std::isfinite(number)) return std::nullopt;
+  rest = text.substr(static_cast<size_t>(end - text.data()));
+  return number;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t change = diagonal + (to_lower(a[i - 1]) == to_lower(b[j - 1]) ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+}
+
+std::string to_lower(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = to_lower(c);
+  return lower;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<uint64_t> parse_decimal(std::string_view text) {
+  uint64_t number = 0;
+  if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::optional<Duration> parse_duration(std::string_view text) {
+  std::string_view unit;
+  const auto number = parse_number(text, unit);
+  if (!number) return std::nullopt;
+  if (unit.empty() || unit == "s") return from_seconds(*number);
+  if (unit == "ms") return from_seconds(*number / 1000);
+  if (unit == "m") return from_seconds(*number * 60);
+  if (unit == "h") return from_seconds(*number * 3600);
+  return std::nullopt;
+}
+
+std::optional<uint64_t> parse_size(std::string_view text) {
+  std::string_view unit;
+  auto number = parse_number(text, unit);
+  if (!number) return std::nullopt;
+  if (unit == "k" || unit == "K") *number *= 1024;
+  else if (unit == "m" || unit == "M") *number *= 1024.0 * 1024;
+  else if (unit == "g" || unit == "G") *number *= 1024.0 * 1024 * 1024;
+  else if (!unit.empty()) return std::nullopt;
+  if (*number > 9e15) return std::nullopt;
+  return static_cast<uint64_t>(*number);
+}
+
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(word.size() / 2, 1) + 1;
+  for (const auto candidate : candidates) {
+    const size_t distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best = candidate;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+}  // namespace perilune

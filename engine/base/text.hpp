@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/time.hpp"
+
+namespace perilune {
+
+/// ASCII only: field names, hosts and tokens are compared without a locale (RFC 9110 section 5.1).
+constexpr char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+bool equal_ignoring_case(std::string_view a, std::string_view b);
+std::string to_lower(std::string_view text);
+
+/// Cuts spaces and tabs at both ends (optional white space, RFC 9110 section 5.6.3).
+std::string_view trim(std::string_view text);
+
+/// A whole decimal number with no sign and nothing around it; none when it does not fit.
+std::optional<uint64_t> parse_decimal(std::string_view text);
+
+/// "250ms", "5s", "1m", "1h", or plain seconds such as "0.5". None when it is something else.
+std::optional<Duration> parse_duration(std::string_view text);
+/// "16k", "1m", "2g" (powers of 1,024) or plain bytes. None when it is something else.
+std::optional<uint64_t> parse_size(std::string_view text);
+
+/// The candidate nearest to `word` by edit distance, empty when none is near enough to be meant.
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+
+}  // namespace perilune

@@ -1,0 +1,26 @@
+# What each room needs from the system. A room without sources yet has no target and is left alone.
+
+if(TARGET perilune_base)
+  find_package(spdlog REQUIRED)
+  target_link_libraries(perilune_base PUBLIC spdlog::spdlog)
+endif()
+
+if(TARGET perilune_http)
+  find_path(LLHTTP_INCLUDE llhttp.h PATHS /usr/share/include/llhttp REQUIRED)
+  find_path(LLHTTP_SOURCES llhttp.c PATHS /usr/share/llhttp REQUIRED)
+  add_library(llhttp STATIC ${LLHTTP_SOURCES}/llhttp.c ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c)
+  target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE})
+  target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+  target_compile_options(llhttp PRIVATE -O2)
+  target_link_libraries(perilune_http PRIVATE llhttp)
+endif()
+
+if(TARGET perilune_net)
+  pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+  target_link_libraries(perilune_net PUBLIC PkgConfig::CARES)
+endif()
+
+if(TARGET perilune_script)
+  pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit)
+  target_link_libraries(perilune_script PUBLIC PkgConfig::LUAJIT)
+endif()
