@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.hpp"
+
+/// Every default limit of the engine, each with its reason. Options of filters override those that name one.
+namespace perilune::limits {
+
+// HTTP heads
+inline constexpr size_t head_bytes_max = 64 * 1024;         // the largest cookies and tokens in use fit; more is abuse
+inline constexpr size_t head_fields_max = 200;              // browsers send about 20, gateways add about as many
+inline constexpr size_t request_line_bytes_max = 16 * 1024; // twice what browsers and common servers take
+inline constexpr size_t chunk_line_bytes_max = 4 * 1024;    // chunk extensions are unused; room for odd senders
+inline constexpr size_t interim_responses_max = 16;         // 1xx before an answer: 100, 103 and some; a flood is cut
+
+// buffers
+inline constexpr size_t chunk_bytes = 16 * 1024;            // one read of a typical head; 16 of them make a bulk read
+inline constexpr size_t bulk_read_chunks = 16;              // 256 KiB a read: bulk throughput is flat beyond
+inline constexpr size_t buffer_bytes_max = 256 * 1024;      // per direction: fills a 10 Gbit/s path with 0.2 ms delay
+inline constexpr size_t collected_body_bytes_max = 1024 * 1024;  // whole bodies held for a script
+inline constexpr size_t idle_chunks_max = 1024;             // 16 MiB of free chunks kept by a worker for reuse
+inline constexpr size_t drain_bytes_max = 64 * 1024;        // what is read and dropped to keep a connection in step
+inline constexpr size_t retry_body_bytes_max = 64 * 1024;   // body kept by reference for one retry
+
+// connections and queues
+inline constexpr size_t backlog = 4096;                     // bursts of new connections; the kernel caps it by somaxconn
+inline constexpr size_t pipelined_requests_max = 64;        // requests of one client connection in flight; then it waits
+inline constexpr size_t pool_queue_max = 1024;              // waiters for an upstream connection, per key
+inline constexpr size_t spare_descriptors = 8;              // kept free when descriptors run out, for logs and scripts
+inline constexpr Duration accept_pause = 100ms;             // how long accepting rests when descriptors ran out
+
+// times
+inline constexpr Duration head_timeout = 10s;               // a phone on a bad network needs 3 s for a head
+inline constexpr Duration client_idle_timeout = 60s;        // what browsers and other proxies keep
+inline constexpr Duration upstream_idle_timeout = 60s;      // at most what the common servers keep
+inline constexpr Duration connect_timeout = 5s;             // three SYNs: 0, 1 and 3 s
+inline constexpr Duration read_timeout = 60s;               // silence of an upstream that is asked something
+inline constexpr Duration write_timeout = 60s;              // no progress at all in sending
+inline constexpr Duration tunnel_idle_timeout = 1h;         // WebSockets are silent for long
+inline constexpr Duration queue_timeout = 5s;               // longer than that a client has given up
+inline constexpr Duration linger_timeout = 1s;              // for the client to read an error answer before the close
+inline constexpr Duration resolve_timeout = 5s;             // one retry of a DNS server at its usual 2 s
+
+// turns
+inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
+inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
+
+// scripts
+inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
+inline constexpr Duration script_stop_timeout = 5s;         // for hooks to unwind at exit
+
+}  // namespace perilune::limits

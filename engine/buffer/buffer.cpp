@@ -1,0 +1,173 @@
+#include "buffer/buffer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace perilune::buffer {
+namespace {
+
+// Less room than this is not worth a read of its own: the next chunk begins.
+constexpr size_t smallest_read = 2048;
+
+}  // namespace
+
+void Buffer::append(Slice slice) {
+  if (slice.empty()) return;
+  size_ += slice.size();
+  if (first_ < slices_.size() && slices_.back().continues_with(slice)) {
+    slices_.back().extend(slice.size());
+    return;
+  }
+  if (first_ == slices_.size()) {
+    slices_.clear();
+    first_ = 0;
+  } else if (first_ > 16 && first_ * 2 > slices_.size()) {
+    slices_.erase(slices_.begin(), slices_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+  slices_.push_back(std::move(slice));
+}
+
+void Buffer::append(Buffer&& other) {
+  if (empty()) {
+    *this = std::move(other);
+    return;
+  }
+  for (size_t i = other.first_; i < other.slices_.size(); ++i) append(std::move(other.slices_[i]));
+  other.clear();
+}
+
+void Buffer::write(std::string_view text, ChunkPool& pool) {
+  while (!text.empty()) {
+    Chunk* chunk = nullptr;
+    if (first_ < slices_.size()) {
+      Slice& last = slices_.back();
+      Chunk* candidate = last.chunk_;
+      // Ours to extend: the slice ends where the chunk's used part ends, so nobody has seen what follows. A
+      // ReadArena may hold the same chunk; it asks for the free part anew before each read.
+      if (last.offset_ + last.size_ == candidate->used && candidate->free_bytes() > 0) chunk = candidate;
+    }
+    if (!chunk) {
+      chunk = pool.take();
+      Slice fresh(chunk, 0, 0);
+      drop(chunk);
+      if (first_ == slices_.size()) {
+        slices_.clear();
+        first_ = 0;
+      }
+      slices_.push_back(std::move(fresh));
+    }
+    const size_t count = std::min(text.size(), chunk->free_bytes());
+    std::memcpy(chunk->free_begin(), text.data(), count);
+    chunk->used += static_cast<uint32_t>(count);
+    slices_.back().extend(count);
+    size_ += count;
+    text.remove_prefix(count);
+  }
+}
+
+Slice Buffer::take_slice() {
+  Slice slice = std::move(slices_[first_++]);
+  size_ -= slice.size();
+  if (first_ == slices_.size()) {
+    slices_.clear();
+    first_ = 0;
+  }
+  return slice;
+}
+
+Buffer Buffer::take(size_t count) {
+  Buffer front;
+  count = std::min(count, size_);
+  while (count > 0) {
+    if (slices_[first_].size() <= count) {
+      count -= slices_[first_].size();
+      front.append(take_slice());
+    } else {
+      front.append(slices_[first_].take_front(count));
+      size_ -= count;
+      count = 0;
+    }
+  }
+  return front;
+}
+
+void Buffer::drop_front(size_t count) {
+  count = std::min(count, size_);
+  while (count > 0) {
+    Slice& slice = slices_[first_];
+    if (slice.size() > count) {
+      slice.drop_front(count);
+      size_ -= count;
+      return;
+    }
+    count -= slice.size();
+    take_slice();
+  }
+}
+
+void Buffer::clear() {
+  slices_.clear();
+  first_ = 0;
+  size_ = 0;
+}
+
+void Buffer::release_memory() {
+  clear();
+  std::vector<Slice>().swap(slices_);
+}
+
+size_t Buffer::describe(std::span<iovec> entries) const {
+  const size_t count = std::min(entries.size(), slices_.size() - first_);
+  for (size_t i = 0; i < count; ++i) {
+    const Slice& slice = slices_[first_ + i];
+    entries[i] = {const_cast<char*>(slice.data()), slice.size()};
+  }
+  return count;
+}
+
+std::string Buffer::to_string() const {
+  std::string text;
+  text.reserve(size_);
+  for (const Slice& slice : slices()) text.append(slice.view());
+  return text;
+}
+
+Buffer buffer_of(std::string_view text, ChunkPool& pool) {
+  Buffer result;
+  result.write(text, pool);
+  return result;
+}
+
+std::span<const iovec> ReadArena::prepare(size_t more_chunks) {
+  if (!chunks_.empty() && chunks_.front()->capacity - chunks_.front()->used < smallest_read &&
+      chunks_.front()->used > 0) {
+    drop(chunks_.front());
+    chunks_.erase(chunks_.begin());
+  }
+  while (chunks_.size() < more_chunks + 1) chunks_.push_back(pool_.take());
+  entries_.clear();
+  for (size_t i = 0; i <= more_chunks; ++i) entries_.push_back({chunks_[i]->free_begin(), chunks_[i]->free_bytes()});
+  return entries_;
+}
+
+void ReadArena::commit(size_t count, Buffer& target) {
+  size_t finished = 0;
+  for (Chunk* chunk : chunks_) {
+    if (count == 0) break;
+    const size_t here = std::min(count, chunk->free_bytes());
+    target.append(Slice(chunk, chunk->used, static_cast<uint32_t>(here)));
+    chunk->used += static_cast<uint32_t>(here);
+    count -= here;
+    if (chunk->free_bytes() == 0) ++finished;
+  }
+  for (size_t i = 0; i < finished; ++i) drop(chunks_[i]);
+  chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(finished));
+}
+
+void ReadArena::release_memory() {
+  for (Chunk* chunk : chunks_) drop(chunk);
+  chunks_.clear();
+}
+
+}  // namespace perilune::buffer

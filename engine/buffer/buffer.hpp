@@ -1,0 +1,89 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "buffer/chunk.hpp"
+
+namespace perilune::buffer {
+
+/// A queue of slices. Appending, taking and splicing move references, never bytes; only `write` copies.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept
+      : slices_(std::move(other.slices_)), first_(std::exchange(other.first_, 0)),
+        size_(std::exchange(other.size_, 0)) {
+    other.slices_.clear();
+  }
+  Buffer& operator=(Buffer&& other) noexcept {
+    if (this != &other) {
+      slices_ = std::move(other.slices_);
+      other.slices_.clear();
+      first_ = std::exchange(other.first_, 0);
+      size_ = std::exchange(other.size_, 0);
+    }
+    return *this;
+  }
+  Buffer(const Buffer&) = default;
+  Buffer& operator=(const Buffer&) = default;
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+
+  /// Adds bytes at the end by reference.
+  void append(Slice slice);
+  void append(Buffer&& other);
+  /// Adds a copy of `text`, in the free part of the last chunk where it is ours to extend.
+  void write(std::string_view text, ChunkPool& pool);
+
+  /// Removes the first slice and returns it; the buffer must not be empty.
+  Slice take_slice();
+  /// Removes up to `count` bytes from the front and returns them.
+  Buffer take(size_t count);
+  void drop_front(size_t count);
+  void clear();
+  /// Gives the slice array back to the heap too: an idle connection keeps nothing.
+  void release_memory();
+
+  /// Describes the front of the buffer for a gather-write. Returns how many entries were filled.
+  size_t describe(std::span<iovec> entries) const;
+
+  std::string to_string() const;
+  std::span<const Slice> slices() const { return {slices_.data() + first_, slices_.size() - first_}; }
+
+ private:
+  std::vector<Slice> slices_;
+  size_t first_ = 0;
+  size_t size_ = 0;
+};
+
+/// A buffer that holds a copy of `text`.
+Buffer buffer_of(std::string_view text, ChunkPool& pool);
+
+/// Where sockets read to: small reads of one worker share a chunk, one after the other, so that a trickle of
+/// bytes does not pin a chunk per read.
+class ReadArena {
+ public:
+  explicit ReadArena(ChunkPool& pool) : pool_(pool) {}
+  ReadArena(const ReadArena&) = delete;
+  ReadArena& operator=(const ReadArena&) = delete;
+  ~ReadArena() { release_memory(); }
+
+  /// Room for a read: the rest of the current chunk, and `more_chunks` whole ones for bulk.
+  std::span<const iovec> prepare(size_t more_chunks);
+  /// Appends the `count` bytes that the read stored to `target`.
+  void commit(size_t count, Buffer& target);
+  void release_memory();
+
+ private:
+  ChunkPool& pool_;
+  std::vector<Chunk*> chunks_;
+  std::vector<iovec> entries_;
+};
+
+}  // namespace perilune::buffer

@@ -1,0 +1,47 @@
+#include "buffer/chunk.hpp"
+
+#include <new>
+
+#include "base/expect.hpp"
+
+namespace perilune::buffer {
+
+ChunkPool::~ChunkPool() {
+  PERILUNE_EXPECT(alive_ == 0, "every chunk is back when its pool ends");
+  while (free_) ::operator delete(std::exchange(free_, free_->next_free));
+}
+
+Chunk* ChunkPool::take() {
+  Chunk* chunk = free_;
+  if (chunk) {
+    free_ = chunk->next_free;
+    --idle_;
+  } else {
+    chunk = new (::operator new(sizeof(Chunk) + chunk_bytes_)) Chunk{};
+    chunk->pool = this;
+    chunk->capacity = static_cast<uint32_t>(chunk_bytes_);
+  }
+  chunk->references = 1;
+  chunk->used = 0;
+  ++alive_;
+  return chunk;
+}
+
+void ChunkPool::give_back(Chunk* chunk) {
+  --alive_;
+  if (idle_ >= idle_max_) {
+    ::operator delete(chunk);
+    return;
+  }
+  chunk->next_free = free_;
+  free_ = chunk;
+  ++idle_;
+}
+
+Slice Slice::take_front(size_t count) {
+  Slice front = sub(0, count);
+  drop_front(count);
+  return front;
+}
+
+}  // namespace perilune::buffer

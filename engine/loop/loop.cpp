@@ -1,0 +1,73 @@
+#include "loop/loop.hpp"
+
+namespace perilune::loop {
+
+Loop::~Loop() { finish_turn(); }
+
+void Loop::run_all(TaskList& tasks) {
+  while (!tasks.empty()) {
+    Task& task = tasks.front();
+    tasks.pop_front();
+    task.run_task();
+  }
+}
+
+void Loop::run_posted() {
+  if (!has_posted_.load(std::memory_order_acquire)) return;
+  std::vector<std::function<void()>> functions;
+  {
+    const std::lock_guard lock(posted_mutex_);
+    functions.swap(posted_);
+    has_posted_.store(false, std::memory_order_relaxed);
+  }
+  for (auto& function : functions) function();
+}
+
+void Loop::finish_turn() {
+  // A flush may fail and so cause tasks, tasks may cause writes, and what dies may cause both.
+  while (!deferred_.empty() || !dirty_.empty() || !dying_.empty()) {
+    run_all(deferred_);
+    while (deferred_.empty() && !dirty_.empty()) {
+      Task& task = dirty_.front();
+      dirty_.pop_front();
+      task.run_task();
+    }
+    if (deferred_.empty() && dirty_.empty()) {
+      dead_.swap(dying_);
+      dead_.clear();
+    }
+  }
+}
+
+void Loop::run_turn(Instant latest) {
+  ++turns_;
+  const bool has_work = !next_turn_.empty() || has_posted_.load(std::memory_order_acquire);
+  const Instant deadline = has_work ? Instant::min() : std::min(latest, timers_.next_deadline());
+  driver_.wait(deadline);
+  now_ = driver_.now();
+  driver_.dispatch();
+  run_posted();
+  timers_.advance(now_);
+  deferred_.splice(deferred_.end(), next_turn_);
+  finish_turn();
+}
+
+void Loop::run() {
+  while (!is_stopped()) run_turn();
+}
+
+void Loop::stop() {
+  stopped_.store(true, std::memory_order_relaxed);
+  driver_.wake();
+}
+
+void Loop::post(std::function<void()> function) {
+  {
+    const std::lock_guard lock(posted_mutex_);
+    posted_.push_back(std::move(function));
+    has_posted_.store(true, std::memory_order_release);
+  }
+  driver_.wake();
+}
+
+}  // namespace perilune::loop

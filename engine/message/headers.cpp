@@ -1,0 +1,189 @@
+#include "message/headers.hpp"
+
+#include <array>
+
+#include "base/text.hpp"
+
+namespace perilune::message {
+namespace {
+
+constexpr std::array<std::string_view, 20> known_names{
+    "",         "host",  "connection",         "content-length",      "transfer-encoding",
+    "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
+    "trailer",  "upgrade", "expect",           "date",                "content-encoding",
+    "etag",     "cookie",  "set-cookie",       "content-type",        "http2-settings"};
+
+Name check(Name candidate, std::string_view name) {
+  return equal_ignoring_case(known_names[static_cast<size_t>(candidate)], name) ? candidate : Name::Other;
+}
+
+// token characters, RFC 9110 section 5.6.2
+constexpr std::array<bool, 256> token_table = [] {
+  std::array<bool, 256> table{};
+  for (int c = '0'; c <= '9'; ++c) table[static_cast<size_t>(c)] = true;
+  for (int c = 'a'; c <= 'z'; ++c) table[static_cast<size_t>(c)] = true;
+  for (int c = 'A'; c <= 'Z'; ++c) table[static_cast<size_t>(c)] = true;
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) table[static_cast<size_t>(c)] = true;
+  return table;
+}();
+
+}  // namespace
+
+Name name_of(std::string_view name) {
+  // The length and the first letter leave at most one candidate.
+  const char c = name.empty() ? '\0' : to_lower(name.front());
+  switch (name.size()) {
+    case 2: return check(Name::Te, name);
+    case 4: return c == 'h' ? check(Name::Host, name) : c == 'd' ? check(Name::Date, name) : check(Name::ETag, name);
+    case 6: return c == 'e' ? check(Name::Expect, name) : check(Name::Cookie, name);
+    case 7: return c == 't' ? check(Name::Trailer, name) : check(Name::Upgrade, name);
+    case 10:
+      return c == 'c' ? check(Name::Connection, name)
+                      : c == 'k' ? check(Name::KeepAlive, name) : check(Name::SetCookie, name);
+    case 12: return check(Name::ContentType, name);
+    case 14: return c == 'h' ? check(Name::Http2Settings, name) : check(Name::ContentLength, name);
+    case 16: return c == 'p' ? check(Name::ProxyConnection, name) : check(Name::ContentEncoding, name);
+    case 17: return check(Name::TransferEncoding, name);
+    case 18: return check(Name::ProxyAuthenticate, name);
+    case 19: return check(Name::ProxyAuthorization, name);
+    default: return Name::Other;
+  }
+}
+
+std::string_view text_of(Name name) { return known_names[static_cast<size_t>(name)]; }
+
+const Headers::Entry* Headers::first(std::string_view name, Name id) const {
+  if (id != Name::Other && !has(id)) return nullptr;
+  for (const Entry& entry : entries_) {
+    if (entry.removed || entry.id != id) continue;
+    if (id != Name::Other || equal_ignoring_case(name_at(entry), name)) return &entry;
+  }
+  return nullptr;
+}
+
+std::optional<std::string_view> Headers::find(Name name) const {
+  const Entry* entry = first({}, name);
+  return entry ? std::optional(value_at(*entry)) : std::nullopt;
+}
+
+std::optional<std::string_view> Headers::find(std::string_view name) const {
+  const Entry* entry = first(name, name_of(name));
+  return entry ? std::optional(value_at(*entry)) : std::nullopt;
+}
+
+std::vector<std::string_view> Headers::all(std::string_view name) const {
+  std::vector<std::string_view> values;
+  each([&](std::string_view field, std::string_view value, Name) {
+    if (equal_ignoring_case(field, name)) values.push_back(value);
+  });
+  return values;
+}
+
+bool Headers::has_token(Name name, std::string_view token) const {
+  bool found = false;
+  each_of(name, [&](std::string_view value) {
+    while (!value.empty() && !found) {
+      const size_t comma = value.find(',');
+      found = equal_ignoring_case(trim(value.substr(0, comma)), token);
+      value = comma == std::string_view::npos ? std::string_view() : value.substr(comma + 1);
+    }
+  });
+  return found;
+}
+
+uint32_t Headers::store(std::string_view text) {
+  const auto begin = static_cast<uint32_t>(text_.size());
+  // The text may be a view into this very block.
+  if (text.data() >= text_.data() && text.data() < text_.data() + text_.size()) {
+    text_.append(std::string(text));
+  } else {
+    text_.append(text);
+  }
+  return begin;
+}
+
+void Headers::add(std::string_view name, std::string_view value, Name id) {
+  const auto name_size = static_cast<uint32_t>(name.size());
+  const auto value_size = static_cast<uint32_t>(value.size());
+  const uint32_t name_begin = store(name);
+  const uint32_t value_begin = store(value);
+  entries_.push_back({name_begin, name_size, value_begin, value_size, id, false});
+  present_ |= bit(id);
+  ++live_;
+}
+
+void Headers::set(std::string_view name, std::string_view value) {
+  const Name id = name_of(name);
+  auto* entry = const_cast<Entry*>(first(name, id));
+  if (!entry) {
+    add(name, value, id);
+    return;
+  }
+  entry->value_size = static_cast<uint32_t>(value.size());
+  entry->value_begin = store(value);
+  for (Entry* other = entry + 1; other != entries_.data() + entries_.size(); ++other) {
+    if (other->removed || other->id != id) continue;
+    if (id == Name::Other && !equal_ignoring_case(name_at(*other), name)) continue;
+    other->removed = true;
+    --live_;
+  }
+}
+
+size_t Headers::remove(std::string_view name) {
+  const Name id = name_of(name);
+  if (id != Name::Other) return remove(id);
+  size_t count = 0;
+  for (Entry& entry : entries_) {
+    if (entry.removed || entry.id != Name::Other || !equal_ignoring_case(name_at(entry), name)) continue;
+    entry.removed = true;
+    ++count;
+  }
+  live_ -= static_cast<uint32_t>(count);
+  return count;
+}
+
+size_t Headers::remove(Name name) {
+  if (!has(name)) return 0;
+  size_t count = 0;
+  for (Entry& entry : entries_) {
+    if (entry.removed || entry.id != name) continue;
+    entry.removed = true;
+    ++count;
+  }
+  present_ &= ~bit(name);
+  live_ -= static_cast<uint32_t>(count);
+  return count;
+}
+
+void Headers::clear() {
+  text_.clear();
+  entries_.clear();
+  present_ = 0;
+  live_ = 0;
+}
+
+std::optional<Headers::Field> Headers::at(size_t index) const {
+  for (const Entry& entry : entries_) {
+    if (entry.removed) continue;
+    if (index-- == 0) return Field{name_at(entry), value_at(entry), entry.id};
+  }
+  return std::nullopt;
+}
+
+bool is_token_char(char c) { return token_table[static_cast<unsigned char>(c)]; }
+
+bool is_valid_name(std::string_view name) {
+  for (const char c : name)
+    if (!is_token_char(c)) return false;
+  return !name.empty();
+}
+
+bool is_valid_value(std::string_view value) {
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && byte != '\t') || byte == 0x7f) return false;
+  }
+  return true;
+}
+
+}  // namespace perilune::message

@@ -1,0 +1,136 @@
+#pragma once
+
+#include <sys/uio.h>
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/object.hpp"
+#include "base/time.hpp"
+#include "net/address.hpp"
+
+namespace perilune::net {
+
+/// What one read or write came to.
+struct Transfer {
+  enum class Status : uint8_t {
+    Done,     // `bytes` moved; more may be possible at once
+    Blocked,  // nothing more now: a callback will say when
+    Ended,    // read: the peer has sent its last byte (FIN)
+    Failed,   // the connection is gone; `code` tells Reset or another
+  };
+  Status status = Status::Blocked;
+  size_t bytes = 0;
+  ErrorCode code = ErrorCode::Reset;
+};
+
+/// Told by a Stream, from within Driver::dispatch only, never from within a call to the stream.
+class StreamHandler {
+ public:
+  /// Bytes, an end or an error wait: read until Blocked, Ended or Failed, or leave it and read later: the
+  /// stream does not call again for what it told already (edge-triggered).
+  virtual void on_readable() = 0;
+  /// Writing is possible again after a Blocked write.
+  virtual void on_writable() = 0;
+
+ protected:
+  ~StreamHandler() = default;
+};
+
+/// A connected byte stream (TCP or unix), without buffers of its own. Closing is the destructor's work.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// Must be set before the loop's next turn. The handler outlives the stream or is replaced.
+  virtual void set_handler(StreamHandler* handler) = 0;
+
+  /// Reads once. A Done with fewer bytes than there was room for may be followed by Blocked without a system
+  /// call; when the kernel announced an end or an error with the data, the next read goes to it.
+  virtual Transfer read(std::span<const iovec> room) = 0;
+  /// Writes once, gathering; Done may be partial.
+  virtual Transfer write(std::span<const iovec> data) = 0;
+  /// Sends FIN after what was written; reading goes on.
+  virtual void shutdown_write() = 0;
+  /// Makes the coming close a reset (RST, linger 0), so that the peer cannot take a cut for an end.
+  virtual void reset_on_close() = 0;
+  virtual Address local() const = 0;
+  virtual Address peer() const = 0;
+};
+
+/// Told of accepted connections, from within Driver::dispatch.
+class ListenHandler {
+ public:
+  virtual void on_accept(std::unique_ptr<Stream> stream) = 0;
+  /// Descriptors ran out: accepting rests for limits::accept_pause and goes on by itself.
+  virtual void on_accept_paused(const Error& error) = 0;
+
+ protected:
+  ~ListenHandler() = default;
+};
+
+/// A listening socket of one worker. Its destructor accepts what the kernel has completed already, hands it
+/// out, and closes.
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// The bound address, with the real port where 0 was asked for.
+  virtual Address local() const = 0;
+  /// Stops and resumes accepting (at a connection limit); the backlog keeps newcomers meanwhile.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+};
+
+struct ListenOptions {
+  int backlog = 4096;
+};
+
+/// Told how a connect ended, once, from within Driver::dispatch.
+class ConnectHandler {
+ public:
+  /// Errors (Side::Upstream): ConnectFailure, Resources.
+  virtual void on_connected(Result<std::unique_ptr<Stream>> stream) = 0;
+
+ protected:
+  ~ConnectHandler() = default;
+};
+
+class ResolveHandler {
+ public:
+  /// Addresses with the asked port, in the order to try. Errors (Side::Upstream): ResolveFailure.
+  virtual void on_resolved(Result<std::vector<Address>> addresses) = 0;
+
+ protected:
+  ~ResolveHandler() = default;
+};
+
+/// Something under way; destroying it calls it off, and its handler is not told.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+};
+
+struct ConnectOptions {
+  /// Local address to bind; empty host: the kernel's choice.
+  Address bind = {};
+};
+
+/// The network as one worker sees it. Two implementations: the kernel's (AsioNetwork) and a simulated one (sim).
+/// Everything above stands on this seam.
+class Network {
+ public:
+  virtual ~Network() = default;
+
+  /// Binds and listens. `address` must not need resolving. Errors (Side::Engine): Resources with the system's
+  /// sentence (in use, not permitted, not available).
+  virtual Result<std::unique_ptr<Listener>> listen(const Address& address, const ListenOptions& options,
+                                                   ListenHandler& handler) = 0;
+  /// Begins one connection attempt to a resolved address. It has no deadline: who dials destroys the operation.
+  virtual std::unique_ptr<Operation> connect(const Address& address, const ConnectOptions& options,
+                                             ConnectHandler& handler) = 0;
+  /// Looks up A and AAAA of a name. The answer comes in a later turn, also for a literal address.
+  virtual std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler) = 0;
+};
+
+}  // namespace perilune::net
