@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <vector>
+
+namespace perilune {
+
+/// Memory for objects of one size, kept by their thread for reuse: `operator new` and `delete` of a class whose
+/// objects come and go with every request. At most `idle_max` are kept; more go back to the heap.
+template <typename T, size_t idle_max = 1024>
+class PooledMemory {
+ public:
+  static void* take() {
+    auto& free = list().blocks;
+    if (free.empty()) return ::operator new(sizeof(T));
+    void* block = free.back();
+    free.pop_back();
+    return block;
+  }
+  static void give_back(void* block) {
+    auto& free = list().blocks;
+    if (free.size() >= idle_max) ::operator delete(block);
+    else free.push_back(block);
+  }
+
+ private:
+  struct FreeList {
+    FreeList() { blocks.reserve(idle_max); }
+    ~FreeList() {
+      for (void* block : blocks) ::operator delete(block);
+    }
+    std::vector<void*> blocks;
+  };
+  static FreeList& list() {
+    thread_local FreeList free;
+    return free;
+  }
+};
+
+/// Gives a final class pooled operator new and delete.
+template <typename T>
+class Pooled {
+ public:
+  static void* operator new(size_t) { return PooledMemory<T>::take(); }
+  static void operator delete(void* block) { PooledMemory<T>::give_back(block); }
+};
+
+}  // namespace perilune

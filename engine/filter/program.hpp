@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "filter/registry.hpp"
+
+namespace perilune::filter {
+
+/// One `listen` of a script.
+struct ListenPlan {
+  net::Address address;
+  Options options;
+  Ref<flow::PipelinePlan> pipeline;
+  Place place;
+};
+
+/// What loading a script gives: its entrances and pipelines, linked and checked. It lives as long as it runs.
+struct Program {
+  std::vector<ListenPlan> listens;
+  /// One scope for each file of the script.
+  std::vector<Ref<PipelineScope>> scopes;
+  /// Every pipeline there is, anonymous ones too, in the order of definition.
+  std::vector<Ref<flow::PipelinePlan>> pipelines;
+
+  /// Checks what can only be checked when all is there: names, that somebody answers, that only one does.
+  /// Errors (Side::Script): a sentence with file:line.
+  Result<void> check() const;
+};
+
+/// The graph of a program: pipelines and what leads where. `mermaid` for Mermaid's flowchart text.
+std::string graph_text(const Program& program);
+std::string graph_mermaid(const Program& program);
+
+}  // namespace perilune::filter

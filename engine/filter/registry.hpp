@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/place.hpp"
+#include "base/time.hpp"
+#include "base/value.hpp"
+#include "flow/hook.hpp"
+#include "flow/pipeline.hpp"
+#include "net/network.hpp"
+
+namespace perilune::filter {
+
+class PipelineScope;
+
+/// What filters of one worker stand on.
+struct Services {
+  flow::Runtime& runtime;
+  net::Network& network;
+};
+
+/// What an argument or option may be. Several are joined with |.
+enum Accepts : uint32_t {
+  Function = 1 << 0,   // a Ref<flow::Hook>
+  Text = 1 << 1,       // a string
+  Number = 1 << 2,     // any finite number
+  Boolean = 1 << 3,
+  MessageObject = 1 << 4,   // a Ref<flow::Message>
+  PipelineObject = 1 << 5,  // a Ref<flow::PipelinePlan>; a pipeline's name is accepted too and resolved
+  Time = 1 << 6,       // seconds or "5s"; false and math.huge mean never. Stored in seconds, never = infinity
+  Size = 1 << 7,       // bytes or "16k". Stored as a number of bytes
+  Count = 1 << 8,      // a whole number of at least 0
+  TextList = 1 << 9,   // a list of strings
+  Anything = 1 << 10,  // any value, a table by its identity
+};
+
+/// One positional argument of a filter.
+struct ArgumentSpec {
+  std::string_view name;
+  uint32_t accepts;
+  bool is_required = true;
+};
+
+/// One named option.
+struct OptionSpec {
+  std::string_view name;
+  uint32_t accepts;
+  /// For Text: the words that are allowed, separated by '|'; empty for any.
+  std::string_view choices = {};
+};
+
+/// A value given by the script, checked against its spec. Lists are in `list`.
+struct Argument {
+  Value value;
+  std::vector<Value> list;
+
+  bool is_given() const { return !value.is_nil() || !list.empty(); }
+  flow::Hook* hook() const { return value.object_as<flow::Hook>(); }
+};
+
+/// Options of one call by name. Absent ones give the fallback.
+class Options {
+ public:
+  void set(std::string_view name, Argument argument);
+  const Argument* find(std::string_view name) const;
+  Duration time(std::string_view name, Duration fallback) const;
+  /// Like time(), with Duration::max() for never.
+  uint64_t size(std::string_view name, uint64_t fallback) const;
+  uint64_t count(std::string_view name, uint64_t fallback) const;
+  bool boolean(std::string_view name, bool fallback) const;
+  std::string_view text(std::string_view name, std::string_view fallback) const;
+  Ref<flow::Hook> hook(std::string_view name) const;
+
+ private:
+  std::vector<std::pair<std::string_view, Argument>> values_;  // names point into specs
+};
+
+struct FilterSpec;
+
+/// One call of a filter's method in a script, with arguments checked against the spec.
+struct FilterCall {
+  const FilterSpec& spec;
+  Services& services;
+  Place place;
+  std::vector<Argument> arguments;  // as many as the spec has; absent ones are nil
+  Options options;
+  /// The named pipelines of the script's file.
+  Ref<PipelineScope> scope;
+  /// The pipeline that the filter is added to.
+  Ref<flow::PipelinePlan> pipeline;
+};
+
+/// A filter as scripts may call it: the one description from which arguments are checked and documentation and
+/// editor annotations are compared.
+struct FilterSpec {
+  /// As the script calls it; "listen" is among them though it is an entrance.
+  std::string_view name;
+  std::span<const ArgumentSpec> arguments;
+  std::span<const OptionSpec> options;
+  /// Builds the plan. Errors (Side::Script) say what is wrong with the arguments in a sentence.
+  Result<std::unique_ptr<flow::FilterPlan>> (*make)(FilterCall& call);
+};
+
+/// Every filter there is, by name.
+std::span<const FilterSpec> filter_specs();
+const FilterSpec* find_filter(std::string_view name);
+/// The options of the entrance `listen`.
+std::span<const OptionSpec> listen_options();
+
+/// Checks one value against what is accepted and brings it into its stored form. Errors (Side::Script): a
+/// sentence such as `expects a number of seconds or "5s", got a table`.
+Result<Value> check_value(uint32_t accepts, std::string_view choices, Value value);
+/// What is accepted, in words: "a function or a string".
+std::string describe(uint32_t accepts);
+
+/// The named pipelines of one file. A name may be referred to before it is defined.
+class PipelineScope final : public Object {
+ public:
+  explicit PipelineScope(flow::Runtime& runtime) : runtime_(runtime) {}
+
+  /// The pipeline of that name for reference; made empty when it is not there yet.
+  Ref<flow::PipelinePlan> refer(std::string_view name, const Place& place);
+  /// Defines it. Errors (Side::Script): it is defined already, and where.
+  Result<Ref<flow::PipelinePlan>> define(std::string_view name, const Place& place);
+  /// At run time: null when there is none.
+  flow::PipelinePlan* find(std::string_view name) const;
+  /// After loading: the first name that is referred to and not defined, with the nearest defined one.
+  Result<void> check() const;
+  std::vector<std::string_view> names() const;
+  std::string_view nearest_to(std::string_view name) const;
+
+ private:
+  struct Entry {
+    std::string name;
+    Ref<flow::PipelinePlan> plan;
+    Place place;
+    bool is_defined;
+  };
+  Entry* entry(std::string_view name);
+  const Entry* entry(std::string_view name) const;
+
+  flow::Runtime& runtime_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace perilune::filter

@@ -1,0 +1,180 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/object.hpp"
+#include "base/place.hpp"
+#include "buffer/buffer.hpp"
+#include "flow/context.hpp"
+#include "flow/event.hpp"
+#include "flow/hook.hpp"
+#include "flow/valve.hpp"
+#include "loop/loop.hpp"
+
+namespace perilune::flow {
+
+class Filter;
+class Pipeline;
+class PipelinePlan;
+
+/// What every pipeline of a worker stands on.
+struct Runtime {
+  loop::Loop& loop;
+  buffer::ChunkPool& chunks;
+  buffer::ReadArena& arena;
+};
+
+/// Which part of its pipeline a filter belongs to: before the answering filter it sees requests, behind it what
+/// comes back.
+enum class FlowSide : uint8_t { Request, Response };
+
+/// The recipe of one filter: its options, and where the script asked for it. Constant after linking.
+class FilterPlan {
+ public:
+  virtual ~FilterPlan() = default;
+  virtual std::unique_ptr<Filter> make() const = 0;
+  /// This filter gives the answer: what is behind it sees responses.
+  virtual bool answers() const { return false; }
+  /// Pipelines that this filter leads to, for graphs and checks.
+  virtual void each_target(const std::function<void(const PipelinePlan&)>&) const {}
+
+  /// As the script calls it, e.g. "muxHTTP".
+  std::string name;
+  Place place;
+  FlowSide side = FlowSide::Request;
+};
+
+/// The recipe of a pipeline and the instances that are free for reuse. One per worker.
+class PipelinePlan final : public Object {
+ public:
+  PipelinePlan(Runtime& runtime, std::string name, Place place);
+  ~PipelinePlan() override;
+
+  void add(std::unique_ptr<FilterPlan> filter);
+  const std::vector<std::unique_ptr<FilterPlan>>& filters() const { return filters_; }
+  /// Empty for an anonymous one.
+  const std::string& name() const { return name_; }
+  const Place& place() const { return place_; }
+  Runtime& runtime() const { return runtime_; }
+  /// True when a filter in it gives the answer.
+  bool answers() const;
+
+  /// Instances that run now; 0 when everything ended clean.
+  size_t alive() const { return alive_; }
+
+ private:
+  friend class Pipeline;
+  Runtime& runtime_;
+  std::string name_;
+  Place place_;
+  std::vector<std::unique_ptr<FilterPlan>> filters_;
+  std::vector<Pipeline*> free_;
+  size_t alive_ = 0;
+};
+
+/// Where a pipeline is plugged in.
+struct PipelineEnds {
+  /// Held by the pipeline when it has enough; whoever feeds it watches.
+  Valve& input;
+  /// Held by the consumer; the filter that answers watches.
+  Valve& output;
+  /// Takes what comes out. May end the pipeline from within.
+  Sink& sink;
+};
+
+/// A running pipeline. Its owner feeds it with on_event and ends it; after end() nothing comes out any more, and
+/// when the turn is over the instance goes back to its plan.
+class Pipeline final : public Object, public Sink {
+ public:
+  static Ref<Pipeline> start(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends);
+
+  void on_event(Event&& event) override;
+  /// Ends it, exactly once: first all waits are called off and everything inside ends (`on_stop`), then the end
+  /// handlers run (`on_end`), from the last filter to the first. `error` says what cut it, null when it ended well.
+  void end(const Error* error);
+  bool is_ended() const { return state_ != State::Running; }
+
+  Context& context() const { return *context_; }
+  Ref<Context> share_context() const { return context_; }
+  Valve& input_valve() const { return *input_; }
+  Valve& output_valve() const { return *output_; }
+  const PipelinePlan& plan() const { return plan_; }
+  Runtime& runtime() const { return plan_.runtime(); }
+
+ private:
+  friend class Filter;
+  friend class PipelinePlan;
+  enum class State : uint8_t { Free, Running, Ended };
+  /// Takes what the last filter gives.
+  class Outlet final : public Sink {
+   public:
+    explicit Outlet(Pipeline& pipeline) : pipeline_(pipeline) {}
+    void on_event(Event&& event) override {
+      if (pipeline_.state_ == State::Running) pipeline_.sink_->on_event(std::move(event));
+    }
+
+   private:
+    Pipeline& pipeline_;
+  };
+
+  explicit Pipeline(PipelinePlan& plan);
+  ~Pipeline() override;
+  void on_unreferenced() noexcept override;
+
+  PipelinePlan& plan_;
+  Ref<PipelinePlan> plan_while_running_;
+  std::vector<std::unique_ptr<Filter>> filters_;
+  Outlet outlet_;
+  Ref<Context> context_;
+  Valve* input_ = nullptr;
+  Valve* output_ = nullptr;
+  Sink* sink_ = nullptr;
+  Sink* answer_sink_ = nullptr;
+  State state_ = State::Free;
+};
+
+/// One step of a running pipeline. State lives in members, configuration in the plan; instances are reused, so
+/// on_reset brings every member back to what the constructor made.
+class Filter : public Sink {
+ public:
+  virtual ~Filter() = default;
+
+ protected:
+  /// The pipeline begins, before any event: sessions start here, and relays dial here.
+  virtual void on_start() {}
+  /// The pipeline is over: call off waits, end sub-pipelines. Nothing may be output from here on.
+  virtual void on_stop() {}
+  /// Called once after every filter was stopped, with what cut the pipeline or null.
+  virtual void on_end(const Error*) {}
+  virtual void on_reset() {}
+
+  /// Gives an event to the next filter, or out of the pipeline behind the last one.
+  void output(Event&& event) { next_->on_event(std::move(event)); }
+  /// Gives an early answer: it comes out behind the filter that answers in this pipeline.
+  void answer(Event&& event) { pipeline_->answer_sink_->on_event(std::move(event)); }
+  /// Gives up: what is behind sees this direction cut.
+  void fail(Error error);
+
+  Pipeline& pipeline() const { return *pipeline_; }
+  Context& context() const { return pipeline_->context(); }
+  loop::Loop& loop() const { return pipeline_->runtime().loop; }
+  buffer::ChunkPool& chunks() const { return pipeline_->runtime().chunks; }
+  bool is_ended() const { return pipeline_->is_ended(); }
+  /// The valve of the direction that this filter's input belongs to.
+  Valve& input_valve() const {
+    return side_ == FlowSide::Request ? pipeline_->input_valve() : pipeline_->output_valve();
+  }
+  Valve& output_valve() const { return pipeline_->output_valve(); }
+
+ private:
+  friend class Pipeline;
+  Pipeline* pipeline_ = nullptr;
+  Sink* next_ = nullptr;
+  FlowSide side_ = FlowSide::Request;
+};
+
+}  // namespace perilune::flow
