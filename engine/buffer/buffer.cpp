@@ -48,9 +48,8 @@ void Buffer::write(std::string_view text, ChunkPool& pool) {
       if (last.offset_ + last.size_ == candidate->used && candidate->free_bytes() > 0) chunk = candidate;
     }
     if (!chunk) {
-      chunk = pool.take();
-      Slice fresh(chunk, 0, 0);
-      drop(chunk);
+      chunk = pool.tail();
+      Slice fresh(chunk, chunk->used, 0);
       if (first_ == slices_.size()) {
         slices_.clear();
         first_ = 0;
@@ -140,6 +139,8 @@ Buffer buffer_of(std::string_view text, ChunkPool& pool) {
 }
 
 std::span<const iovec> ReadArena::prepare(size_t more_chunks) {
+  // When nobody looks at the chunk any more it is filled from its begin again: it is in the cache.
+  if (!chunks_.empty() && chunks_.front()->references == 1) chunks_.front()->used = 0;
   if (!chunks_.empty() && chunks_.front()->capacity - chunks_.front()->used < smallest_read &&
       chunks_.front()->used > 0) {
     drop(chunks_.front());
@@ -151,18 +152,17 @@ std::span<const iovec> ReadArena::prepare(size_t more_chunks) {
   return entries_;
 }
 
-void ReadArena::commit(size_t count, Buffer& target) {
-  size_t finished = 0;
-  for (Chunk* chunk : chunks_) {
-    if (count == 0) break;
-    const size_t here = std::min(count, chunk->free_bytes());
-    target.append(Slice(chunk, chunk->used, static_cast<uint32_t>(here)));
-    chunk->used += static_cast<uint32_t>(here);
-    count -= here;
-    if (chunk->free_bytes() == 0) ++finished;
+Slice ReadArena::next_committed(size_t& count) {
+  Chunk* chunk = chunks_.front();
+  const size_t here = std::min(count, chunk->free_bytes());
+  Slice slice(chunk, chunk->used, static_cast<uint32_t>(here));
+  chunk->used += static_cast<uint32_t>(here);
+  count -= here;
+  if (chunk->free_bytes() == 0) {
+    chunks_.erase(chunks_.begin());
+    drop(chunk);
   }
-  for (size_t i = 0; i < finished; ++i) drop(chunks_[i]);
-  chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(finished));
+  return slice;
 }
 
 void ReadArena::release_memory() {

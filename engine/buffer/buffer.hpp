@@ -76,11 +76,17 @@ class ReadArena {
 
   /// Room for a read: the rest of the current chunk, and `more_chunks` whole ones for bulk.
   std::span<const iovec> prepare(size_t more_chunks);
-  /// Appends the `count` bytes that the read stored to `target`.
-  void commit(size_t count, Buffer& target);
+  /// Gives the `count` bytes that the read stored to `take`, a slice at a time. `take` may do anything but read.
+  template <typename Take>
+  void commit(size_t count, Take&& take) {
+    while (count > 0) take(next_committed(count));
+  }
   void release_memory();
 
  private:
+  /// The next slice of what was read; lowers `count` by its size.
+  Slice next_committed(size_t& count);
+
   ChunkPool& pool_;
   std::vector<Chunk*> chunks_;
   std::vector<iovec> entries_;

@@ -7,6 +7,7 @@
 namespace perilune::buffer {
 
 ChunkPool::~ChunkPool() {
+  if (tail_) drop(tail_);
   PERILUNE_EXPECT(alive_ == 0, "every chunk is back when its pool ends");
   while (free_) ::operator delete(std::exchange(free_, free_->next_free));
 }
@@ -25,6 +26,13 @@ Chunk* ChunkPool::take() {
   chunk->used = 0;
   ++alive_;
   return chunk;
+}
+
+Chunk* ChunkPool::tail() {
+  if (tail_ && tail_->references == 1) tail_->used = 0;  // nobody else looks at it: begin again, it is in the cache
+  if (tail_ && tail_->free_bytes() == 0) drop(std::exchange(tail_, nullptr));
+  if (!tail_) tail_ = take();
+  return tail_;
 }
 
 void ChunkPool::give_back(Chunk* chunk) {

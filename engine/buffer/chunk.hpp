@@ -37,8 +37,10 @@ class ChunkPool {
   /// An empty chunk with one reference, the caller's.
   Chunk* take();
   size_t chunk_bytes() const { return chunk_bytes_; }
-  /// Chunks that someone holds; 0 when a worker has ended clean.
-  size_t alive() const { return alive_; }
+  /// The chunk that small writes of all buffers share, one behind the other; it has room for at least one byte.
+  Chunk* tail();
+  /// Chunks that someone besides the pool holds; 0 when a worker has ended clean.
+  size_t alive() const { return alive_ - (tail_ && tail_->references == 1 ? 1 : 0); }
   size_t idle() const { return idle_; }
 
  private:
@@ -48,6 +50,7 @@ class ChunkPool {
   const size_t chunk_bytes_;
   const size_t idle_max_;
   Chunk* free_ = nullptr;
+  Chunk* tail_ = nullptr;
   size_t idle_ = 0;
   size_t alive_ = 0;
 };

@@ -57,6 +57,12 @@ UpstreamInfo* Context::upstream() const {
   return nullptr;
 }
 
+ExchangeControl* Context::control() const {
+  for (const Context* context = this; context; context = context->parent_.get())
+    if (context->request_) return context->control_;
+  return nullptr;
+}
+
 UpstreamInfo& Context::make_upstream() {
   if (!upstream_) upstream_ = std::make_unique<UpstreamInfo>();
   return *upstream_;

@@ -41,7 +41,7 @@ Pipeline::Pipeline(PipelinePlan& plan) : plan_(plan), outlet_(*this) {
 
 Pipeline::~Pipeline() = default;
 
-Ref<Pipeline> Pipeline::start(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends) {
+Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends) {
   Pipeline* instance = nullptr;
   if (plan.free_.empty()) {
     instance = new Pipeline(plan);
@@ -57,11 +57,15 @@ Ref<Pipeline> Pipeline::start(PipelinePlan& plan, Ref<Context> context, Pipeline
   pipeline->output_ = &ends.output;
   pipeline->sink_ = &ends.sink;
   pipeline->state_ = State::Running;
-  for (const auto& filter : pipeline->filters_) {
-    filter->on_start();
-    if (pipeline->is_ended()) break;
-  }
+  pipeline->wants_input_ = true;
   return pipeline;
+}
+
+void Pipeline::start() {
+  for (const auto& filter : filters_) {
+    filter->on_start();
+    if (is_ended()) break;
+  }
 }
 
 void Pipeline::on_event(Event&& event) {

@@ -90,13 +90,19 @@ struct PipelineEnds {
 /// when the turn is over the instance goes back to its plan.
 class Pipeline final : public Object, public Sink {
  public:
-  static Ref<Pipeline> start(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends);
+  /// A pipeline that waits for start(): its owner holds it before anything in it runs.
+  static Ref<Pipeline> create(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends);
+  /// Tells every filter that it begins, in order. May end the pipeline.
+  void start();
 
   void on_event(Event&& event) override;
   /// Ends it, exactly once: first all waits are called off and everything inside ends (`on_stop`), then the end
   /// handlers run (`on_end`), from the last filter to the first. `error` says what cut it, null when it ended well.
   void end(const Error* error);
   bool is_ended() const { return state_ != State::Running; }
+  /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
+  void stop_input() { wants_input_ = false; }
+  bool wants_input() const { return wants_input_; }
 
   Context& context() const { return *context_; }
   Ref<Context> share_context() const { return context_; }
@@ -135,6 +141,7 @@ class Pipeline final : public Object, public Sink {
   Sink* sink_ = nullptr;
   Sink* answer_sink_ = nullptr;
   State state_ = State::Free;
+  bool wants_input_ = true;
 };
 
 /// One step of a running pipeline. State lives in members, configuration in the plan; instances are reused, so
