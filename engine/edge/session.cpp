@@ -13,7 +13,7 @@ void Session::start(flow::PipelinePlan& plan) {
   channel_.set_write_valve(output_valve_);
   context_ = flow::Context::make_session(this, runtime_.loop.now());
   channel_.start();
-  pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this});
+  pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
   pipeline_->start();
 }
 

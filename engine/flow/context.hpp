@@ -56,8 +56,6 @@ struct UpstreamInfo {
   Duration read_timeout = Duration::max();
   bool is_connected = false;
   std::string endpoint;
-  int attempts = 0;
-  bool reused = false;
   Duration connect_time{};
   Duration first_byte_time{};
 };
@@ -96,12 +94,20 @@ class Context final : public Object, public Pooled<Context> {
   void let_go_of_parent() { parent_.reset(); }
 
   /// The exchange: null outside one. Found in this context or the nearest ancestor that has it.
-  Message* request() const;
-  Message* response() const;
+  Message* request();
+  Message* response();
   UpstreamInfo* upstream() const;
-  void set_request(Ref<Message> request) { request_ = std::move(request); }
-  void set_response(Ref<Message> response) { response_ = std::move(response); }
+  /// Makes this the context of an exchange. The message that scripts hold is made when one asks for it.
+  void set_request(Ref<message::Head> head);
+  void set_response(Ref<message::Head> head);
+  /// The message of the exchange that has this head, or a new one.
+  Ref<Message> message_of(const Ref<message::Head>& head);
+  /// For connections: what upstream() of the exchanges on them gives.
   UpstreamInfo& make_upstream();
+  /// The connection that carries this exchange.
+  void set_connection(Ref<Context> connection) { connection_ = std::move(connection); }
+  int attempts = 0;
+  bool is_reused = false;
   void set_control(ExchangeControl* control) { control_ = control; }
   /// Null outside an exchange.
   ExchangeControl* control() const;
@@ -121,6 +127,11 @@ class Context final : public Object, public Pooled<Context> {
 
   Ref<Context> parent_;
   ClientInfo* client_ = nullptr;
+  Context* exchange();
+
+  Ref<Context> connection_;
+  Ref<message::Head> request_head_;
+  Ref<message::Head> response_head_;
   Ref<Message> request_;
   Ref<Message> response_;
   std::unique_ptr<UpstreamInfo> upstream_;
