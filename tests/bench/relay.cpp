@@ -84,10 +84,8 @@ class Relay {
       if (count < 0 && errno != EINTR) give_up("epoll_wait");
       for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<size_t>(i)];
-        if (event.data.ptr == nullptr)
-          accept_all();
-        else
-          on_ready(*static_cast<End*>(event.data.ptr), event.events);
+        if (event.data.ptr == nullptr) accept_all();
+        else on_ready(*static_cast<End*>(event.data.ptr), event.events);
       }
       // Both ends of a pair may be in one batch of events, so pairs die after it.
       graveyard_.clear();
@@ -189,10 +187,8 @@ class Relay {
       if (!end.unwritten.empty()) return true;
     }
     Pair& pair = *end.pair;
-    if (end.other->input_over && !end.output_over)
-      end_output(end);
-    else if (end.other->readable)
-      pump(*end.other, true);
+    if (end.other->input_over && !end.output_over) end_output(end);
+    else if (end.other->readable) pump(*end.other, true);
     return !pair.dead;
   }
 

@@ -19,7 +19,7 @@ CODE = (".cpp", ".hpp", ".c", ".h", ".lua", ".py", ".sh", ".cmake", ".txt")
 RULES = [
     ("a path of one machine", r"(?:^|[^\w.@}-])/(?:work|farm|root|home/[a-z]+|Users/\w+)/", [""], TEXT),
     ("an open promise", r"\b(?:TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b", [""], TEXT),
-    ("an open promise", r"(?i)\bnot (?:yet )?impl[e]mented\b|\bfor n[o]w\b", [""], CODE),
+    ("an open promise", r"\b[Nn]ot (?:yet )?impl[e]mented\b|\b[Ff]or n[o]w\b", [""], CODE),
     ("a test switched off", r"GTEST_SK[I]P|\bDISABL[E]D_|unittest\.sk[i]p", ["tests/"], TEXT),
     ("a sleeping test", r"\bsleep_f[o]r\b|\busle[e]p\b", ["engine/", "tests/unit/", "tests/sim/"], CODE),
     (
