@@ -2,12 +2,12 @@
 
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
-# Which files `make lint` gives to clang-tidy; empty: all.
+# Which files `make lint` looks at; empty: all.
 FILES ?=
 packages := tests/support/install-packages
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench sanitize lint install clean help release-tree
+.PHONY: build run test bench sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
 
 help: ## this list
 	@sed -n $(foreach kind,soak fuzz,$(if $(wildcard tests/$(kind)/run),,-e '/^$(kind):/d')) -e 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -75,10 +75,17 @@ lua_folders = $(wildcard lua scripts tutorial tests)
 
 lint: ## clang-format, luacheck, clang-tidy; FILES="engine/base/text.cpp" for some
 	@$(packages) lint
-	clang-format --dry-run -Werror $(cpp_files)
-	luacheck -q $(lua_folders)
-	cmake --preset dev -DPERILUNE_TESTS=ON >/dev/null
-	@printf '%s\n' $(or $(FILES),$(filter %.cpp,$(cpp_files))) | \
+	@$(MAKE) --no-print-directory -k lint-format lint-lua lint-cpp
+
+lint-format:
+	@clang-format --dry-run -Werror $(or $(filter %.cpp %.hpp,$(FILES)),$(cpp_files))
+
+lint-lua:
+	@luacheck -q $(or $(filter %.lua,$(FILES)),$(lua_folders))
+
+lint-cpp:
+	@cmake --preset dev -DPERILUNE_TESTS=ON >/dev/null
+	@printf '%s\n' $(or $(filter %.cpp,$(FILES)),$(filter %.cpp,$(cpp_files))) | \
 	  xargs -P $(JOBS) -n 1 clang-tidy --quiet --warnings-as-errors='*' -p build/dev
 
 install: build ## into $(PREFIX), by way of $(DESTDIR)
