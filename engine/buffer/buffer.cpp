@@ -8,6 +8,8 @@ namespace {
 
 // Less room than this is not worth a read of its own: the next chunk begins.
 constexpr size_t smallest_read = 2048;
+// Up to here a text is better in one piece than filling the last bytes of a chunk.
+constexpr size_t kept_together = 256;
 
 }  // namespace
 
@@ -37,31 +39,31 @@ void Buffer::append(Buffer&& other) {
   other.clear();
 }
 
+Chunk* Buffer::writable(size_t bytes_min, ChunkPool& pool) {
+  if (first_ < slices_.size()) {
+    Slice& last = slices_.back();
+    // Ours to extend: the slice ends where the chunk's used part ends, so nobody has seen what follows. A
+    // ReadArena may hold the same chunk; it asks for the free part anew before each read.
+    if (last.offset_ + last.size_ == last.chunk_->used && last.chunk_->free_bytes() >= bytes_min) return last.chunk_;
+  } else {
+    slices_.clear();
+    first_ = 0;
+  }
+  Chunk* chunk = pool.shared(bytes_min);
+  slices_.push_back(Slice(chunk, chunk->used, 0));
+  return chunk;
+}
+
 void Buffer::write(std::string_view text, ChunkPool& pool) {
   while (!text.empty()) {
-    Chunk* chunk = nullptr;
-    if (first_ < slices_.size()) {
-      Slice& last = slices_.back();
-      Chunk* candidate = last.chunk_;
-      // Ours to extend: the slice ends where the chunk's used part ends, so nobody has seen what follows. A
-      // ReadArena may hold the same chunk; it asks for the free part anew before each read.
-      if (last.offset_ + last.size_ == candidate->used && candidate->free_bytes() > 0) chunk = candidate;
-    }
-    if (!chunk) {
-      chunk = pool.tail();
-      Slice fresh(chunk, chunk->used, 0);
-      if (first_ == slices_.size()) {
-        slices_.clear();
-        first_ = 0;
-      }
-      slices_.push_back(std::move(fresh));
-    }
-    const size_t count = std::min(text.size(), chunk->free_bytes());
-    std::memcpy(chunk->free_begin(), text.data(), count);
-    chunk->used += static_cast<uint32_t>(count);
-    slices_.back().extend(count);
-    size_ += count;
-    text.remove_prefix(count);
+    // A short text is kept together; a long one takes what room there is.
+    const size_t wanted = text.size() <= kept_together ? std::min(text.size(), pool.chunk_bytes()) : 1;
+    write_in_place(wanted, pool, [&](char* begin) {
+      const size_t count = std::min(text.size(), slices_.back().chunk_->free_bytes());
+      std::memcpy(begin, text.data(), count);
+      text.remove_prefix(count);
+      return begin + count;
+    });
   }
 }
 

@@ -40,6 +40,16 @@ class Buffer {
   void append(Buffer&& other);
   /// Adds a copy of `text`, in the free part of the last chunk where it is ours to extend.
   void write(std::string_view text, ChunkPool& pool);
+  /// Lets `fill(char* begin)` write up to `bytes_max` bytes that lie together, at least one, and return where it
+  /// ended. `bytes_max` is at most the pool's chunk size.
+  template <typename Fill>
+  void write_in_place(size_t bytes_max, ChunkPool& pool, Fill&& fill) {
+    Chunk* chunk = writable(bytes_max, pool);
+    const auto count = static_cast<size_t>(fill(chunk->free_begin()) - chunk->free_begin());
+    chunk->used += static_cast<uint32_t>(count);
+    slices_.back().extend(count);
+    size_ += count;
+  }
 
   /// Removes the first slice and returns it; the buffer must not be empty.
   Slice take_slice();
@@ -57,6 +67,9 @@ class Buffer {
   std::span<const Slice> slices() const { return {slices_.data() + first_, slices_.size() - first_}; }
 
  private:
+  /// A chunk with `bytes_min` free bytes where the last slice, possibly a fresh empty one, may be extended.
+  Chunk* writable(size_t bytes_min, ChunkPool& pool);
+
   std::vector<Slice> slices_;
   size_t first_ = 0;
   size_t size_ = 0;
