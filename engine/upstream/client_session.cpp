@@ -79,7 +79,7 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
     expect_front();
     arm_timer();
   }
-  http::write_request_head(head, framing, scratch_, runtime_.chunks);
+  http::write_request_head(head, {framing}, scratch_, runtime_.chunks);
   if (wire_input_.is_held()) {
     held_exchange_ = &exchange;
     request_hold_ = exchange.request_valve().hold();
@@ -105,9 +105,7 @@ void ClientSession::send(ClientExchange& exchange, flow::Event&& event) {
     }
     if (slot->request_done || slot->request_body == message::BodyKind::None) return;
     if (slot->request_body == message::BodyKind::Chunked) {
-      http::write_chunk_header(event.slice().size(), scratch_, runtime_.chunks);
-      scratch_.append(std::move(event.slice()));
-      http::write_chunk_end(scratch_, runtime_.chunks);
+      http::write_chunk(std::move(event.slice()), scratch_, runtime_.chunks);
       give_scratch();
     } else {
       given_bytes_ += event.slice().size();
@@ -116,7 +114,7 @@ void ClientSession::send(ClientExchange& exchange, flow::Event&& event) {
   } else if (event.is_message_end()) {
     slot->request_done = true;
     if (slot->request_body == message::BodyKind::Chunked) {
-      http::write_last_chunk(event.trailers() ? &event.trailers()->headers : nullptr, scratch_, runtime_.chunks);
+      http::write_last_chunk(event.trailers().get(), scratch_, runtime_.chunks);
       give_scratch();
     }
     if (options_.pipelining > 1) runtime_.loop.defer(available_task_);
@@ -164,6 +162,13 @@ void ClientSession::on_event(flow::Event&& event) {
     parser_.feed(std::move(event.slice()));
     pump();
   } else if (event.is_stream_end()) {
+    if (messages_ == 0) {
+      // It ended while it was being started; who leased it begins its exchange first, and then learns of it.
+      early_error_ = event.take_error();
+      if (!early_error_) early_error_ = std::make_unique<Error>(Error{ErrorCode::Closed, Side::Upstream, {}});
+      runtime_.loop.defer(pump_task_);
+      return;
+    }
     if (const Error* error = event.error()) {
       lost(*error);
       return;
@@ -175,6 +180,10 @@ void ClientSession::on_event(flow::Event&& event) {
 
 void ClientSession::pump() {
   if (is_pumping_ || is_finished_) return;
+  if (early_error_) {
+    lost(*early_error_);
+    return;
+  }
   is_pumping_ = true;
   while (!is_finished_ && !is_tunnel_ && !front_is_held()) {
     auto item = parser_.next();

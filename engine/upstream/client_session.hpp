@@ -151,6 +151,7 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   bool is_tunnel_ = false;
   bool is_pumping_ = false;
   bool has_ended_ = false;  // the wire's FIN came
+  std::unique_ptr<Error> early_error_;
   Instant last_activity_;
   loop::MemberTask<ClientSession, &ClientSession::pump> pump_task_{*this};
   loop::MemberTask<ClientSession, &ClientSession::become_available> available_task_{*this};

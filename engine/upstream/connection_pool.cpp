@@ -13,59 +13,44 @@ constexpr Duration weak_key_check = 1s;
 /// One key: its connections, the most recently used one last, and who waits for them.
 struct PoolKey {
   Value key;
-  std::vector<ConnectionPool::Connection*> connections;
+  std::vector<PooledConnection*> connections;
   ConnectionPool::Waiters waiters;
   size_t waiting = 0;
+  bool is_in_use = false;  // a lease looks at it: not to be forgotten meanwhile
 };
 
-class ConnectionPool::Connection final : public Object,
-                                         public ClientSessionOwner,
-                                         public boost::intrusive::list_base_hook<> {
- public:
-  Connection(ConnectionPool& pool, PoolKey* key, const ClientSessionOptions& options)
-      : pool_(&pool), key(key), session(make_ref<ClientSession>(pool.runtime_, *this, options)) {}
+PooledConnection::PooledConnection(ConnectionPool& pool, PoolKey* pool_key, const ClientSessionOptions& options)
+    : key(pool_key), session(make_ref<ClientSession>(pool.runtime_, *this, options)), pool_(pool) {}
 
-  void start(flow::Context* opener) {
-    const Instant now = pool_->runtime_.loop.now();
-    auto context = opener ? flow::Context::make_child(*opener, now) : flow::Context::make_detached(now);
-    if (key) context->key = key->key;
-    pipeline_ = flow::Pipeline::create(
-        pool_->plan_, context,
-        {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});
-    session->attach(*pipeline_, *context);
-    pipeline_->start();
-  }
+void PooledConnection::start(flow::Context* opener) {
+  const Instant now = pool_.runtime_.loop.now();
+  auto context = opener ? flow::Context::make_child(*opener, now) : flow::Context::make_detached(now);
+  if (key) context->key = key->key;
+  pipeline_ = flow::Pipeline::create(
+      pool_.plan_, context,
+      {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});
+  session->attach(*pipeline_, *context);
+  pipeline_->start();
+}
 
-  void on_session_available(ClientSession&) override {
-    idle_since = pool_->runtime_.loop.now();
-    if (key) pool_->serve(*key);
-    if (session->is_idle() && !session->is_closing()) {
-      if (!key) session->drain();
-      else if (pool_->options_.idle_timeout != Duration::max())
-        pool_->arm_timer(idle_since + pool_->options_.idle_timeout);
-    }
-  }
-  void on_session_finished(ClientSession&) override {
-    const Ref<Connection> self(this);
-    pipeline_->context().let_go_of_parent();
-    pipeline_->end(nullptr);
-    pool_->connection_over(*this);
-  }
-  bool may_move_requests(const ClientSession&) const override { return key && pool_->may_open(*key); }
+void PooledConnection::on_session_available(ClientSession&) {
+  idle_since = pool_.runtime_.loop.now();
+  if (key) pool_.serve(*key);
+  if (!session->is_idle()) return;
+  if (!key) session->drain();
+  else if (pool_.options_.idle_timeout != Duration::max()) pool_.arm_timer(idle_since + pool_.options_.idle_timeout);
+}
 
- private:
-  ConnectionPool* pool_;
+void PooledConnection::on_session_finished(ClientSession&) {
+  const Ref<PooledConnection> self(this);
+  pipeline_->context().let_go_of_parent();
+  pipeline_->end(nullptr);
+  pool_.connection_over(*this);
+}
 
- public:
-  PoolKey* key;  // null: private to one exchange
-  Ref<ClientSession> session;
-  Instant idle_since{};
+bool PooledConnection::may_move_requests(const ClientSession&) const { return key && pool_.may_open(*key); }
 
- private:
-  Ref<flow::Pipeline> pipeline_;
-};
-
-ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
+ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
                                const ConnectionPoolOptions& options)
     : runtime_(runtime), plan_(plan), options_(options) {}
 
@@ -88,11 +73,11 @@ bool ConnectionPool::may_open(const PoolKey& key) const {
   return !is_draining_ && (options_.sessions_max == 0 || key.connections.size() < options_.sessions_max);
 }
 
-ConnectionPool::Connection* ConnectionPool::find_available(PoolKey& key, const PoolWaiter& waiter) {
+PooledConnection* ConnectionPool::find_available(PoolKey& key, const PoolWaiter& waiter) {
   if (waiter.needs_fresh) return nullptr;
-  Connection* shared = nullptr;
+  PooledConnection* shared = nullptr;
   for (size_t i = key.connections.size(); i-- > 0;) {
-    Connection* candidate = key.connections[i];
+    PooledConnection* candidate = key.connections[i];
     if (!candidate->session->accepts(waiter.is_idempotent)) continue;
     if (candidate->session->is_idle()) {
       // Most recently used goes to the end, where the next search begins.
@@ -105,18 +90,19 @@ ConnectionPool::Connection* ConnectionPool::find_available(PoolKey& key, const P
 }
 
 bool ConnectionPool::close_oldest_idle(PoolKey& key) {
-  Connection* oldest = nullptr;
-  for (Connection* candidate : key.connections)
+  PooledConnection* oldest = nullptr;
+  for (PooledConnection* candidate : key.connections)
     if (candidate->session->is_idle() && (!oldest || candidate->idle_since < oldest->idle_since)) oldest = candidate;
   if (!oldest) return false;
   oldest->session->drain();
   return true;
 }
 
-ConnectionPool::Connection* ConnectionPool::open(PoolKey* key, PoolWaiter& waiter,
+PooledConnection* ConnectionPool::open(PoolKey* key, PoolWaiter& waiter,
                                                  const ClientSessionOptions& options) {
-  auto connection = make_ref<Connection>(*this, key, options);
+  auto connection = make_ref<PooledConnection>(*this, key, options);
   connection->add_reference();  // the list's
+  connection->order = next_order_++;
   connections_.push_back(*connection);
   if (key) key->connections.push_back(connection.get());
   ++stats_.opened;
@@ -131,7 +117,7 @@ Result<ClientSession*> ConnectionPool::lease(const Value& key, PoolWaiter& waite
   is_reused = false;
   // A newcomer never overtakes who waits already.
   if (entry.waiters.empty() || waiter.needs_fresh) {
-    if (Connection* connection = find_available(entry, waiter)) {
+    if (PooledConnection* connection = find_available(entry, waiter)) {
       // Sharing is for when no more connections may be opened, or pipelining was asked for.
       if (connection->session->is_idle() || options_.session.pipelining > 1) {
         ++stats_.reused;
@@ -139,7 +125,11 @@ Result<ClientSession*> ConnectionPool::lease(const Value& key, PoolWaiter& waite
         return connection->session.get();
       }
     }
-    if (!may_open(entry) && waiter.needs_fresh) close_oldest_idle(entry);
+    if (!may_open(entry) && waiter.needs_fresh) {
+      entry.is_in_use = true;
+      close_oldest_idle(entry);
+      entry.is_in_use = false;
+    }
     if (may_open(entry)) return open(&entry, waiter, options_.session)->session.get();
   }
   if (entry.waiting >= options_.queue_max) entry.waiting = entry.waiters.size();  // some left by themselves
@@ -168,7 +158,7 @@ ClientSession* ConnectionPool::lease_private(PoolWaiter& waiter) {
 void ConnectionPool::serve(PoolKey& key) {
   while (!key.waiters.empty()) {
     PoolWaiter& waiter = key.waiters.front();
-    Connection* connection = find_available(key, waiter);
+    PooledConnection* connection = find_available(key, waiter);
     const bool is_reused = connection != nullptr;
     if (!connection) {
       if (!may_open(key) && waiter.needs_fresh) close_oldest_idle(key);
@@ -185,7 +175,7 @@ void ConnectionPool::serve(PoolKey& key) {
   stats_.waiting += key.waiting;
 }
 
-void ConnectionPool::connection_over(Connection& connection) {
+void ConnectionPool::connection_over(PooledConnection& connection) {
   --stats_.connections;
   if (PoolKey* key = connection.key) {
     key->connections.erase(std::find(key->connections.begin(), key->connections.end(), &connection));
@@ -199,7 +189,7 @@ void ConnectionPool::connection_over(Connection& connection) {
 }
 
 void ConnectionPool::forget_if_empty(PoolKey& key) {
-  if (key.connections.empty() && key.waiters.empty()) {
+  if (key.connections.empty() && key.waiters.empty() && !key.is_in_use) {
     stats_.waiting -= key.waiting;
     keys_.erase(Value(key.key));
   }
@@ -214,7 +204,7 @@ void ConnectionPool::on_timer() {
   Instant next = Instant::max();
   std::vector<PoolKey*> entries;
   for (const auto& [value, entry] : keys_) entries.push_back(entry.get());
-  std::vector<Ref<ClientSession>> expired;
+  std::vector<PooledConnection*> expired;
   std::vector<PoolWaiter*> late;
   for (PoolKey* entry : entries) {
     for (PoolWaiter& waiter : entry->waiters) {
@@ -228,11 +218,11 @@ void ConnectionPool::on_timer() {
     // Ours in the map and ours in the entry: nobody else knows the key any more.
     const bool is_forgotten = object && object->reference_count() <= 2 + entry->connections.size();
     if (object) next = std::min(next, now + weak_key_check);
-    for (Connection* connection : entry->connections) {
+    for (PooledConnection* connection : entry->connections) {
       if (!connection->session->is_idle()) continue;
       const Instant end = options_.idle_timeout == Duration::max() ? Instant::max()
                                                                    : connection->idle_since + options_.idle_timeout;
-      if (end <= now || is_forgotten) expired.push_back(connection->session);
+      if (end <= now || is_forgotten) expired.push_back(connection);
       else next = std::min(next, end);
     }
   }
@@ -243,9 +233,10 @@ void ConnectionPool::on_timer() {
     ++stats_.queue_timeouts;
     waiter->on_pool_failed(Error{ErrorCode::QueueTimeout, Side::Engine, "no connection became free"});
   }
-  for (const auto& session : expired) {
+  std::sort(expired.begin(), expired.end(), [](auto* a, auto* b) { return a->order < b->order; });
+  for (PooledConnection* connection : expired) {
     ++stats_.closed_idle;
-    session->drain();
+    connection->session->drain();
   }
   if (next != Instant::max()) arm_timer(next);
 }
@@ -253,7 +244,7 @@ void ConnectionPool::on_timer() {
 void ConnectionPool::drain() {
   is_draining_ = true;
   std::vector<Ref<ClientSession>> sessions;
-  for (Connection& connection : connections_) sessions.push_back(connection.session);
+  for (PooledConnection& connection : connections_) sessions.push_back(connection.session);
   for (const auto& entry : keys_) {
     while (!entry.second->waiters.empty()) {
       PoolWaiter& waiter = entry.second->waiters.front();

@@ -58,6 +58,29 @@ class PoolWaiter : public boost::intrusive::list_base_hook<
   uint64_t order_ = 0;
 };
 
+/// One connection of a pool: its session, and the pipeline that is its wire.
+class PooledConnection final : public Object,
+                               public ClientSessionOwner,
+                               public boost::intrusive::list_base_hook<> {
+ public:
+  PooledConnection(ConnectionPool& pool, PoolKey* pool_key, const ClientSessionOptions& options);
+  void start(flow::Context* opener);
+  const flow::Context& context() const { return pipeline_->context(); }
+
+  PoolKey* key;  // null: private to one exchange, or over
+  Ref<ClientSession> session;
+  Instant idle_since{};
+  uint64_t order = 0;
+
+ private:
+  void on_session_available(ClientSession& session) override;
+  void on_session_finished(ClientSession& session) override;
+  bool may_move_requests(const ClientSession& session) const override;
+
+  ConnectionPool& pool_;
+  Ref<flow::Pipeline> pipeline_;
+};
+
 /// The upstream connections of one `muxHTTP`: by key, at most sessions_max of each, most recently used first; a
 /// bounded queue per key, first come first served, with a deadline. Each connection is a pipeline of `plan`.
 class ConnectionPool {
@@ -78,19 +101,18 @@ class ConnectionPool {
   const ConnectionPoolStats& stats() const { return stats_; }
 
  private:
-  class Connection;
-  friend class Connection;
+  friend class PooledConnection;
   friend struct PoolKey;
   using Waiters = boost::intrusive::list<PoolWaiter, boost::intrusive::constant_time_size<false>>;
 
   PoolKey& key_entry(const Value& key);
-  Connection* find_available(PoolKey& key, const PoolWaiter& waiter);
-  Connection* open(PoolKey* key, PoolWaiter& waiter, const ClientSessionOptions& options);
+  PooledConnection* find_available(PoolKey& key, const PoolWaiter& waiter);
+  PooledConnection* open(PoolKey* key, PoolWaiter& waiter, const ClientSessionOptions& options);
   bool may_open(const PoolKey& key) const;
   bool close_oldest_idle(PoolKey& key);
   void serve(PoolKey& key);
   void forget_if_empty(PoolKey& key);
-  void connection_over(Connection& connection);
+  void connection_over(PooledConnection& connection);
   void on_timer();
   void arm_timer(Instant when);
 
@@ -98,7 +120,7 @@ class ConnectionPool {
   flow::PipelinePlan& plan_;
   const ConnectionPoolOptions options_;
   boost::unordered_flat_map<Value, std::unique_ptr<PoolKey>, boost::hash<Value>> keys_;
-  boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>> connections_;
+  boost::intrusive::list<PooledConnection, boost::intrusive::constant_time_size<false>> connections_;
   ConnectionPoolStats stats_;
   uint64_t next_order_ = 0;
   bool is_draining_ = false;
