@@ -22,9 +22,7 @@ Channel::Channel(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, Ch
   stream_->set_handler(this);
 }
 
-Channel::~Channel() {
-  if (read_valve_) read_valve_->set_watcher(nullptr);
-}
+Channel::~Channel() { close(); }
 
 void Channel::set_read_valve(flow::Valve& valve) {
   read_valve_ = &valve;
@@ -138,6 +136,8 @@ void Channel::fail(ErrorCode code) {
 
 void Channel::close() {
   if (!stream_) return;
+  if (read_valve_) read_valve_->set_watcher(nullptr);
+  read_valve_ = nullptr;
   timer_.disarm();
   read_task_.withdraw();
   flush_task_.withdraw();

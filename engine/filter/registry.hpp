@@ -12,8 +12,10 @@
 #include "base/place.hpp"
 #include "base/time.hpp"
 #include "base/value.hpp"
+#include "filter/exchange_stats.hpp"
 #include "flow/hook.hpp"
 #include "flow/pipeline.hpp"
+#include "http/date.hpp"
 #include "net/network.hpp"
 
 namespace perilune::filter {
@@ -24,6 +26,11 @@ class PipelineScope;
 struct Services {
   flow::Runtime& runtime;
   net::Network& network;
+  ExchangeStats stats = {};
+  LogLimit log_limit = {};
+  /// The Date field of this second.
+  http::DateText date = {};
+  int64_t date_second = -1;
 };
 
 /// What an argument or option may be. Several are joined with |.
@@ -70,8 +77,8 @@ class Options {
  public:
   void set(std::string_view name, Argument argument);
   const Argument* find(std::string_view name) const;
+  /// Duration::max() for never.
   Duration time(std::string_view name, Duration fallback) const;
-  /// Like time(), with Duration::max() for never.
   uint64_t size(std::string_view name, uint64_t fallback) const;
   uint64_t count(std::string_view name, uint64_t fallback) const;
   bool boolean(std::string_view name, bool fallback) const;
@@ -108,6 +115,8 @@ struct FilterSpec {
   Result<std::unique_ptr<flow::FilterPlan>> (*make)(FilterCall& call);
 };
 
+/// Builds the plan of one call and says where it stands. Errors as FilterSpec::make.
+Result<std::unique_ptr<flow::FilterPlan>> make_filter(FilterCall& call);
 /// Every filter there is, by name.
 std::span<const FilterSpec> filter_specs();
 const FilterSpec* find_filter(std::string_view name);
@@ -117,6 +126,8 @@ std::span<const OptionSpec> listen_options();
 /// Checks one value against what is accepted and brings it into its stored form. Errors (Side::Script): a
 /// sentence such as `expects a number of seconds or "5s", got a table`.
 Result<Value> check_value(uint32_t accepts, std::string_view choices, Value value);
+/// A stored Time as a duration; Duration::max() for never.
+Duration from_option(const Value& value);
 /// What is accepted, in words: "a function or a string".
 std::string describe(uint32_t accepts);
 

@@ -95,9 +95,11 @@ void Pipeline::on_event(Event&& event) {
 void Pipeline::end(const Error* error) {
   if (state_ != State::Running) return;
   state_ = State::Ended;
+  end_error_ = error;
   runtime().loop.release_later(Ref<Object>(this));
   for (size_t i = filters_.size(); i-- > 0;) filters_[i]->on_stop();
   for (size_t i = filters_.size(); i-- > 0;) filters_[i]->on_end(error);
+  end_error_ = nullptr;
 }
 
 void Pipeline::on_unreferenced() noexcept {

@@ -108,6 +108,7 @@ class Pipeline final : public Object, public Sink {
   void start();
   /// A filter that is being started has to wait before those behind it may begin.
   void pause_start() { start_paused_ = true; }
+  bool is_start_paused() const { return start_paused_; }
   void resume_start();
   Role role() const { return role_; }
 
@@ -121,6 +122,8 @@ class Pipeline final : public Object, public Sink {
   /// handlers run (`on_end`), from the last filter to the first. `error` says what cut it, null when it ended well.
   void end(const Error* error);
   bool is_ended() const { return state_ != State::Running; }
+  /// What cut it, while it is being ended; null when it ended well.
+  const Error* end_error() const { return end_error_; }
   /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
   void stop_input() { wants_input_ = false; }
   bool wants_input() const { return wants_input_; }
@@ -175,6 +178,7 @@ class Pipeline final : public Object, public Sink {
   Sink* sink_ = nullptr;
   Sink* answer_sink_ = nullptr;
   State state_ = State::Free;
+  const Error* end_error_ = nullptr;
   Role role_ = Role::Message;
   bool wants_input_ = true;
   bool start_paused_ = false;
@@ -202,6 +206,10 @@ class Filter : public Sink {
   void output(Event&& event) { next_->on_event(std::move(event)); }
   /// Gives an early answer: it comes out behind the filter that answers in this pipeline.
   void answer(Event&& event) { pipeline_->answer_sink_->on_event(std::move(event)); }
+  /// Leaves the pipeline past all the filters behind.
+  void output_from_pipeline(Event&& event) { pipeline_->outlet_.on_event(std::move(event)); }
+  Sink& next_sink() const { return *next_; }
+  Sink& answer_sink() const { return *pipeline_->answer_sink_; }
   /// Gives up: what is behind sees this direction cut.
   void fail(Error error);
 

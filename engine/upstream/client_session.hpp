@@ -71,6 +71,7 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
 
   /// The other end. `connection` is its context: bytes sent and times are read from its upstream part.
   void attach(flow::Sink& wire, flow::Context& connection);
+  flow::Context* connection() const { return connection_.get(); }
   /// The valves of the wire: the first is held by it, the second by this session.
   flow::Valve& wire_input() { return wire_input_; }
   flow::Valve& wire_output() { return wire_output_; }

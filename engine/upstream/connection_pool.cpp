@@ -50,7 +50,7 @@ void PooledConnection::on_session_finished(ClientSession&) {
 
 bool PooledConnection::may_move_requests(const ClientSession&) const { return key && pool_.may_open(*key); }
 
-ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
+ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
                                const ConnectionPoolOptions& options)
     : runtime_(runtime), plan_(plan), options_(options) {}
 

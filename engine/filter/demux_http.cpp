@@ -1,0 +1,332 @@
+#include "filter/demux_http.hpp"
+
+#include "base/log.hpp"
+
+namespace perilune::filter {
+
+using flow::Event;
+
+namespace {
+
+// A body's rate is judged over this long at least: a pause of a second is not an attack.
+constexpr Duration rate_window = 5s;
+
+}  // namespace
+
+Result<std::unique_ptr<flow::FilterPlan>> DemuxHttpPlan::make_plan(FilterCall& call) {
+  auto plan = std::make_unique<DemuxHttpPlan>();
+  plan->services = &call.services;
+  plan->target = Ref<flow::PipelinePlan>(call.arguments[0].value.object_as<flow::PipelinePlan>());
+  plan->error_page = call.options.hook("errorPage");
+  plan->messages_max = call.options.count("maxMessages", 0);
+  plan->pipelined_max = std::max<uint64_t>(call.options.count("pipelining", limits::pipelined_requests_max), 1);
+  plan->parser_limits.head_bytes_max = call.options.size("maxHeaderSize", limits::head_bytes_max);
+  plan->parser_limits.head_fields_max = call.options.count("maxHeaders", limits::head_fields_max);
+  plan->parser_limits.request_line_bytes_max = call.options.size("maxRequestLine", limits::request_line_bytes_max);
+  plan->allows_connect = call.options.boolean("connect", false);
+  return std::unique_ptr<flow::FilterPlan>(std::move(plan));
+}
+
+std::unique_ptr<flow::Filter> DemuxHttpPlan::make() const { return std::make_unique<DemuxHttp>(*this); }
+
+void DemuxHttp::on_start() {
+  parser_.emplace(http::Kind::Request, plan_.parser_limits);
+  output_valve().set_watcher(this);
+  ++plan_.services->stats.sessions;
+  since_ = loop().now();
+  if (flow::ClientInfo* client = context().client()) {
+    client->leave_time_to_protocol();
+    arm_timer();
+  }
+}
+
+void DemuxHttp::on_event(Event&& event) {
+  if (is_closed_) return;
+  if (event.is_data()) {
+    if (has_tunnel_) {
+      if (!streams_.empty()) streams_.front().feed(std::move(event));
+      return;
+    }
+    parser_->feed(std::move(event.slice()));
+    pump();
+  } else if (event.is_stream_end()) {
+    if (event.error()) {
+      output(std::move(event));
+      return;
+    }
+    input_ended_ = true;
+    if (has_tunnel_) {
+      if (!streams_.empty()) streams_.front().feed(std::move(event));
+    } else {
+      pump();
+    }
+  }
+}
+
+bool DemuxHttp::may_parse() const {
+  if (is_closed_ || stops_parsing_ || awaits_upgrade_) return false;
+  if (receiving_) return receiving_->response_done_ || !receiving_->request_valve_.is_held();
+  return streams_count_ < plan_.pipelined_max;
+}
+
+void DemuxHttp::pump() {
+  if (is_pumping_ || is_ended()) return;
+  is_pumping_ = true;
+  while (may_parse()) {
+    auto item = parser_->next();
+    using ItemKind = http::Item::Kind;
+    if (item.has_value() && item->kind == ItemKind::NeedMore && input_ended_) item = parser_->finish();
+    if (item.has_error()) {
+      refuse(item.error());
+      break;
+    }
+    if (item->kind == ItemKind::NeedMore) break;
+    if (item->kind == ItemKind::Head) {
+      begin_request(Ref<message::RequestHead>::attach(static_cast<message::RequestHead*>(item->head.detach())));
+    } else if (item->kind == ItemKind::Body) {
+      body_bytes_ += item->body.size();
+      since_ = loop().now();
+      if (receiving_->response_done_) drop_body(item->body.size());
+      else receiving_->feed(Event::data(std::move(item->body)));
+    } else {
+      const Ref<DemuxStream> whole = std::move(receiving_);
+      if (whole->demux_) whole->feed(Event::message_end(std::move(item->trailers)));
+    }
+  }
+  is_pumping_ = false;
+  if (is_ended()) return;
+  was_blocked_ = !may_parse();
+  settle();
+}
+
+void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
+  ++messages_;
+  ++plan_.services->stats.requests;
+  body_bytes_ = dropped_bytes_ = 0;
+  since_ = body_since_ = loop().now();
+  phase_ = Phase::Busy;
+  auto stream = make_ref<DemuxStream>(*this);
+  stream->add_reference();  // the list's
+  streams_.push_back(*stream);
+  ++streams_count_;
+  if (streams_count_ == 1) stream->is_front_ = true;
+  receiving_ = stream;
+  if (!head->keep_alive || (plan_.messages_max > 0 && messages_ >= plan_.messages_max)) stream->closes_ = true;
+  if (head->method == "CONNECT" && !plan_.allows_connect) {
+    stops_parsing_ = true;
+    stream->request_done_ = true;
+    stream->request_ = std::move(head);
+    stream->closes_ = true;
+    stream->fail({ErrorCode::MethodNotAllowed, Side::Client, "CONNECT"});
+    return;
+  }
+  const bool has_body = head->body.kind == message::BodyKind::Length || head->body.kind == message::BodyKind::Chunked;
+  // A request that offers another protocol is whole before anything else is parsed (RFC 9110 section 7.8).
+  if (has_body) head->upgrade.clear();
+  awaits_upgrade_ = !head->upgrade.empty() || head->method == "CONNECT";
+  stream->start(std::move(head));
+  if (awaits_upgrade_ && stream->demux_) {
+    receiving_.reset();
+    stream->feed(Event::message_end());
+  }
+}
+
+void DemuxHttp::drop_body(size_t bytes) {
+  dropped_bytes_ += bytes;
+  if (dropped_bytes_ > limits::drain_bytes_max) stops_parsing_ = true;
+}
+
+void DemuxHttp::begin_tunnel() {
+  awaits_upgrade_ = false;
+  DemuxStream& stream = streams_.front();
+  if (!stream.is_tunnel_) {
+    loop().defer(pump_task_);
+    return;
+  }
+  has_tunnel_ = stops_parsing_ = true;
+  ++plan_.services->stats.tunnels;
+  buffer::Buffer rest = parser_->take_rest();
+  while (!rest.empty() && stream.demux_) stream.feed(Event::data(rest.take_slice()));
+  if (input_ended_ && stream.demux_) stream.feed(Event::stream_end());
+}
+
+void DemuxHttp::refuse(const Error& error) {
+  stops_parsing_ = true;
+  if (error.code == ErrorCode::Truncated && !receiving_) return;  // half a head and the client is gone: no one asks
+  if (receiving_) {
+    const Ref<DemuxStream> stream = std::move(receiving_);
+    if (!stream->demux_) return;
+    stream->closes_ = true;
+    const Ref<flow::Pipeline> pipeline = stream->pipeline_;
+    if (!stream->response_begun_) stream->fail(error);
+    if (pipeline && stream->demux_)
+      pipeline->on_event(Event::message_end({}, std::make_unique<Error>(error)));
+    if (stream->demux_ && !stream->response_done_ && stream->response_begun_) stream->fail(error);
+    return;
+  }
+  auto stream = make_ref<DemuxStream>(*this);
+  stream->add_reference();
+  streams_.push_back(*stream);
+  if (++streams_count_ == 1) stream->is_front_ = true;
+  stream->request_done_ = stream->closes_ = true;
+  stream->answer_error(error);
+}
+
+void DemuxHttp::settle() {
+  if (is_pumping_ || is_ended() || is_closed_) return;
+  while (!streams_.empty()) {
+    DemuxStream& front = streams_.front();
+    front.become_front();
+    if (is_closed_ || is_ended()) return;
+    if (!front.response_done_) break;
+    const bool closes = front.closes_;
+    retire_front(nullptr);
+    if (closes) {
+      close_connection();
+      return;
+    }
+  }
+  const bool has_more = was_blocked_ && may_parse();
+  if (streams_.empty() && (stops_parsing_ || (input_ended_ && !has_more))) {
+    close_connection();
+    return;
+  }
+  if (has_more) loop().defer(pump_task_);
+  note_time();
+  update_hold();
+}
+
+void DemuxHttp::retire_front(const Error* error) {
+  DemuxStream& front = streams_.front();
+  streams_.pop_front();
+  --streams_count_;
+  // It may be one of its own calls that led here.
+  loop().release_later(Ref<Object>(&front));
+  front.drop_reference();
+  front.end(error);
+}
+
+void DemuxHttp::close_connection() {
+  if (is_closed_) return;
+  is_closed_ = true;
+  timer_.disarm();
+  input_hold_.release();
+  pipeline().stop_input();
+  const Error cancelled{ErrorCode::Cancelled, Side::Client, {}};
+  while (!streams_.empty()) retire_front(&cancelled);
+  output(Event::stream_end());
+}
+
+void DemuxHttp::cut(const Error& error) {
+  is_closed_ = true;
+  output(Event::stream_end(std::make_unique<Error>(error)));
+}
+
+void DemuxHttp::send_scratch() {
+  while (!plan_.scratch.empty()) output(Event::data(plan_.scratch.take_slice()));
+}
+
+void DemuxHttp::update_hold() {
+  const bool should_hold = !is_closed_ && !has_tunnel_ && !input_ended_ && !may_parse();
+  const bool tunnel_held = has_tunnel_ && !streams_.empty() && streams_.front().request_valve_.is_held();
+  if ((should_hold || tunnel_held) && !input_hold_) input_hold_ = input_valve().hold();
+  if (!should_hold && !tunnel_held) input_hold_.release();
+}
+
+void DemuxHttp::on_valve_changed(flow::Valve& valve) {
+  if (!streams_.empty()) streams_.front().set_held(valve.is_held());
+}
+
+void DemuxHttp::log_failure(const Error& error, const message::RequestHead* request, int status) {
+  plan_.services->stats.count(error.code);
+  const log::Level level = error.side == Side::Client   ? log::Level::Info
+                           : error.side == Side::Script ? log::Level::Error
+                                                        : log::Level::Warn;
+  if (!log::is_enabled(level) || error.code == ErrorCode::Cancelled) return;
+  std::string line = error.to_string();
+  if (request) line.append(" [").append(request->method).append(" ").append(request->path).append("]");
+  line.append(status > 0 ? " -> " + std::to_string(status) : " -> cut");
+  if (plan_.services->log_limit.allows(loop().now(), static_cast<size_t>(error.code))) log::write(level, line);
+}
+
+void DemuxHttp::note_time() {
+  const Phase before = phase_;
+  if (receiving_) phase_ = receiving_->request_valve_.is_held() ? Phase::Busy : Phase::Body;
+  else if (!parser_->at_boundary()) phase_ = before == Phase::FirstHead ? Phase::FirstHead : Phase::Head;
+  else if (!streams_.empty()) phase_ = Phase::Busy;
+  else if (messages_ > 0) phase_ = Phase::Idle;
+  if (phase_ == before) return;
+  since_ = body_since_ = loop().now();
+  body_bytes_ = 0;
+  if (phase_ != Phase::Busy) arm_timer();
+}
+
+void DemuxHttp::arm_timer() {
+  flow::ClientInfo* client = context().client();
+  if (!client || is_closed_) return;
+  const flow::SessionTimes& times = client->times;
+  Duration wait = Duration::max();
+  if (phase_ == Phase::FirstHead || phase_ == Phase::Head) wait = times.head_timeout;
+  else if (phase_ == Phase::Idle) wait = times.idle_timeout;
+  else if (phase_ == Phase::Body) wait = times.body_rate_min > 0 ? std::min(times.body_timeout, rate_window) : times.body_timeout;
+  if (wait == Duration::max()) return;
+  const Instant deadline = since_ + wait;
+  // Armed lazily: a timer that fires early looks again; only a nearer deadline moves it.
+  if (!timer_.is_armed() || timer_.deadline() > deadline) loop().timers().arm(timer_, deadline);
+}
+
+void DemuxHttp::on_timer() {
+  flow::ClientInfo* client = context().client();
+  if (!client || is_closed_) return;
+  const flow::SessionTimes& times = client->times;
+  const Duration passed = loop().now() - since_;
+  switch (phase_) {
+    case Phase::FirstHead:
+    case Phase::Head:
+      if (passed < times.head_timeout) break;
+      // A client that opened a connection and never used it needs no answer.
+      if (parser_->at_boundary() && parser_->buffered() == 0 && messages_ == 0) close_connection();
+      else {
+        refuse({ErrorCode::HeadTimeout, Side::Client, {}});
+        settle();
+      }
+      return;
+    case Phase::Idle:
+      if (passed < times.idle_timeout) break;
+      close_connection();
+      return;
+    case Phase::Body: {
+      const Duration measured = loop().now() - body_since_;
+      const double asked = static_cast<double>(times.body_rate_min) * to_seconds(measured);
+      const bool is_slow = measured >= rate_window && static_cast<double>(body_bytes_) < asked;
+      if (passed < times.body_timeout && !is_slow) break;
+      refuse({ErrorCode::BodyTimeout, Side::Client, {}});
+      settle();
+      return;
+    }
+    case Phase::Busy: return;
+  }
+  arm_timer();
+}
+
+void DemuxHttp::on_stop() {
+  timer_.disarm();
+  pump_task_.withdraw();
+  settle_task_.withdraw();
+  is_closed_ = true;
+  input_hold_.release();
+  receiving_.reset();
+  const Error gone{ErrorCode::ClientGone, Side::Client, {}};
+  while (!streams_.empty()) retire_front(pipeline().end_error() ? pipeline().end_error() : &gone);
+  output_valve().set_watcher(nullptr);
+}
+
+void DemuxHttp::on_reset() {
+  parser_.reset();
+  messages_ = body_bytes_ = 0;
+  dropped_bytes_ = 0;
+  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = false;
+  phase_ = Phase::FirstHead;
+}
+
+}  // namespace perilune::filter

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <boost/container/small_vector.hpp>
+#include <boost/intrusive/list.hpp>
+#include <memory>
+#include <optional>
+
+#include "base/pooled.hpp"
+#include "filter/registry.hpp"
+#include "http/h1_parser.hpp"
+
+namespace perilune::filter {
+
+class DemuxHttp;
+class DemuxStream;
+
+/// `demuxHTTP(p, options)`: the server's side of HTTP/1 connections. Bytes become requests; each runs in a
+/// pipeline of `p` with a context of its own, all at once; answers go back in the order of the requests.
+class DemuxHttpPlan final : public flow::FilterPlan {
+ public:
+  static Result<std::unique_ptr<flow::FilterPlan>> make_plan(FilterCall& call);
+  std::unique_ptr<flow::Filter> make() const override;
+  bool answers() const override { return true; }
+  void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override { visit(*target); }
+
+  Services* services = nullptr;
+  /// What a response is written to before it goes out; empty between calls, its capacity stays.
+  mutable buffer::Buffer scratch;
+  Ref<flow::PipelinePlan> target;
+  Ref<flow::Hook> error_page;
+  uint64_t messages_max = 0;
+  size_t pipelined_max = limits::pipelined_requests_max;
+  http::ParserLimits parser_limits;
+  bool allows_connect = false;
+};
+
+/// One request of a connection and the way of its answer back: while its turn has not come the answer waits here,
+/// up to a bound, then the answer's valve is held.
+class DemuxStream final : public Object,
+                          public Pooled<DemuxStream>,
+                          public flow::Sink,
+                          public flow::ExchangeControl,
+                          public boost::intrusive::list_base_hook<> {
+ public:
+  explicit DemuxStream(DemuxHttp& demux) : demux_(&demux), request_watcher_(*this) {}
+
+  void start(Ref<message::RequestHead> head);
+  void feed(flow::Event&& event);
+  /// Its turn to write: what waited goes out.
+  void become_front();
+  void set_held(bool is_held);
+  void end(const Error* error);
+  /// Answers by itself, without a pipeline's help (a malformed request, a forbidden method).
+  void answer_error(const Error& error);
+
+ private:
+  friend class DemuxHttp;
+  /// The request's valve is watched for the demux, the response's is held by it.
+  class RequestWatcher final : public flow::ValveWatcher {
+   public:
+    explicit RequestWatcher(DemuxStream& stream) : stream_(stream) {}
+    void on_valve_changed(flow::Valve& valve) override;
+
+   private:
+    DemuxStream& stream_;
+  };
+
+  void on_event(flow::Event&& event) override;
+  void ask_for_body() override;
+  void write(flow::Event&& event);
+  void write_head(Ref<message::Head> head);
+  void write_end(flow::Event&& event);
+  void fail(const Error& error);
+
+  DemuxHttp* demux_;
+  RequestWatcher request_watcher_;
+  flow::Valve request_valve_;
+  flow::Valve response_valve_;
+  flow::Hold response_hold_;
+  Ref<message::RequestHead> request_;
+  Ref<flow::Context> context_;
+  Ref<flow::Pipeline> pipeline_;
+  boost::container::small_vector<flow::Event, 4> waiting_;
+  size_t waiting_bytes_ = 0;
+  message::BodyKind body_ = message::BodyKind::None;
+  uint64_t body_left_ = 0;
+  bool is_front_ = false;
+  bool request_done_ = false;
+  bool response_begun_ = false;   // the final head was written
+  bool response_done_ = false;
+  bool saw_response_head_ = false;
+  bool sent_continue_ = false;
+  bool closes_ = false;           // the connection ends with this answer
+  bool is_tunnel_ = false;
+  bool is_logged_ = false;
+};
+
+class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
+ public:
+  explicit DemuxHttp(const DemuxHttpPlan& plan) : plan_(plan) {}
+
+ private:
+  friend class DemuxStream;
+  void on_start() override;
+  void on_event(flow::Event&& event) override;
+  void on_stop() override;
+  void on_reset() override;
+  void on_valve_changed(flow::Valve& valve) override;
+
+  void pump();
+  void begin_request(Ref<message::RequestHead> head);
+  void refuse(const Error& error);
+  void drop_body(size_t bytes);
+  void begin_tunnel();
+  void settle();
+  void retire_front(const Error* error);
+  void close_connection();
+  void cut(const Error& error);
+  bool may_parse() const;
+  void update_hold();
+  void send_scratch();
+  void log_failure(const Error& error, const message::RequestHead* request, int status);
+  void on_timer();
+  void arm_timer();
+  void note_time();
+
+  const DemuxHttpPlan& plan_;
+  std::optional<http::H1Parser> parser_;
+  boost::intrusive::list<DemuxStream, boost::intrusive::constant_time_size<false>> streams_;
+  size_t streams_count_ = 0;
+  Ref<DemuxStream> receiving_;  // whose request's body is being read
+  flow::Hold input_hold_;
+  uint64_t messages_ = 0;
+  bool is_pumping_ = false;
+  bool was_blocked_ = false;   // parsing stopped though bytes may be there
+  bool input_ended_ = false;
+  bool stops_parsing_ = false;  // no more requests: closing, a tunnel, or out of step
+  bool is_closed_ = false;
+  bool has_tunnel_ = false;
+  bool awaits_upgrade_ = false;
+  enum class Phase : uint8_t { FirstHead, Head, Body, Busy, Idle } phase_ = Phase::FirstHead;
+  Instant since_{};  // when this phase began, or its last byte came
+  Instant body_since_{};
+  uint64_t body_bytes_ = 0;
+  size_t dropped_bytes_ = 0;
+  loop::MemberTask<DemuxHttp, &DemuxHttp::pump> pump_task_{*this};
+  loop::MemberTask<DemuxHttp, &DemuxHttp::settle> settle_task_{*this};
+  loop::MemberTimer<DemuxHttp, &DemuxHttp::on_timer> timer_{*this};
+};
+
+}  // namespace perilune::filter

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/error.hpp"
+#include "base/time.hpp"
+
+namespace perilune::filter {
+
+/// What a worker counts about its exchanges. Written by that worker only.
+struct ExchangeStats {
+  uint64_t sessions = 0;
+  uint64_t requests = 0;
+  uint64_t responses = 0;
+  uint64_t tunnels = 0;
+  /// Exchanges whose answer was cut after it began.
+  uint64_t cut = 0;
+  /// Requests sent again after a stale connection.
+  uint64_t stale_retries = 0;
+  std::array<uint64_t, error_code_count> errors{};
+
+  void count(ErrorCode code) { ++errors[static_cast<size_t>(code)]; }
+};
+
+/// Lets through the first few log lines of a kind each second: a failing upstream must not fill a disk.
+class LogLimit {
+ public:
+  bool allows(Instant now, size_t kind) {
+    if (now - second_ >= 1s) {
+      second_ = now;
+      counts_.fill(0);
+    }
+    return ++counts_[kind] <= lines_a_second;
+  }
+
+ private:
+  static constexpr uint32_t lines_a_second = 10;
+  Instant second_{};
+  std::array<uint32_t, error_code_count> counts_{};
+};
+
+}  // namespace perilune::filter

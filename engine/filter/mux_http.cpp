@@ -1,0 +1,218 @@
+#include "filter/mux_http.hpp"
+
+#include "filter/connect.hpp"
+
+namespace perilune::filter {
+
+using flow::Event;
+using upstream::ClientSession;
+
+Result<std::unique_ptr<flow::FilterPlan>> MuxHttpPlan::make_plan(FilterCall& call) {
+  auto plan = std::make_unique<MuxHttpPlan>();
+  plan->services = &call.services;
+  plan->target = Ref<flow::PipelinePlan>(call.arguments[0].value.object_as<flow::PipelinePlan>());
+  const Argument& key = call.arguments[1];
+  plan->has_key = key.is_given();
+  if (key.hook()) plan->key_hook = Ref<flow::Hook>(key.hook());
+  else plan->key = key.value;
+  upstream::ConnectionPoolOptions options;
+  options.sessions_max = call.options.count("maxSessions", plan->has_key ? 1 : 0);
+  options.session.pipelining = std::max<uint64_t>(call.options.count("pipelining", 1), 1);
+  options.session.messages_max = call.options.count("maxMessages", 0);
+  options.idle_timeout = call.options.time("idleTimeout", limits::upstream_idle_timeout);
+  options.queue_max = call.options.count("queue", limits::pool_queue_max);
+  options.queue_timeout = call.options.time("queueTimeout", limits::queue_timeout);
+  // Pipelining is there to share connections: without a limit each request would open its own.
+  if (options.session.pipelining > 1 && !plan->has_key && !call.options.find("maxSessions")) options.sessions_max = 1;
+  plan->tunnel_idle_timeout = call.options.time("tunnelIdleTimeout", limits::tunnel_idle_timeout);
+  plan->pool = std::make_unique<upstream::ConnectionPool>(call.services.runtime, *plan->target, options);
+  return std::unique_ptr<flow::FilterPlan>(std::move(plan));
+}
+
+std::unique_ptr<flow::Filter> MuxHttpPlan::make() const { return std::make_unique<MuxHttp>(*this); }
+
+void MuxHttp::process(Event&& event) {
+  if (event.is_message_start() && event.request()) {
+    request_ = Ref<message::RequestHead>(event.request());
+    is_idempotent = request_->is_idempotent() && request_->upgrade.empty();
+    keeps_ = request_->upgrade.empty() && request_->method != "CONNECT";
+    output_valve().set_watcher(this);
+    find_key();
+    return;
+  }
+  if (!request_) {
+    // Bytes that are no message: somebody forgot to decode them.
+    if (event.is_data()) fail({ErrorCode::ScriptError, Side::Script, "muxHTTP takes messages, not bytes"});
+    return;
+  }
+  if (event.is_stream_end() && event.error()) {
+    if (session_) session_->abandon(*this);
+    session_ = nullptr;
+    return;
+  }
+  send(std::move(event));
+}
+
+void MuxHttp::find_key() {
+  if (plan_.key_hook) {
+    run_hook(*plan_.key_hook, flow::HookShape::Context);
+    return;
+  }
+  lease(plan_.key);
+}
+
+void MuxHttp::on_hook_result() {
+  if (call_.status == flow::HookStatus::Failed) {
+    fail(call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, {}});
+    return;
+  }
+  if (call_.value.is_nil() && call_.failure) {
+    // `nil, err` from an allocator: the reason is its code, the answer a 503 whatever that code says elsewhere.
+    Error error = *call_.failure;
+    if (http_status(error.code) != 503) error = {ErrorCode::Overflow, Side::Script, error.detail};
+    fail(error);
+    return;
+  }
+  is_private_ = call_.value.is_nil();
+  lease(call_.value);
+}
+
+void MuxHttp::lease(const Value& key) {
+  if (key_ != key) key_ = key;
+  opener = &context();
+  if (is_private_) {
+    begin(*plan_.pool->lease_private(*this), false);
+    return;
+  }
+  bool is_reused = false;
+  auto session = plan_.pool->lease(key_, *this, is_reused);
+  if (session.has_error()) fail(session.error());
+  else if (*session) begin(**session, is_reused);
+  else pause();
+}
+
+void MuxHttp::on_session(ClientSession& session, bool is_reused) {
+  begin(session, is_reused);
+  resume();
+}
+
+void MuxHttp::on_pool_failed(const Error& error) {
+  fail(error);
+  resume();
+}
+
+void MuxHttp::begin(ClientSession& session, bool is_reused) {
+  session_ = &session;
+  flow::Context& ctx = context();
+  ++ctx.attempts;
+  ctx.is_reused = is_reused;
+  ctx.set_connection(Ref<flow::Context>(session.connection()));
+  session.begin(*this, *request_);
+  for (size_t i = 0; i < kept_.size() && session_; ++i) {
+    Event& kept = kept_[i];
+    session_->send(*this, kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers()));
+  }
+}
+
+void MuxHttp::send(Event&& event) {
+  if (is_answered_ && !session_) return;
+  if (event.is_message_end() && event.error()) {
+    // The request was cut: it must not look complete to the upstream.
+    const Error error = *event.error();
+    if (session_) std::exchange(session_, nullptr)->abandon(*this);
+    if (!is_answered_) fail(error);
+    return;
+  }
+  if (keeps_) {
+    if (event.is_data()) {
+      kept_bytes_ += event.slice().size();
+      kept_.push_back(Event::data(event.slice()));
+    } else if (event.is_message_end()) {
+      kept_.push_back(Event::message_end(event.trailers()));
+    }
+    if (kept_bytes_ > limits::retry_body_bytes_max) {
+      keeps_ = false;
+      kept_.clear();
+    }
+  }
+  if (session_) session_->send(*this, std::move(event));
+}
+
+void MuxHttp::on_response(Event&& event) {
+  if (event.is_message_start() && !event.is_interim()) {
+    is_answered_ = true;
+    keeps_ = false;
+    kept_.clear();
+  } else if (event.is_message_end()) {
+    session_ = nullptr;
+  }
+  if (!is_ended()) output(std::move(event));
+}
+
+bool MuxHttp::may_send_again(const upstream::ExchangeFailure& failure) const {
+  if (is_answered_ || is_ended() || !keeps_) return false;
+  if (failure.is_moved) return true;
+  // The stale-connection rule: once, on a connection that had worked before, and only where the upstream cannot
+  // have acted on it, or acting twice does no harm (RFC 9110 section 9.2.2).
+  const bool is_stale = failure.error.code == ErrorCode::Closed || failure.error.code == ErrorCode::Reset ||
+                        failure.error.code == ErrorCode::Truncated;
+  return !has_retried_ && failure.was_reused && is_stale && (is_idempotent || !failure.was_written);
+}
+
+void MuxHttp::on_exchange_failed(upstream::ExchangeFailure failure) {
+  session_ = nullptr;
+  if (!may_send_again(failure)) {
+    if (!is_ended()) fail(failure.error);
+    return;
+  }
+  if (!failure.is_moved) {
+    has_retried_ = needs_fresh = true;
+    ++plan_.services->stats.stale_retries;
+  }
+  send_again();
+}
+
+void MuxHttp::send_again() {
+  // In a later step: the failure may come from inside the pool's own work.
+  loop().defer(retry_task_);
+}
+
+void MuxHttp::retry() {
+  if (!is_ended()) lease(Value(key_));
+}
+
+void MuxHttp::fail(const Error& error) {
+  if (is_answered_ || is_ended()) return;
+  is_answered_ = true;
+  keeps_ = false;
+  kept_.clear();
+  Error named = error;
+  if (named.detail.empty()) {
+    if (const flow::UpstreamInfo* info = context().upstream()) named.detail = info->endpoint;
+  }
+  give_message(*error_message(named, chunks()), answer_sink());
+}
+
+void MuxHttp::on_valve_changed(flow::Valve&) {
+  if (session_) session_->on_response_valve(*this);
+}
+
+void MuxHttp::on_stop() {
+  WaitingFilter::on_stop();
+  retry_task_.withdraw();
+  if (PoolWaiter::is_waiting()) unlink();
+  if (session_) std::exchange(session_, nullptr)->abandon(*this);
+  if (request_) output_valve().set_watcher(nullptr);
+}
+
+void MuxHttp::on_reset() {
+  WaitingFilter::on_reset();
+  request_.reset();
+  is_private_ = has_retried_ = is_answered_ = needs_fresh = is_idempotent = false;
+  keeps_ = true;
+  kept_.clear();
+  kept_bytes_ = 0;
+  opener = nullptr;
+}
+
+}  // namespace perilune::filter

@@ -1,0 +1,122 @@
+#include "filter/program.hpp"
+
+#include "filter/connect.hpp"
+#include "filter/mux_http.hpp"
+
+namespace perilune::filter {
+namespace {
+
+Error at(const Place& place, const std::string& sentence) {
+  return {ErrorCode::ScriptError, Side::Script, place.to_string() + ": " + sentence};
+}
+
+std::string label_of(const flow::PipelinePlan& plan) {
+  return plan.name().empty() ? "pipeline at " + plan.place().to_string() : "pipeline \"" + plan.name() + "\"";
+}
+
+Result<void> check_answers(const flow::PipelinePlan& plan) {
+  const flow::FilterPlan* first = nullptr;
+  for (const auto& filter : plan.filters()) {
+    if (!filter->answers()) continue;
+    if (first)
+      return at(filter->place, filter->name + " can never be reached by requests: " + first->name + " at " +
+                                   first->place.to_string() + " answers already");
+    first = filter.get();
+  }
+  return {};
+}
+
+/// Without a key the target must be the same for all, or requests ride to the wrong upstream.
+Result<void> check_mux(const flow::FilterPlan& filter) {
+  const auto* mux = dynamic_cast<const MuxHttpPlan*>(&filter);
+  if (!mux || mux->has_key) return {};
+  for (const auto& inner : mux->target->filters()) {
+    const auto* connect = dynamic_cast<const ConnectPlan*>(inner.get());
+    if (connect && connect->is_dynamic())
+      return at(filter.place,
+                "muxHTTP needs a key: connect at " + connect->place.to_string() +
+                    " chooses its target by a function, and without a key a request may ride on a connection to "
+                    "another target; write muxHTTP(p, function(ctx) return ctx.target end)");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> Program::check() const {
+  for (const auto& scope : scopes)
+    if (auto result = scope->check(); result.has_error()) return result.error();
+  for (const auto& plan : pipelines) {
+    if (auto result = check_answers(*plan); result.has_error()) return result.error();
+    for (const auto& filter : plan->filters()) {
+      if (auto result = check_mux(*filter); result.has_error()) return result.error();
+      if (filter->name == "demuxHTTP") {
+        std::optional<Error> failure;
+        filter->each_target([&](const flow::PipelinePlan& target) {
+          if (!failure && !target.answering_filter())
+            failure = at(filter->place, "nobody answers in " + label_of(target) + " (" + target.place().to_string() +
+                                            "): end it with muxHTTP, route, connect or a replaceMessage that gives a "
+                                            "response");
+        });
+        if (failure) return *failure;
+      }
+      const bool is_session_handler = filter->name == "handleSessionStart";
+      bool is_listen = false;
+      for (const ListenPlan& listen : listens) is_listen = is_listen || listen.pipeline == plan;
+      if (is_session_handler && !is_listen)
+        return at(filter->place, "handleSessionStart stands in a listen pipeline only: elsewhere no session starts");
+    }
+  }
+  for (const ListenPlan& listen : listens)
+    if (listen.pipeline->filters().empty() || (!listen.pipeline->answering_filter() &&
+                                               listen.pipeline->filters().back()->name != "encodeHTTPResponse"))
+      return at(listen.place, "nobody answers behind listen: add demuxHTTP, serveHTTP, route or connect");
+  return {};
+}
+
+std::string graph_text(const Program& program) {
+  std::string text;
+  const auto add_filters = [&](const flow::PipelinePlan& plan) {
+    for (const auto& filter : plan.filters()) {
+      text += "  " + filter->name;
+      filter->each_target([&](const flow::PipelinePlan& target) { text += " -> " + label_of(target); });
+      text += "    (" + filter->place.to_string() + ")\n";
+    }
+  };
+  for (const ListenPlan& listen : program.listens) {
+    text += "listen " + listen.address.to_string() + "\n";
+    add_filters(*listen.pipeline);
+  }
+  for (const auto& plan : program.pipelines) {
+    bool is_listen = false;
+    for (const ListenPlan& listen : program.listens) is_listen = is_listen || listen.pipeline == plan;
+    if (is_listen) continue;
+    text += label_of(*plan) + "\n";
+    add_filters(*plan);
+  }
+  return text;
+}
+
+std::string graph_mermaid(const Program& program) {
+  std::string text = "flowchart TD\n";
+  const auto id_of = [&](const flow::PipelinePlan& plan) {
+    for (size_t i = 0; i < program.pipelines.size(); ++i)
+      if (program.pipelines[i].get() == &plan) return "p" + std::to_string(i);
+    return std::string("p_");
+  };
+  for (const auto& plan : program.pipelines) {
+    std::string title = plan->name().empty() ? plan->place().to_string() : plan->name();
+    for (const ListenPlan& listen : program.listens)
+      if (listen.pipeline == plan) title = "listen " + listen.address.to_string();
+    for (const auto& filter : plan->filters()) title += "<br>" + filter->name;
+    text += "  " + id_of(*plan) + "[\"" + title + "\"]\n";
+  }
+  for (const auto& plan : program.pipelines)
+    for (const auto& filter : plan->filters())
+      filter->each_target([&](const flow::PipelinePlan& target) {
+        text += "  " + id_of(*plan) + " -->|" + filter->name + "| " + id_of(target) + "\n";
+      });
+  return text;
+}
+
+}  // namespace perilune::filter

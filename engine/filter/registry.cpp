@@ -1,0 +1,238 @@
+#include "filter/registry.hpp"
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/text.hpp"
+#include "filter/codecs.hpp"
+#include "filter/connect.hpp"
+#include "filter/demux_http.hpp"
+#include "filter/handle.hpp"
+#include "filter/mux_http.hpp"
+#include "filter/route.hpp"
+#include "filter/small_filters.hpp"
+
+namespace perilune::filter {
+namespace {
+
+constexpr std::array demux_options = {
+    OptionSpec{"connect", Boolean},          OptionSpec{"errorPage", Function}, OptionSpec{"maxHeaderSize", Size},
+    OptionSpec{"maxHeaders", Count},         OptionSpec{"maxMessages", Count},  OptionSpec{"maxRequestLine", Size},
+    OptionSpec{"pipelining", Count},
+};
+constexpr std::array serve_options = {
+    OptionSpec{"errorPage", Function}, OptionSpec{"limit", Size},        OptionSpec{"maxHeaderSize", Size},
+    OptionSpec{"maxHeaders", Count},   OptionSpec{"maxMessages", Count}, OptionSpec{"maxRequestLine", Size},
+    OptionSpec{"pipelining", Count},
+};
+constexpr std::array mux_options = {
+    OptionSpec{"idleTimeout", Time},   OptionSpec{"maxMessages", Count}, OptionSpec{"maxSessions", Count},
+    OptionSpec{"pipelining", Count},   OptionSpec{"queue", Count},       OptionSpec{"queueTimeout", Time},
+    OptionSpec{"tunnelIdleTimeout", Time},
+};
+constexpr std::array connect_options = {
+    OptionSpec{"bind", Text},        OptionSpec{"bufferLimit", Size},  OptionSpec{"connectTimeout", Time},
+    OptionSpec{"idleTimeout", Time}, OptionSpec{"readTimeout", Time}, OptionSpec{"writeTimeout", Time},
+};
+constexpr std::array collect_options = {
+    OptionSpec{"limit", Size},
+    OptionSpec{"over", Text, "error|pass"},
+    OptionSpec{"when", Function},
+};
+constexpr std::array the_listen_options = {
+    OptionSpec{"backlog", Count},        OptionSpec{"bufferLimit", Size},   OptionSpec{"headTimeout", Time},
+    OptionSpec{"idleTimeout", Time},     OptionSpec{"maxConnections", Count}, OptionSpec{"maxConnectionsPerIP", Count},
+    OptionSpec{"minBodyRate", Size},     OptionSpec{"readTimeout", Time},   OptionSpec{"writeTimeout", Time},
+};
+
+constexpr std::array function_only = {ArgumentSpec{"handler", Function}};
+constexpr std::array pipeline_only = {ArgumentSpec{"pipeline", PipelineObject}};
+constexpr std::array mux_arguments = {ArgumentSpec{"pipeline", PipelineObject},
+                                      ArgumentSpec{"key", Function | Anything, false}};
+constexpr std::array route_arguments = {ArgumentSpec{"target", Function | PipelineObject},
+                                        ArgumentSpec{"names", TextList, false}};
+constexpr std::array connect_arguments = {ArgumentSpec{"target", Function | Text}};
+constexpr std::array serve_arguments = {ArgumentSpec{"handler", Function | MessageObject}};
+constexpr std::array replace_arguments = {ArgumentSpec{"replacement", Function | MessageObject}};
+constexpr std::array replace_bytes_arguments = {ArgumentSpec{"replacement", Function | Text | MessageObject}};
+constexpr std::array insert_arguments = {ArgumentSpec{"what", Function | Text | MessageObject}};
+constexpr std::array tag_arguments = {ArgumentSpec{"tag", Text, false}};
+constexpr std::array timeout_arguments = {ArgumentSpec{"time", Time}};
+
+constexpr std::array specs = {
+    FilterSpec{"connect", connect_arguments, connect_options, ConnectPlan::make_plan},
+    FilterSpec{"decodeHTTPRequest", {}, {}, make_decode_plan},
+    FilterSpec{"decodeHTTPResponse", {}, {}, make_decode_plan},
+    FilterSpec{"demuxHTTP", pipeline_only, demux_options, DemuxHttpPlan::make_plan},
+    FilterSpec{"dump", tag_arguments, {}, make_dump_plan},
+    FilterSpec{"encodeHTTPRequest", {}, {}, make_encode_plan},
+    FilterSpec{"encodeHTTPResponse", {}, {}, make_encode_plan},
+    FilterSpec{"handleData", function_only, {}, make_handle_plan},
+    FilterSpec{"handleExchangeEnd", function_only, {}, make_handle_plan},
+    FilterSpec{"handleMessage", function_only, collect_options, make_handle_plan},
+    FilterSpec{"handleMessageBody", function_only, collect_options, make_handle_plan},
+    FilterSpec{"handleMessageEnd", function_only, {}, make_handle_plan},
+    FilterSpec{"handleMessageStart", function_only, {}, make_handle_plan},
+    FilterSpec{"handleSessionEnd", function_only, {}, make_handle_plan},
+    FilterSpec{"handleSessionStart", function_only, {}, make_handle_plan},
+    FilterSpec{"insert", insert_arguments, {}, make_insert_plan},
+    FilterSpec{"muxHTTP", mux_arguments, mux_options, MuxHttpPlan::make_plan},
+    FilterSpec{"print", {}, {}, make_print_plan},
+    FilterSpec{"replaceData", replace_bytes_arguments, {}, make_handle_plan},
+    FilterSpec{"replaceMessage", replace_arguments, collect_options, make_handle_plan},
+    FilterSpec{"replaceMessageBody", function_only, collect_options, make_handle_plan},
+    FilterSpec{"replaceMessageStart", function_only, {}, make_handle_plan},
+    FilterSpec{"route", route_arguments, {}, RoutePlan::make_plan},
+    FilterSpec{"serveHTTP", serve_arguments, serve_options, make_serve_plan},
+    FilterSpec{"timeout", timeout_arguments, {}, make_timeout_plan},
+};
+
+Error refuse(uint32_t accepts, const Value& value) {
+  return {ErrorCode::ScriptError, Side::Script,
+          "expects " + describe(accepts) + ", got " + (value.is_nil() ? "nil" : "a " + std::string(value.type_name()))};
+}
+
+Result<Value> check_time(const Value& value) {
+  constexpr double never = std::numeric_limits<double>::infinity();
+  if (value.is_false()) return Value(never);
+  if (const double* seconds = value.number()) {
+    if (*seconds > 0) return Value(*seconds);
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "a time of " + std::to_string(*seconds) + " means nothing here; say false for never"};
+  }
+  if (const std::string* text = value.string()) {
+    const auto duration = parse_duration(*text);
+    if (duration && *duration > Duration::zero()) return Value(to_seconds(*duration));
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "\"" + *text + "\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\""};
+  }
+  return refuse(Time, value);
+}
+
+Result<Value> check_size(const Value& value) {
+  if (const double* bytes = value.number(); bytes && *bytes >= 0 && *bytes < 9e15) return Value(std::floor(*bytes));
+  if (const std::string* text = value.string()) {
+    if (const auto bytes = parse_size(*text)) return Value(static_cast<double>(*bytes));
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "\"" + *text + "\" is no size; write bytes, or \"16k\", \"1m\", \"2g\""};
+  }
+  return refuse(Size, value);
+}
+
+}  // namespace
+
+std::span<const FilterSpec> filter_specs() { return specs; }
+std::span<const OptionSpec> listen_options() { return the_listen_options; }
+
+const FilterSpec* find_filter(std::string_view name) {
+  for (const FilterSpec& spec : specs)
+    if (spec.name == name) return &spec;
+  return nullptr;
+}
+
+Result<std::unique_ptr<flow::FilterPlan>> make_filter(FilterCall& call) {
+  call.arguments.resize(call.spec.arguments.size());
+  auto plan = call.spec.make(call);
+  if (plan.has_value()) {
+    (*plan)->name = std::string(call.spec.name);
+    (*plan)->place = call.place;
+  }
+  return plan;
+}
+
+std::string describe(uint32_t accepts) {
+  constexpr std::array<std::pair<uint32_t, std::string_view>, 11> words{
+      {{Function, "a function"},
+       {Text, "a string"},
+       {Number, "a number"},
+       {Boolean, "true or false"},
+       {MessageObject, "a Message"},
+       {PipelineObject, "a pipeline or its name"},
+       {Time, "a time (seconds or \"5s\")"},
+       {Size, "a size (bytes or \"16k\")"},
+       {Count, "a whole number"},
+       {TextList, "a list of strings"},
+       {Anything, "any value"}}};
+  std::string text;
+  for (const auto& [bit, word] : words) {
+    if ((accepts & bit) == 0) continue;
+    if (!text.empty()) text += " or ";
+    text += word;
+  }
+  return text;
+}
+
+Result<Value> check_value(uint32_t accepts, std::string_view choices, Value value) {
+  if (accepts & Time) return check_time(value);
+  if (accepts & Size) return check_size(value);
+  if ((accepts & Count) && value.number()) {
+    const double number = *value.number();
+    if (number >= 0 && number == std::floor(number) && number < 9e15) return value;
+    return Error{ErrorCode::ScriptError, Side::Script, "expects a whole number of at least 0"};
+  }
+  if ((accepts & Number) && value.number() && std::isfinite(*value.number())) return value;
+  if ((accepts & Boolean) && value.boolean()) return value;
+  if ((accepts & Function) && value.object_as<flow::Hook>()) return value;
+  if ((accepts & MessageObject) && value.object_as<flow::Message>()) return value;
+  if ((accepts & PipelineObject) && value.object_as<flow::PipelinePlan>()) return value;
+  if ((accepts & Anything) && !value.is_nil()) return value;
+  if ((accepts & Text) && value.string()) {
+    if (choices.empty()) return value;
+    std::vector<std::string_view> words;
+    for (std::string_view rest = choices; !rest.empty();) {
+      const size_t bar = rest.find('|');
+      words.push_back(rest.substr(0, bar));
+      rest = bar == std::string_view::npos ? std::string_view() : rest.substr(bar + 1);
+    }
+    for (const auto word : words)
+      if (word == *value.string()) return value;
+    std::string list;
+    for (const auto word : words) list.append(list.empty() ? "" : " or ").append("\"").append(word).append("\"");
+    return Error{ErrorCode::ScriptError, Side::Script, "expects " + list + ", got \"" + *value.string() + "\""};
+  }
+  return refuse(accepts, value);
+}
+
+Duration from_option(const Value& value) {
+  const double* seconds = value.number();
+  if (!seconds || std::isinf(*seconds)) return Duration::max();
+  return from_seconds(*seconds);
+}
+
+void Options::set(std::string_view name, Argument argument) { values_.emplace_back(name, std::move(argument)); }
+
+const Argument* Options::find(std::string_view name) const {
+  for (const auto& [given, argument] : values_)
+    if (given == name) return &argument;
+  return nullptr;
+}
+
+Duration Options::time(std::string_view name, Duration fallback) const {
+  const Argument* argument = find(name);
+  return argument ? from_option(argument->value) : fallback;
+}
+
+uint64_t Options::size(std::string_view name, uint64_t fallback) const {
+  const Argument* argument = find(name);
+  return argument && argument->value.number() ? static_cast<uint64_t>(*argument->value.number()) : fallback;
+}
+
+uint64_t Options::count(std::string_view name, uint64_t fallback) const { return size(name, fallback); }
+
+bool Options::boolean(std::string_view name, bool fallback) const {
+  const Argument* argument = find(name);
+  return argument && argument->value.boolean() ? *argument->value.boolean() : fallback;
+}
+
+std::string_view Options::text(std::string_view name, std::string_view fallback) const {
+  const Argument* argument = find(name);
+  return argument && argument->value.string() ? std::string_view(*argument->value.string()) : fallback;
+}
+
+Ref<flow::Hook> Options::hook(std::string_view name) const {
+  const Argument* argument = find(name);
+  return argument ? Ref<flow::Hook>(argument->hook()) : Ref<flow::Hook>();
+}
+
+}  // namespace perilune::filter

@@ -1,0 +1,200 @@
+#include "filter/small_filters.hpp"
+
+#include <cstdio>
+
+#include "base/log.hpp"
+#include "filter/demux_http.hpp"
+#include "filter/handle.hpp"
+
+namespace perilune::filter {
+
+using flow::Event;
+
+namespace {
+
+class TimeoutPlan final : public flow::FilterPlan {
+ public:
+  std::unique_ptr<flow::Filter> make() const override;
+  bool watches_answer() const override { return true; }
+  Duration wait{};
+};
+
+class Timeout final : public flow::Filter {
+ public:
+  explicit Timeout(const TimeoutPlan& plan) : plan_(plan) {}
+
+ private:
+  void on_event(Event&& event) override {
+    if (has_fired_) return;
+    if (event.is_message_start() && plan_.wait != Duration::max()) loop().arm(timer_, plan_.wait);
+    output(std::move(event));
+  }
+  void on_stop() override { timer_.disarm(); }
+  void on_reset() override { has_fired_ = false; }
+  void on_timer() {
+    if (pipeline().answer_begun()) return;
+    has_fired_ = true;
+    pipeline().cancel_answer();
+    give_message(*error_message({ErrorCode::RequestTimeout, Side::Upstream, {}}, chunks()), answer_sink());
+  }
+
+  const TimeoutPlan& plan_;
+  bool has_fired_ = false;
+  loop::MemberTimer<Timeout, &Timeout::on_timer> timer_{*this};
+};
+
+std::unique_ptr<flow::Filter> TimeoutPlan::make() const { return std::make_unique<Timeout>(*this); }
+
+class InsertPlan final : public flow::FilterPlan {
+ public:
+  std::unique_ptr<flow::Filter> make() const override;
+  Ref<flow::Hook> hook;
+  Ref<flow::Message> message;
+};
+
+class Insert final : public WaitingFilter {
+ public:
+  explicit Insert(const InsertPlan& plan) : plan_(plan) {}
+
+ private:
+  void process(Event&& event) override {
+    if (has_inserted_) {
+      output(std::move(event));
+      return;
+    }
+    has_inserted_ = true;
+    if (plan_.message) {
+      give(*plan_.message);
+      output(std::move(event));
+      return;
+    }
+    first_ = std::make_unique<Event>(std::move(event));
+    run_hook(*plan_.hook, flow::HookShape::Context);
+  }
+  void on_hook_result() override {
+    if (call_.status == flow::HookStatus::Failed) {
+      fail(call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, {}});
+      return;
+    }
+    if (auto* made = call_.value.object_as<flow::Message>()) {
+      give(*made);
+    } else if (const std::string* text = call_.value.string()) {
+      buffer::Buffer bytes = buffer::buffer_of(*text, chunks());
+      while (!bytes.empty()) output(Event::data(bytes.take_slice()));
+    }
+    const auto first = std::move(first_);
+    if (!is_ended()) output(std::move(*first));
+  }
+  void on_reset() override {
+    WaitingFilter::on_reset();
+    has_inserted_ = false;
+    first_.reset();
+  }
+  void give(const flow::Message& message) {
+    if (message.head) {
+      const Ref<flow::Message> copy = message.copy();
+      settle_framing(*copy);
+      give_message(*copy, next_sink());
+      return;
+    }
+    for (const buffer::Slice& slice : message.body.slices()) output(Event::data(slice));
+  }
+
+  const InsertPlan& plan_;
+  bool has_inserted_ = false;
+  std::unique_ptr<Event> first_;
+};
+
+std::unique_ptr<flow::Filter> InsertPlan::make() const { return std::make_unique<Insert>(*this); }
+
+class DumpPlan final : public flow::FilterPlan {
+ public:
+  std::unique_ptr<flow::Filter> make() const override;
+  std::string tag;
+  bool prints_data = false;
+};
+
+class Dump final : public flow::Filter {
+ public:
+  explicit Dump(const DumpPlan& plan) : plan_(plan) {}
+
+ private:
+  void on_event(Event&& event) override {
+    if (!plan_.prints_data) log::info(describe(event));
+    else if (event.is_data()) std::fwrite(event.slice().data(), 1, event.slice().size(), stdout);
+    output(std::move(event));
+  }
+  std::string describe(const Event& event) const {
+    std::string line = plan_.tag.empty() ? "dump " : "dump " + plan_.tag + " ";
+    if (event.is_data()) return line + "data " + std::to_string(event.slice().size()) + " bytes";
+    const std::string error = event.error() ? ": " + event.error()->to_string() : "";
+    if (event.is_message_end()) return line + "message end" + error;
+    if (event.is_stream_end()) return line + "stream end" + error;
+    if (const auto* request = event.request()) line += "request " + request->method + " " + request->path;
+    if (const auto* response = event.response()) line += "response " + std::to_string(response->status);
+    event.head()->headers.each([&](std::string_view name, std::string_view value, message::Name) {
+      line.append(" | ").append(name).append(": ").append(value);
+    });
+    return line;
+  }
+
+  const DumpPlan& plan_;
+};
+
+std::unique_ptr<flow::Filter> DumpPlan::make() const { return std::make_unique<Dump>(*this); }
+
+}  // namespace
+
+Result<std::unique_ptr<flow::FilterPlan>> make_timeout_plan(FilterCall& call) {
+  auto plan = std::make_unique<TimeoutPlan>();
+  plan->wait = from_option(call.arguments[0].value);
+  return std::unique_ptr<flow::FilterPlan>(std::move(plan));
+}
+
+Result<std::unique_ptr<flow::FilterPlan>> make_insert_plan(FilterCall& call) {
+  auto plan = std::make_unique<InsertPlan>();
+  const Argument& given = call.arguments[0];
+  if (given.hook()) {
+    plan->hook = Ref<flow::Hook>(given.hook());
+  } else if (auto* message = given.value.object_as<flow::Message>()) {
+    plan->message = Ref<flow::Message>(message);
+  } else {
+    plan->message = make_ref<flow::Message>();
+    plan->message->set_body(buffer::buffer_of(*given.value.string(), call.services.runtime.chunks));
+  }
+  return std::unique_ptr<flow::FilterPlan>(std::move(plan));
+}
+
+Result<std::unique_ptr<flow::FilterPlan>> make_dump_plan(FilterCall& call) {
+  auto plan = std::make_unique<DumpPlan>();
+  if (const std::string* tag = call.arguments[0].value.string()) plan->tag = *tag;
+  return std::unique_ptr<flow::FilterPlan>(std::move(plan));
+}
+
+Result<std::unique_ptr<flow::FilterPlan>> make_print_plan(FilterCall&) {
+  auto plan = std::make_unique<DumpPlan>();
+  plan->prints_data = true;
+  return std::unique_ptr<flow::FilterPlan>(std::move(plan));
+}
+
+Result<std::unique_ptr<flow::FilterPlan>> make_serve_plan(FilterCall& call) {
+  auto handler = std::make_unique<HandlePlan>();
+  handler->name = "serveHTTP";
+  handler->place = call.place;
+  handler->moment = Moment::Message;
+  handler->replaces = true;
+  if (flow::Hook* hook = call.arguments[0].hook()) {
+    handler->hook = Ref<flow::Hook>(hook);
+  } else {
+    handler->replacement = Ref<flow::Message>(call.arguments[0].value.object_as<flow::Message>());
+    if (!handler->replacement->response())
+      return Error{ErrorCode::ScriptError, Side::Script, "serveHTTP: a request answers nothing; give a response"};
+  }
+  handler->body_bytes_max = call.options.size("limit", limits::collected_body_bytes_max);
+  auto inner = make_ref<flow::PipelinePlan>(call.services.runtime, "serveHTTP", call.place);
+  inner->add(std::move(handler));
+  call.arguments[0].value = Value(Ref<Object>(inner));
+  return DemuxHttpPlan::make_plan(call);
+}
+
+}  // namespace perilune::filter
