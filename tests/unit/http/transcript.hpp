@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstring>
 #include <deque>
 #include <span>
 #include <string>
@@ -136,18 +138,28 @@ class Transcript {
 
 enum class Pulling { AfterEachPiece, AfterAll };
 
+/// `text` in a chunk of its own, which is freed when the slice goes.
+inline buffer::Slice own_slice(std::string_view text, buffer::ChunkPool& pool) {
+  buffer::Chunk* chunk = pool.take();
+  std::memcpy(chunk->data(), text.data(), text.size());
+  chunk->used = static_cast<uint32_t>(text.size());
+  buffer::Slice slice(chunk, 0, chunk->used);
+  buffer::drop(chunk);
+  return slice;
+}
+
 /// The transcript of `pieces`, each in memory of its own.
 inline std::string transcript_of(Kind kind, std::span<const std::string_view> pieces, Pulling pulling,
                                  std::span<const Asked> asked = {},
                                  const ParserLimits& limits = default_parser_limits) {
-  buffer::ChunkPool pool;
+  size_t longest = 0;
+  for (const auto piece : pieces) longest = std::max(longest, piece.size());
+  buffer::ChunkPool pool(longest, 0);
   std::string text;
   {
     Transcript transcript(kind, asked, limits);
     for (const auto piece : pieces) {
-      buffer::buffer_of("gap", pool);
-      buffer::Buffer bytes = buffer::buffer_of(piece, pool);
-      while (!bytes.empty()) transcript.feed(bytes.take_slice());
+      transcript.feed(own_slice(piece, pool));
       if (pulling == Pulling::AfterEachPiece) transcript.pull();
       // What does not move on pins nothing but the body's and the next message's bytes.
       if (pulling == Pulling::AfterEachPiece && transcript.parser().buffered() == 0) {
@@ -176,6 +188,7 @@ inline void expect_transcript(Kind kind, std::string_view bytes, std::string_vie
   for (size_t cut = 1; cut < bytes.size(); cut += step) {
     const std::vector<std::string_view> halves{bytes.substr(0, cut), bytes.substr(cut)};
     ASSERT_EQ(transcript_of(kind, halves, Pulling::AfterEachPiece, asked, limits), expected) << "cut at " << cut;
+    ASSERT_EQ(transcript_of(kind, halves, Pulling::AfterAll, asked, limits), expected) << "in a row, cut at " << cut;
   }
 }
 
