@@ -59,7 +59,7 @@ bool takes_field(std::string_view text) {
 TEST(FieldLines, Refusals) {
   EXPECT_TRUE(takes_field("X: y"));
   EXPECT_TRUE(takes_field("X:"));
-  for (const std::string_view text : {"X", ":y", "X : y", " X: y", "\tX: y", "X: a\rb", "X: a\r", "X\r: a", "X: \x7f", "X: \x01",
+  for (const std::string_view text : {"X", ":y", "X : y", " X: y", "\tX: y", "X: a\rb", "X: a\rbY: c", "X: a\r", "X\r: a", "X: \x7f", "X: \x01",
                                       "X(: y", "X: y\r\n z", "X: y\r\n", "\r\nX: y"})
     EXPECT_FALSE(takes_field(text)) << text;
   EXPECT_FALSE(takes_field(std::string_view("X: \0", 4)));
