@@ -136,7 +136,7 @@ Result<Item> H1Parser::read_chunked() {
 }
 
 Result<Item> H1Parser::read_trailers() {
-  const ScanLimits scan_limits{limits_->head_bytes_max, limits_->head_bytes_max, limits_->head_fields_max};
+  const ScanLimits scan_limits{no_line_limit, limits_->head_bytes_max, limits_->head_fields_max};
   for (;;) {
     const auto outcome = section_.advance(input_, scan_limits);
     if (outcome == HeadScan::Outcome::NeedMore) return Item{};

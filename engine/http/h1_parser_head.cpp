@@ -45,7 +45,7 @@ void set_path(RequestHead& head, const Target& target) {
 
 Result<Item> H1Parser::read_head() {
   const bool is_request = kind_ == Kind::Request;
-  const ScanLimits scan_limits{is_request ? limits_->request_line_bytes_max : limits_->head_bytes_max,
+  const ScanLimits scan_limits{is_request ? limits_->request_line_bytes_max : no_line_limit,
                                limits_->head_bytes_max, limits_->head_fields_max + 1};
   const auto parse_first_line = [&] {
     const auto line = section_.text(input_).substr(0, section_.first_line_size());

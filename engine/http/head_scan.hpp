@@ -6,9 +6,11 @@
 
 namespace perilune::http {
 
+inline constexpr size_t no_line_limit = SIZE_MAX - 1;
+
 /// What a section of lines may measure.
 struct ScanLimits {
-  size_t first_line_bytes_max;  // without CRLF
+  size_t first_line_bytes_max;  // without CRLF; no_line_limit where only the whole counts
   size_t bytes_max;             // all of it, the empty line included
   size_t lines_max;             // without the empty line
 };
