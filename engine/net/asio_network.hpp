@@ -12,8 +12,8 @@ namespace perilune::net {
 /// outlive the network, and the network outlives its streams, listeners and operations.
 class AsioNetwork final : public Network {
  public:
-  AsioNetwork(AsioDriver& driver, loop::Loop& loop, ListenSockets& sockets)
-      : driver_(driver), loop_(loop), sockets_(sockets), resolver_(driver, loop) {}
+  AsioNetwork(AsioDriver& driver, loop::Loop& loop, ListenSockets& sockets, ResolverOptions resolver = {})
+      : driver_(driver), loop_(loop), sockets_(sockets), resolver_(driver, loop, std::move(resolver)) {}
 
   Result<std::unique_ptr<Listener>> listen(const Address& address, const ListenOptions& options,
                                            ListenHandler& handler) override;
