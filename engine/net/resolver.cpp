@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <optional>
 
-#include "base/limits.hpp"
 #include "base/text.hpp"
 #include "net/socket_address.hpp"
 
@@ -70,7 +69,7 @@ class Resolver::Lookup {
   const std::string& host() const { return host_; }
   void add(Query& query) {
     queries_.push_back(query);
-    if (!deadline_.is_armed()) owner_.loop_.arm(deadline_, limits::resolve_timeout);
+    if (!deadline_.is_armed()) owner_.loop_.arm(deadline_, owner_.options_.timeout);
   }
   void answer(const Result<std::vector<Address>>& result) {
     while (!queries_.empty()) queries_.front().answer(result);

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/limits.hpp"
 #include "loop/loop.hpp"
 #include "net/asio_driver.hpp"
 #include "net/network.hpp"
@@ -18,11 +19,14 @@ namespace perilune::net {
 struct ResolverOptions {
   /// "ip:port,[ip6]:port"; empty: what /etc/resolv.conf names.
   std::string servers = {};
+  /// From the question to the failure, whatever the servers do meanwhile.
+  Duration timeout = limits::resolve_timeout;
 };
 
 /// Looks names up for one worker with c-ares: the hosts file first, then DNS; both families, sorted as RFC 6724
 /// says. Answers are kept as long as their TTL says (at least 1 s, at most 1 h, at most 1,024 names); lookups
-/// of one name at the same time are one. A lookup ends after limits::resolve_timeout.
+/// of one name at the same time are one. A name of the hosts file is
+/// answered without DNS.
 class Resolver {
  public:
   Resolver(AsioDriver& driver, loop::Loop& loop, ResolverOptions options = {});
