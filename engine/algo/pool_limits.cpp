@@ -93,4 +93,26 @@ void PoolPolicy::drain(Drain how, Instant now) {
   for (PoolKey& key : keys_) drain(key, Drain::Existing, now);
 }
 
+void PoolPolicy::shut_down(Instant now) {
+  see(now);
+  LeaseResult failure;
+  failure.kind = LeaseResult::Kind::Failed;
+  failure.code = ErrorCode::Draining;
+  for (PoolKey& key : keys_) {
+    while (!key.turns_.empty()) {
+      PoolWaiter& waiter = key.turns_.front();
+      leave_queue(waiter, Leaving::GaveUp);
+      make_ready(waiter, failure);
+    }
+  }
+  for (PoolWaiter& waiter : ready_) {
+    if (waiter.result_.kind != LeaseResult::Kind::Allocate) continue;
+    free_slot(slot_of(waiter.result_.ticket));
+    waiter.result_ = failure;
+  }
+  for (PoolSlot& slot : slots_)
+    if (slot.state != PoolSlot::State::Free) abort(ticket_of(slot), failure.code, now);
+  drain(Drain::Refuse, now);
+}
+
 }  // namespace perilune::algo

@@ -50,7 +50,7 @@ LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
     return result;
   }
   if (key.turns_.empty() && make_room(key)) {
-    PoolSlot& slot = open_slot(key, nullptr);
+    PoolSlot& slot = open_slot(key);
     if (rules_.binding == PoolBinding::First) cover(waiter, slot);
     result.kind = Kind::Allocate;
     result.ticket = ticket_of(slot);
@@ -118,7 +118,7 @@ LeaseResult PoolPolicy::replace(PoolEntry& entry, PoolWaiter& waiter, Instant no
     return result;
   }
   // The closed one's slot is taken again before anybody else is asked.
-  PoolSlot& slot = open_slot(key, nullptr);
+  PoolSlot& slot = open_slot(key);
   if (rules_.binding == PoolBinding::First) cover(waiter, slot);
   settle(key);
   LeaseResult result;
@@ -148,7 +148,7 @@ void PoolPolicy::discard(PoolEntry& entry, Instant now) {
   close(entry, CloseReason::Discarded);
   if (holder) {
     ready_.erase(ready_.iterator_to(*holder));
-    PoolSlot& slot = open_slot(key, holder);
+    PoolSlot& slot = open_slot(key);
     if (rules_.binding == PoolBinding::First) {
       cover(*holder, slot);
       slot.state = PoolSlot::State::Granted;

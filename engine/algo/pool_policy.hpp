@@ -89,6 +89,10 @@ class PoolPolicy {
   void drain(Drain how, Instant now);
   void reopen() { is_refusing_ = false; }
 
+  /// The end: every waiter fails (Draining), every allocation under way is given up, and its ticket must not be used
+  /// any more, what is idle goes. What is leased still has to be released or destroyed.
+  void shut_down(Instant now);
+
   PoolEntry* pop_closed();
   PoolWaiter* pop_ready();
   std::optional<PoolTicket> pop_granted();
@@ -143,7 +147,7 @@ class PoolPolicy {
 
   // pool_slots.cpp: allocations
   bool make_room(PoolKey& key);
-  PoolSlot& open_slot(PoolKey& key, PoolWaiter* starter);
+  PoolSlot& open_slot(PoolKey& key);
   void free_slot(PoolSlot& slot);
   PoolSlot& slot_of(PoolTicket ticket);
   static PoolTicket ticket_of(const PoolSlot& slot) { return {slot.index, slot.generation}; }

@@ -18,7 +18,7 @@ bool PoolPolicy::make_room(PoolKey& key) {
   return true;
 }
 
-PoolSlot& PoolPolicy::open_slot(PoolKey& key, PoolWaiter* starter) {
+PoolSlot& PoolPolicy::open_slot(PoolKey& key) {
   if (free_slots_.empty()) {
     slots_.emplace_back();
     slots_.back().index = static_cast<uint32_t>(slots_.size() - 1);
@@ -27,7 +27,6 @@ PoolSlot& PoolPolicy::open_slot(PoolKey& key, PoolWaiter* starter) {
   PoolSlot& slot = free_slots_.front();
   free_slots_.pop_front();
   slot.key = &key;
-  slot.starter = starter;
   slot.epoch = key.epoch_;
   slot.state = PoolSlot::State::Begun;
   ++key.stats_.pending, ++total_.pending;
@@ -57,7 +56,7 @@ PoolKey& PoolPolicy::key_of(PoolTicket ticket) { return *slot_of(ticket).key; }
 void PoolPolicy::grant(PoolKey& key) {
   PoolWaiter& waiter = key.turns_.front();
   leave_queue(waiter, Leaving::Served);
-  PoolSlot& slot = open_slot(key, nullptr);
+  PoolSlot& slot = open_slot(key);
   if (rules_.binding == PoolBinding::First) {
     cover(waiter, slot);
     slot.state = PoolSlot::State::Granted;

@@ -233,5 +233,26 @@ TEST(PoolDrain, AWholePoolRefusesUntilItIsReopened) {
   EXPECT_NE(world.take("b"), nullptr);
 }
 
+TEST(PoolDrain, ShuttingDownFailsEveryWaiterAndGivesUpEveryAllocation) {
+  for (const PoolBinding binding : {PoolBinding::Own, PoolBinding::First}) {
+    PoolWorld world({.key = {.max = 2}, .binding = binding});
+    world.give(world.take("b"));
+    Wish& allocating = world.wait("a");
+    Wish& cancelled = world.wait("a");
+    Wish& queued = world.wait("a");
+    Wish& told = world.wish();
+    world.pool.lease(world.key("a"), told, world.now);
+    world.pool.abort(allocating.answer.ticket, ErrorCode::Reset, world.now);
+    if (binding == PoolBinding::First) world.pool.cancel(cancelled, world.now);
+    world.pool.shut_down(world.now);
+    world.settle();
+    EXPECT_EQ(queued.answer.code, ErrorCode::Draining);
+    EXPECT_EQ(told.answer.code, ErrorCode::Draining);
+    EXPECT_EQ(world.pool.stats().used(), 0u);
+    EXPECT_EQ(world.closed, Names{"b1 drained"});
+    EXPECT_EQ(world.vacant.size(), 2u);
+  }
+}
+
 }  // namespace
 }  // namespace perilune::algo

@@ -24,6 +24,7 @@ struct Wish : PoolWaiter {
 class PoolWorld {
  public:
   explicit PoolWorld(const PoolRules& rules = {}) : pool(rules) {}
+  ~PoolWorld() { pool.shut_down(now); }
 
   PoolKey& key(const std::string& name) {
     auto& place = keys_[name];
