@@ -80,6 +80,8 @@ class Loop {
   /// One turn; waits at most until `latest`.
   void run_turn(Instant latest = Instant::max());
   void run();
+  /// Finishes what was put off, as at the end of a turn, without waiting for anything. Not from within a turn.
+  void settle() { finish_turn(); }
   void stop();
   bool is_stopped() const { return stopped_.load(std::memory_order_relaxed); }
   uint64_t turns() const { return turns_; }

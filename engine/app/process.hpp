@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/time.hpp"
+
+namespace perilune::app {
+
+struct RunOptions {
+  std::vector<std::string> files;
+  /// 0: one per processor that this process may use.
+  unsigned workers = 0;
+  /// How long SIGTERM waits for open connections.
+  Duration drain = 10s;
+};
+
+/// Loads the scripts in every worker and serves until SIGTERM or SIGINT. Returns the process's exit code: 0, or 1 when
+/// a script does not load or an address cannot be listened on; then nothing was served.
+int run(const RunOptions& options);
+
+/// Loads the scripts once, opens no port, and says what is wrong. 0 or 1.
+int check(const std::vector<std::string>& files);
+
+enum class GraphForm : uint8_t { Text, Mermaid };
+/// Prints the pipelines of the scripts. 0 or 1.
+int graph(const std::vector<std::string>& files, GraphForm form);
+
+}  // namespace perilune::app

@@ -1,0 +1,85 @@
+#include "app/worker.hpp"
+
+namespace perilune::app {
+namespace {
+
+edge::ServerOptions server_options(const filter::ListenPlan& plan) {
+  edge::ServerOptions options;
+  const filter::Options& given = plan.options;
+  options.listen.backlog = static_cast<int>(given.count("backlog", limits::backlog));
+  options.connections_max = given.count("maxConnections", 0);
+  options.connections_per_ip_max = given.count("maxConnectionsPerIP", 0);
+  options.session.channel.buffer_bytes_max = given.size("bufferLimit", limits::buffer_bytes_max);
+  options.session.channel.write_timeout = given.time("writeTimeout", limits::write_timeout);
+  // A relay has no message boundaries: silence is only judged where the script says so, or after a tunnel's time.
+  options.session.channel.idle_timeout = given.time("idleTimeout", limits::tunnel_idle_timeout);
+  options.session.times.head_timeout = given.time("headTimeout", limits::head_timeout);
+  options.session.times.idle_timeout = given.time("idleTimeout", limits::client_idle_timeout);
+  options.session.times.body_timeout = given.time("readTimeout", limits::read_timeout);
+  options.session.times.body_rate_min = given.size("minBodyRate", 0);
+  return options;
+}
+
+}  // namespace
+
+Worker::Worker(loop::Loop& loop, net::Network& network, int index)
+    : loop_(loop), network_(network), index_(index), http_(std::make_unique<filter::HttpClient>(services_)) {}
+
+Worker::~Worker() { stop(); }
+
+Result<void> Worker::load(const std::vector<std::string>& files) {
+  for (const std::string& file : files) {
+    auto state = std::make_unique<script::State>(services_, *http_, script::StateOptions{index_, {}});
+    auto program = state->load(file);
+    if (program.has_error()) return program.error();
+    states_.push_back(std::move(state));
+    programs_.push_back(std::move(*program));
+  }
+  return {};
+}
+
+Result<void> Worker::listen() {
+  for (const auto& program : programs_) {
+    for (const filter::ListenPlan& plan : program->listens) {
+      auto server = std::make_unique<edge::Server>(runtime_, *plan.pipeline, server_options(plan));
+      if (auto result = server->listen(network_, plan.address); result.has_error()) {
+        servers_.clear();
+        return Error{ErrorCode::ScriptError, Side::Script,
+                     plan.place.to_string() + ": cannot listen on " + plan.address.to_string() + ": " +
+                         result.error().detail};
+      }
+      servers_.push_back(std::move(server));
+    }
+  }
+  return {};
+}
+
+void Worker::start() {
+  for (const auto& state : states_) state->start_tasks();
+}
+
+void Worker::stop_accepting() {
+  for (const auto& server : servers_) server->stop_accepting();
+}
+
+size_t Worker::sessions() const {
+  size_t count = 0;
+  for (const auto& server : servers_) count += server->sessions();
+  return count;
+}
+
+void Worker::stop() {
+  stop_accepting();
+  const Error draining{ErrorCode::Draining, Side::Engine, "the process ends"};
+  for (const auto& server : servers_) server->cut_all(draining);
+  for (const auto& state : states_) state->stop();
+  loop_.settle();
+  servers_.clear();
+  programs_.clear();
+  http_.reset();
+  loop_.settle();
+  states_.clear();
+  arena_.release_memory();
+}
+
+}  // namespace perilune::app

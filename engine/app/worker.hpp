@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "edge/server.hpp"
+#include "filter/http_client.hpp"
+#include "filter/program.hpp"
+#include "script/state.hpp"
+
+namespace perilune::app {
+
+/// One worker without its thread: a loop, a network, a Lua state for each script file and what the scripts listen
+/// on. Shares nothing with other workers. The same class runs on the real network and on the simulated one.
+class Worker {
+ public:
+  Worker(loop::Loop& loop, net::Network& network, int index);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Loads the scripts, side by side. Errors: those of script::State::load.
+  Result<void> load(const std::vector<std::string>& files);
+  /// Listens on every address of the scripts, all or none. Errors (Side::Script): ScriptError with the script's
+  /// file:line and what the system said.
+  Result<void> listen();
+  /// Starts the scripts' tasks.
+  void start();
+
+  /// Takes no more connections.
+  void stop_accepting();
+  /// Open client connections.
+  size_t sessions() const;
+  /// Cuts what is open, ends every script, and lets go of everything. To be followed by a few turns of the loop.
+  void stop();
+
+  const filter::Services& services() const { return services_; }
+  const std::vector<std::unique_ptr<edge::Server>>& servers() const { return servers_; }
+  const std::vector<std::unique_ptr<filter::Program>>& programs() const { return programs_; }
+  buffer::ChunkPool& chunks() { return chunks_; }
+  const std::vector<std::unique_ptr<script::State>>& states() const { return states_; }
+
+ private:
+  loop::Loop& loop_;
+  net::Network& network_;
+  const int index_;
+  buffer::ChunkPool chunks_;
+  buffer::ReadArena arena_{chunks_};
+  flow::Runtime runtime_{loop_, chunks_, arena_};
+  filter::Services services_{runtime_, network_};
+  std::unique_ptr<filter::HttpClient> http_;
+  std::vector<std::unique_ptr<script::State>> states_;
+  std::vector<std::unique_ptr<filter::Program>> programs_;
+  std::vector<std::unique_ptr<edge::Server>> servers_;
+};
+
+}  // namespace perilune::app
