@@ -1,214 +1,288 @@
--- algo.Cache: a memo with a destructor. Entries are nodes of a list, the one that leaves first at its head: in the order
--- of insertion, or of use where `size` is given.
-local globals, core = ...
+-- algo.Cache: a memo with a destructor. Lua alone: a hit is one table read and costs no call into C.
+--
+-- A value that was stored leaves in exactly one of these ways, and each calls release(key, value) once:
+-- remove, overwrite, eviction, expiry, clear, close. An entry is out of the cache before its release is
+-- called, so a release may use the cache, and whatever it raises is reported and stops nothing. Two gets
+-- of one missing key share one call of allocate: the first calls it, the others wait for the first.
+--
+-- The engine's side is a table `host`:
+--   now()          seconds, of a clock that never goes back
+--   wait(ticket)   suspends the running coroutine until wake(ticket); raises when the wait is cancelled
+--   wake(ticket)   lets go on all who wait for this ticket
+--   call(fn, ...)  pcall with waiting forbidden inside
+--   report(err)    logs what a release raised
+--   adopt(cache)   a cache was made: call its close when the session, or the script, ends
+--   cancelled      the error value of a get on a closed cache
+--   duration(v)    seconds from a number or "5s"; nil when it is neither
 
-local error, pcall, setmetatable, type = error, pcall, setmetatable, type
-local fail, describe, call_now, results = core.fail, core.describe, core.call_now, core.results
-local running = coroutine.running
-local may_not_wait = "a release callback may not wait"
+local cache = {}
+
+local option_names = { size = true, ttl = true }
+
+local function check_options(host, options)
+  if options == nil then return nil, nil end
+  if type(options) ~= "table" then error("algo.Cache: options must be a table, not " .. type(options), 3) end
+  for name in pairs(options) do
+    if not option_names[name] then
+      error("algo.Cache: there is no option '" .. tostring(name) .. "', only size and ttl", 3)
+    end
+  end
+  local size, ttl = options.size, options.ttl
+  if size ~= nil and (type(size) ~= "number" or size < 1) then
+    error("algo.Cache: size must be a number of at least 1; leave it out for no limit", 3)
+  end
+  if ttl ~= nil then
+    ttl = host.duration(ttl)
+    if not ttl or ttl ~= ttl or ttl <= 0 then
+      error("algo.Cache: ttl must be a time above 0; leave it out to keep values", 3)
+    end
+  end
+  return size, ttl
+end
+
+local function check_key(key, name)
+  if key == nil then error("Cache:" .. name .. ": the key is nil", 3) end
+  if key ~= key then error("Cache:" .. name .. ": the key is not a number (NaN)", 3) end
+end
+
+-- Entries stand in two lists. By insertion: `after` and `before`; by use, when there is a size: `newer`
+-- and `older`.
+
+local function link_newest(self, entry)
+  local newest = self.newest
+  entry.older, entry.newer = newest, nil
+  if newest then newest.newer = entry else self.oldest = entry end
+  self.newest = entry
+end
+
+local function unlink_use(self, entry)
+  local newer, older = entry.newer, entry.older
+  if newer then newer.older = older else self.newest = older end
+  if older then older.newer = newer else self.oldest = newer end
+end
+
+local function touch(self, entry)
+  if self.newest ~= entry then
+    unlink_use(self, entry)
+    link_newest(self, entry)
+  end
+end
+
+local function unlink(self, entry)
+  self.entries[entry.key] = nil
+  self.count = self.count - 1
+  local after, before = entry.after, entry.before
+  if before then before.after = after else self.first = after end
+  if after then after.before = before else self.last = before end
+  if self.size then unlink_use(self, entry) end
+end
+
+local function let_go(self, key, value)
+  if not self.release then return end
+  local host = self.host
+  local ok, err = host.call(self.release, key, value)
+  if not ok then host.report(err) end
+end
+
+local function drop(self, entry)
+  unlink(self, entry)
+  let_go(self, entry.key, entry.value)
+end
+
+local function insert(self, key, value)
+  local last = self.last
+  local entry = { key = key, value = value, before = last }
+  if self.ttl then entry.expires = self.host.now() + self.ttl end
+  if last then last.after = entry else self.first = entry end
+  self.last = entry
+  self.entries[key] = entry
+  self.count = self.count + 1
+  if self.size then
+    link_newest(self, entry)
+    while self.count > self.size do drop(self, self.oldest) end
+  end
+end
+
+-- The entry of a key, if it is there and alive; an expired one is released here.
+local function lookup(self, key)
+  local entry = self.entries[key]
+  if not entry then return nil end
+  if entry.expires and self.host.now() >= entry.expires then
+    drop(self, entry)
+    -- The release may have stored another one.
+    return self.entries[key]
+  end
+  return entry
+end
+
+-- Stores what an allocation brought, and returns what the key has then.
+local function commit(self, key, value)
+  if self.is_closed then
+    let_go(self, key, value)
+    return nil, self.host.cancelled
+  end
+  local entry = lookup(self, key)
+  if entry then
+    -- Somebody set the key in the meantime: that is newer, and theirs.
+    if not rawequal(entry.value, value) then let_go(self, key, value) end
+    return entry.value
+  end
+  insert(self, key, value)
+  return value
+end
+
+local function fill(self, key)
+  local allocate = self.allocate
+  if not allocate then return nil end
+  local flights = self.flights
+  local flight = flights[key]
+  local me = coroutine.running() or self
+
+  while flight do
+    if flight.owner == me then error("Cache:get: the allocation of this key asks for the key itself", 2) end
+    flight.has_waiters = true
+    self.host.wait(flight)
+    if flight.is_done then
+      -- Not what the flight brought but what the key has now: that value may have left again.
+      if flight.err ~= nil or flight.is_empty then return nil, flight.err end
+      local entry = lookup(self, key)
+      if entry then return entry.value end
+    end
+    if self.is_closed then return nil, self.host.cancelled end
+    -- The first one was cancelled or raised: that is its own misfortune, the next one tries anew.
+    flight = flights[key]
+  end
+
+  flight = { owner = me }
+  flights[key] = flight
+  local ok, value, err = pcall(allocate, key)
+  flights[key] = nil
+  flight.is_done = ok
+  if not ok then
+    if flight.has_waiters then self.host.wake(flight) end
+    error(value, 0)
+  end
+  if value == nil then
+    flight.err, flight.is_empty = err, true
+  else
+    value, err = commit(self, key, value)
+  end
+  if flight.has_waiters then self.host.wake(flight) end
+  return value, err
+end
 
 local Cache = {}
+Cache.__index = Cache
 
-local function link(cache, node)
-  local last = cache.last
-  node.previous, node.following = last, false
-  if last then last.following = node else cache.first = node end
-  cache.last = node
-end
-
-local function unlink(cache, node)
-  local previous, following = node.previous, node.following
-  if previous then previous.following = following else cache.first = following end
-  if following then following.previous = previous else cache.last = previous end
-end
-
-local function release(cache, key, value)
-  if cache.on_release then call_now(may_not_wait, cache.on_release, key, value) end
-end
-
---- Takes a node out, then lets its value go: whoever looks from within the callback finds it gone.
-local function drop(cache, node)
-  unlink(cache, node)
-  cache.nodes[node.key] = nil
-  cache.count = cache.count - 1
-  node.is_gone = true
-  release(cache, node.key, node.value)
-end
-
-local function store(cache, key, value)
-  if cache.is_closed then return release(cache, key, value) end
-  local node = cache.nodes[key]
-  if node then
-    local old = node.value
-    node.value = value
-    if cache.ttl then node.expires = core.now() + cache.ttl end
-    if cache.size then unlink(cache, node) link(cache, node) end
-    if old ~= value then release(cache, key, old) end
-    return
-  end
-  node = { key = key, value = value, previous = false, following = false }
-  if cache.ttl then node.expires = core.now() + cache.ttl end
-  cache.nodes[key] = node
-  link(cache, node)
-  cache.count = cache.count + 1
-  if cache.size and cache.count > cache.size then drop(cache, cache.first) end
-end
-
---- The node if it is still good; one whose time is over leaves.
-local function fresh(cache, node)
-  if node.expires and core.now() >= node.expires then
-    drop(cache, node)
-    return nil
-  end
-  if cache.size and node.following then unlink(cache, node) link(cache, node) end
-  return node
-end
-
---- A miss: one allocation a key, whose outcome all share who asked meanwhile.
-local function fetch(cache, key)
-  if key == nil then fail("Cache:get: the key is nil") end
-  if not cache.on_allocate then return nil end
-  local pending = cache.pending
-  while true do
-    if cache.is_closed then return nil, core.cancelled end
-    local flight = pending[key]
-    if not flight then break end
-    if flight.owner == running() then fail("Cache:get: allocate asks its own cache for the key that it allocates") end
-    if not flight.event then flight.event = core.event() end
-    results(core.event_wait(flight.event, "Cache:get"))
-    local node = cache.nodes[key]
-    if node then return node.value end
-    if flight.has_failed then return nil, flight.failure end
-  end
-  local flight = { owner = running() }
-  pending[key] = flight
-  local ok, value, failure = pcall(cache.on_allocate, key)
-  pending[key] = nil
-  if ok and value ~= nil then
-    local was_closed = cache.is_closed
-    store(cache, key, value)
-    if was_closed then value, failure = nil, core.cancelled end
-  elseif ok then
-    flight.has_failed, flight.failure = true, failure
-  end
-  if flight.event then core.event_set(flight.event) end
-  if not ok then error(value, 0) end
-  return value, failure
-end
-
---- The value of `key`, allocated when there is none; nil, err when that failed.
 function Cache:get(key)
-  local node = self.nodes[key]
-  if node then
-    if self.is_plain then return node.value end
-    node = fresh(self, node)
-    if node then return node.value end
+  local entry = self.entries[key]
+  if entry then
+    if not entry.expires then
+      if self.size then touch(self, entry) end
+      return entry.value
+    end
+    entry = lookup(self, key)
+    if entry then
+      if self.size then touch(self, entry) end
+      return entry.value
+    end
   end
-  return fetch(self, key)
+  check_key(key, "get")
+  if self.is_closed then return nil, self.host.cancelled end
+  return fill(self, key)
 end
 
---- The value of `key`, or nil: allocates nothing.
 function Cache:find(key)
-  local node = self.nodes[key]
-  if node and not self.is_plain then node = fresh(self, node) end
-  return node and node.value
+  local entry = lookup(self, key)
+  if not entry then return nil end
+  if self.size then touch(self, entry) end
+  return entry.value
 end
 
-function Cache:has(key)
-  local node = self.nodes[key]
-  return node ~= nil and not (node.expires and core.now() >= node.expires)
-end
+function Cache:has(key) return lookup(self, key) ~= nil end
 
 function Cache:set(key, value)
-  if key == nil then fail("Cache:set: the key is nil") end
-  if value == nil then fail("Cache:set: the value is nil; remove(key) takes an entry out") end
-  store(self, key, value)
+  check_key(key, "set")
+  if value == nil then error("Cache:set: the value is nil; use remove", 2) end
+  if self.is_closed then return let_go(self, key, value) end
+  local entry = self.entries[key]
+  if entry and rawequal(entry.value, value) then
+    -- The same thing again lives on: releasing it would leave a dead one in the cache.
+    if self.ttl then entry.expires = self.host.now() + self.ttl end
+    if self.size then touch(self, entry) end
+    return
+  end
+  while entry do
+    drop(self, entry)
+    entry = self.entries[key]
+  end
+  insert(self, key, value)
 end
 
---- Takes an entry out; true when there was one.
 function Cache:remove(key)
-  local node = self.nodes[key]
-  if not node then return false end
-  drop(self, node)
+  local entry = lookup(self, key)
+  if not entry then return false end
+  drop(self, entry)
   return true
 end
 
---- Takes all out, the oldest first.
 function Cache:clear()
-  local node = self.first
-  self.nodes, self.first, self.last, self.count = {}, false, false, 0
-  while node do
-    node.is_gone = true
-    release(self, node.key, node.value)
-    node = node.following
+  local entry = self.first
+  self.entries, self.count = {}, 0
+  self.first, self.last, self.newest, self.oldest = nil, nil, nil, nil
+  while entry do
+    let_go(self, entry.key, entry.value)
+    entry = entry.after
   end
 end
 
---- for key, value in cache:each() (or pairs(cache)); entries may be taken out meanwhile.
 function Cache:each()
-  local node
-  local is_begun = false
+  local now = self.ttl and self.host.now()
+  local entries, count = {}, 0
+  local entry = self.first
+  while entry do
+    if not now or now < entry.expires then
+      count = count + 1
+      entries[count] = entry
+    end
+    entry = entry.after
+  end
+  local at = 0
   return function()
-    repeat
-      if is_begun then node = node.following else node, is_begun = self.first, true end
-    until not node or not node.is_gone
-    if node then return node.key, node.value end
+    while at < count do
+      at = at + 1
+      local here = entries[at]
+      if self.entries[here.key] == here then return here.key, here.value end
+    end
   end
 end
 
-setmetatable(Cache, {
-  __index = function(_, name) fail("a Cache has no " .. describe(name) .. core.suggest(name, Cache)) end,
-})
+Cache.__pairs = Cache.each
 
-local metatable = {
-  __index = Cache,
-  __pairs = Cache.each,
-  __tostring = function() return "Cache" end,
-  __metatable = "Cache",
-}
-
-local known_options = { size = true, ttl = true }
-
-function globals.algo.Cache(allocate, on_release, options)
-  if allocate ~= nil then core.check_function("algo.Cache", "1 (allocate)", allocate) end
-  if on_release ~= nil then core.check_function("algo.Cache", "2 (release)", on_release) end
-  local size, ttl = false, false
-  if options ~= nil then
-    core.check_options("algo.Cache", options, known_options)
-    if options.size ~= nil then
-      size = options.size
-      if type(size) ~= "number" or size < 1 or size % 1 ~= 0 then
-        fail('algo.Cache: option "size" expects a whole number above 0, got ' .. describe(size))
-      end
-    end
-    if options.ttl ~= nil then
-      ttl = core.seconds(options.ttl)
-      if not ttl or ttl <= 0 then
-        fail('algo.Cache: option "ttl" expects a number of seconds or "5s" above 0, got ' .. describe(options.ttl))
-      end
-      if ttl == math.huge then ttl = false end
-    end
-  end
-  local cache = setmetatable({
-    nodes = {},
-    pending = {},
-    first = false,
-    last = false,
-    count = 0,
-    size = size,
-    ttl = ttl,
-    is_plain = not size and not ttl,
-    is_closed = false,
-    on_allocate = allocate or false,
-    on_release = on_release or false,
-  }, metatable)
-  if on_release then core.attach_cache(cache) end
-  return cache
+-- For the engine: the last clear. What an allocation brings from now on is released at once, and a get
+-- gives nil and host.cancelled.
+function Cache:close()
+  self.is_closed = true
+  self:clear()
 end
 
-core.cache_closer(function(caches)
-  for i = 1, #caches do
-    caches[i].is_closed = true
-    caches[i]:clear()
+--- Makes the function that scripts know as algo.Cache.
+function cache.constructor(host)
+  return function(allocate, release, options)
+    if allocate ~= nil and type(allocate) ~= "function" then
+      error("algo.Cache: allocate must be a function, not " .. type(allocate), 2)
+    end
+    if release ~= nil and type(release) ~= "function" then
+      error("algo.Cache: release must be a function, not " .. type(release), 2)
+    end
+    local size, ttl = check_options(host, options)
+    local self = setmetatable({
+      host = host, allocate = allocate, release = release, size = size, ttl = ttl,
+      entries = {}, flights = {}, count = 0, is_closed = false,
+    }, Cache)
+    host.adopt(self)
+    return self
   end
-end)
+end
+
+return cache

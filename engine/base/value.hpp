@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,15 @@ class Value {
 
   /// Equal type and value; objects by identity.
   friend bool operator==(const Value& a, const Value& b) { return a.value_ == b.value_; }
+  /// For hash tables; consistent with equality.
+  friend size_t hash_value(const Value& value) {
+    size_t hash = value.value_.index() * 0x9e3779b97f4a7c15u;
+    if (const auto* text = value.string()) hash ^= std::hash<std::string_view>()(*text);
+    else if (const auto* number = value.number()) hash ^= std::hash<double>()(*number);
+    else if (const auto* boolean = value.boolean()) hash ^= *boolean ? 1 : 2;
+    else hash ^= std::hash<const Object*>()(value.object());
+    return hash;
+  }
 
  private:
   std::variant<std::monostate, bool, double, std::string, Ref<Object>> value_;

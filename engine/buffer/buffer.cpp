@@ -8,6 +8,8 @@ namespace {
 
 // Less room than this is not worth a read of its own: the next chunk begins.
 constexpr size_t smallest_read = 2048;
+// Up to here a text is better in one piece than filling the last bytes of a chunk.
+constexpr size_t kept_together = 256;
 
 }  // namespace
 
@@ -37,32 +39,31 @@ void Buffer::append(Buffer&& other) {
   other.clear();
 }
 
+Chunk* Buffer::writable(size_t bytes_min, ChunkPool& pool) {
+  if (first_ < slices_.size()) {
+    Slice& last = slices_.back();
+    // Ours to extend: the slice ends where the chunk's used part ends, so nobody has seen what follows. A
+    // ReadArena may hold the same chunk; it asks for the free part anew before each read.
+    if (last.offset_ + last.size_ == last.chunk_->used && last.chunk_->free_bytes() >= bytes_min) return last.chunk_;
+  } else {
+    slices_.clear();
+    first_ = 0;
+  }
+  Chunk* chunk = pool.shared(bytes_min);
+  slices_.push_back(Slice(chunk, chunk->used, 0));
+  return chunk;
+}
+
 void Buffer::write(std::string_view text, ChunkPool& pool) {
   while (!text.empty()) {
-    Chunk* chunk = nullptr;
-    if (first_ < slices_.size()) {
-      Slice& last = slices_.back();
-      Chunk* candidate = last.chunk_;
-      // Ours to extend: the slice ends where the chunk's used part ends, so nobody has seen what follows. A
-      // ReadArena may hold the same chunk; it asks for the free part anew before each read.
-      if (last.offset_ + last.size_ == candidate->used && candidate->free_bytes() > 0) chunk = candidate;
-    }
-    if (!chunk) {
-      chunk = pool.take();
-      Slice fresh(chunk, 0, 0);
-      drop(chunk);
-      if (first_ == slices_.size()) {
-        slices_.clear();
-        first_ = 0;
-      }
-      slices_.push_back(std::move(fresh));
-    }
-    const size_t count = std::min(text.size(), chunk->free_bytes());
-    std::memcpy(chunk->free_begin(), text.data(), count);
-    chunk->used += static_cast<uint32_t>(count);
-    slices_.back().extend(count);
-    size_ += count;
-    text.remove_prefix(count);
+    // A short text is kept together; a long one takes what room there is.
+    const size_t wanted = text.size() <= kept_together ? std::min(text.size(), pool.chunk_bytes()) : 1;
+    write_in_place(wanted, pool, [&](char* begin) {
+      const size_t count = std::min(text.size(), slices_.back().chunk_->free_bytes());
+      std::memcpy(begin, text.data(), count);
+      text.remove_prefix(count);
+      return begin + count;
+    });
   }
 }
 
@@ -140,6 +141,8 @@ Buffer buffer_of(std::string_view text, ChunkPool& pool) {
 }
 
 std::span<const iovec> ReadArena::prepare(size_t more_chunks) {
+  // When nobody looks at the chunk any more it is filled from its begin again: it is in the cache.
+  if (!chunks_.empty() && chunks_.front()->references == 1) chunks_.front()->used = 0;
   if (!chunks_.empty() && chunks_.front()->capacity - chunks_.front()->used < smallest_read &&
       chunks_.front()->used > 0) {
     drop(chunks_.front());
@@ -151,18 +154,17 @@ std::span<const iovec> ReadArena::prepare(size_t more_chunks) {
   return entries_;
 }
 
-void ReadArena::commit(size_t count, Buffer& target) {
-  size_t finished = 0;
-  for (Chunk* chunk : chunks_) {
-    if (count == 0) break;
-    const size_t here = std::min(count, chunk->free_bytes());
-    target.append(Slice(chunk, chunk->used, static_cast<uint32_t>(here)));
-    chunk->used += static_cast<uint32_t>(here);
-    count -= here;
-    if (chunk->free_bytes() == 0) ++finished;
+Slice ReadArena::next_committed(size_t& count) {
+  Chunk* chunk = chunks_.front();
+  const size_t here = std::min(count, chunk->free_bytes());
+  Slice slice(chunk, chunk->used, static_cast<uint32_t>(here));
+  chunk->used += static_cast<uint32_t>(here);
+  count -= here;
+  if (chunk->free_bytes() == 0) {
+    chunks_.erase(chunks_.begin());
+    drop(chunk);
   }
-  for (size_t i = 0; i < finished; ++i) drop(chunks_[i]);
-  chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(finished));
+  return slice;
 }
 
 void ReadArena::release_memory() {

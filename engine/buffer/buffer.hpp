@@ -40,6 +40,16 @@ class Buffer {
   void append(Buffer&& other);
   /// Adds a copy of `text`, in the free part of the last chunk where it is ours to extend.
   void write(std::string_view text, ChunkPool& pool);
+  /// Lets `fill(char* begin)` write up to `bytes_max` bytes that lie together, at least one, and return where it
+  /// ended. `bytes_max` is at most the pool's chunk size.
+  template <typename Fill>
+  void write_in_place(size_t bytes_max, ChunkPool& pool, Fill&& fill) {
+    Chunk* chunk = writable(bytes_max, pool);
+    const auto count = static_cast<size_t>(fill(chunk->free_begin()) - chunk->free_begin());
+    chunk->used += static_cast<uint32_t>(count);
+    slices_.back().extend(count);
+    size_ += count;
+  }
 
   /// Removes the first slice and returns it; the buffer must not be empty.
   Slice take_slice();
@@ -57,6 +67,9 @@ class Buffer {
   std::span<const Slice> slices() const { return {slices_.data() + first_, slices_.size() - first_}; }
 
  private:
+  /// A chunk with `bytes_min` free bytes where the last slice, possibly a fresh empty one, may be extended.
+  Chunk* writable(size_t bytes_min, ChunkPool& pool);
+
   std::vector<Slice> slices_;
   size_t first_ = 0;
   size_t size_ = 0;
@@ -76,11 +89,17 @@ class ReadArena {
 
   /// Room for a read: the rest of the current chunk, and `more_chunks` whole ones for bulk.
   std::span<const iovec> prepare(size_t more_chunks);
-  /// Appends the `count` bytes that the read stored to `target`.
-  void commit(size_t count, Buffer& target);
+  /// Gives the `count` bytes that the read stored to `take`, a slice at a time. `take` may do anything but read.
+  template <typename Take>
+  void commit(size_t count, Take&& take) {
+    while (count > 0) take(next_committed(count));
+  }
   void release_memory();
 
  private:
+  /// The next slice of what was read; lowers `count` by its size.
+  Slice next_committed(size_t& count);
+
   ChunkPool& pool_;
   std::vector<Chunk*> chunks_;
   std::vector<iovec> entries_;

@@ -7,6 +7,7 @@
 namespace perilune::buffer {
 
 ChunkPool::~ChunkPool() {
+  if (shared_) drop(shared_);
   PERILUNE_EXPECT(alive_ == 0, "every chunk is back when its pool ends");
   while (free_) ::operator delete(std::exchange(free_, free_->next_free));
 }
@@ -25,6 +26,18 @@ Chunk* ChunkPool::take() {
   chunk->used = 0;
   ++alive_;
   return chunk;
+}
+
+Chunk* ChunkPool::renew_shared(size_t bytes_min) {
+  PERILUNE_EXPECT(bytes_min <= chunk_bytes_, "no more is asked for than a chunk holds");
+  if (shared_ && shared_->references == 1) {
+    // Nobody shows its bytes any more: its room is free again.
+    shared_->used = 0;
+    return shared_;
+  }
+  if (shared_) drop(shared_);
+  shared_ = take();
+  return shared_;
 }
 
 void ChunkPool::give_back(Chunk* chunk) {

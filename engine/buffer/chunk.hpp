@@ -36,18 +36,25 @@ class ChunkPool {
 
   /// An empty chunk with one reference, the caller's.
   Chunk* take();
+  /// A chunk with at least `bytes_min` free bytes (at most chunk_bytes()) that all writers of the worker fill one
+  /// after the other, so that a few bytes written do not cost a chunk. The pool keeps the reference.
+  Chunk* shared(size_t bytes_min) {
+    return shared_ && shared_->free_bytes() >= bytes_min ? shared_ : renew_shared(bytes_min);
+  }
   size_t chunk_bytes() const { return chunk_bytes_; }
   /// Chunks that someone holds; 0 when a worker has ended clean.
-  size_t alive() const { return alive_; }
+  size_t alive() const { return alive_ - (shared_ && shared_->references == 1 ? 1 : 0); }
   size_t idle() const { return idle_; }
 
  private:
   friend void drop(Chunk* chunk);
   void give_back(Chunk* chunk);
+  Chunk* renew_shared(size_t bytes_min);
 
   const size_t chunk_bytes_;
   const size_t idle_max_;
   Chunk* free_ = nullptr;
+  Chunk* shared_ = nullptr;
   size_t idle_ = 0;
   size_t alive_ = 0;
 };

@@ -39,21 +39,59 @@ ClientInfo* Context::client() const {
   return nullptr;
 }
 
-Message* Context::request() const {
-  for (const Context* context = this; context; context = context->parent_.get())
-    if (context->request_) return context->request_.get();
+Context* Context::exchange() {
+  for (Context* context = this; context; context = context->parent_.get())
+    if (context->request_head_) return context;
   return nullptr;
 }
 
-Message* Context::response() const {
-  for (const Context* context = this; context; context = context->parent_.get())
-    if (context->request_) return context->response_.get();
-  return nullptr;
+Message* Context::request() {
+  Context* owner_of_it = exchange();
+  if (!owner_of_it) return nullptr;
+  if (!owner_of_it->request_) owner_of_it->request_ = Message::of(owner_of_it->request_head_);
+  return owner_of_it->request_.get();
+}
+
+Message* Context::response() {
+  Context* owner_of_it = exchange();
+  if (!owner_of_it || !owner_of_it->response_head_) return nullptr;
+  if (!owner_of_it->response_) owner_of_it->response_ = Message::of(owner_of_it->response_head_);
+  return owner_of_it->response_.get();
+}
+
+void Context::set_request(Ref<message::Head> head) {
+  request_head_ = std::move(head);
+  request_.reset();
+}
+
+void Context::set_response(Ref<message::Head> head) {
+  Context* owner_of_it = exchange();
+  if (!owner_of_it || owner_of_it->response_head_ == head) return;
+  owner_of_it->response_head_ = std::move(head);
+  owner_of_it->response_.reset();
+}
+
+Ref<Message> Context::message_of(const Ref<message::Head>& head) {
+  Context* owner_of_it = exchange();
+  if (owner_of_it && owner_of_it->request_head_ == head) return Ref<Message>(request());
+  if (owner_of_it && !head->is_request()) {
+    set_response(head);
+    return Ref<Message>(response());
+  }
+  return Message::of(head);
 }
 
 UpstreamInfo* Context::upstream() const {
-  for (const Context* context = this; context; context = context->parent_.get())
+  for (const Context* context = this; context; context = context->parent_.get()) {
     if (context->upstream_) return context->upstream_.get();
+    if (context->connection_) return context->connection_->upstream_.get();
+  }
+  return nullptr;
+}
+
+ExchangeControl* Context::control() const {
+  for (const Context* context = this; context; context = context->parent_.get())
+    if (context->request_head_) return context->control_;
   return nullptr;
 }
 

@@ -7,6 +7,7 @@
 #include "base/object.hpp"
 #include "base/pooled.hpp"
 #include "base/time.hpp"
+#include "base/value.hpp"
 #include "flow/message.hpp"
 
 namespace perilune::flow {
@@ -23,11 +24,24 @@ class ContextOwner {
   ~ContextOwner() = default;
 };
 
+/// What a listener asks of its sessions; a protocol filter that knows where messages begin and end keeps these
+/// times itself.
+struct SessionTimes {
+  Duration head_timeout{};
+  Duration idle_timeout{};
+  Duration body_timeout{};
+  /// Bytes of a body a second below which a client is cut; 0: none.
+  uint64_t body_rate_min = 0;
+};
+
 /// The client of a session. Texts are filled when first asked for.
 class ClientInfo {
  public:
   virtual ~ClientInfo() = default;
   uint64_t id = 0;
+  SessionTimes times;
+  /// A protocol filter watches the times of this session now; the socket's own idle clock stops.
+  virtual void leave_time_to_protocol() {}
   virtual std::string ip() const = 0;
   virtual uint16_t port() const = 0;
   virtual std::string local_ip() const = 0;
@@ -36,11 +50,25 @@ class ClientInfo {
 
 /// What is known of the upstream that answered an exchange.
 struct UpstreamInfo {
+  /// Bytes that the kernel took; a request none of whose bytes were written may be sent again.
+  uint64_t bytes_sent = 0;
+  /// How long a response may be silent; the client session watches it.
+  Duration read_timeout = Duration::max();
+  bool is_connected = false;
   std::string endpoint;
-  int attempts = 0;
-  bool reused = false;
   Duration connect_time{};
   Duration first_byte_time{};
+};
+
+/// What filters may ask of the exchange that they are part of.
+class ExchangeControl {
+ public:
+  /// The body is wanted before the request is forwarded: a client that waits for a 100 gets it from here (RFC 9110
+  /// section 10.1.1).
+  virtual void ask_for_body() = 0;
+
+ protected:
+  ~ExchangeControl() = default;
 };
 
 /// The `ctx` of scripts: one per session, and one child for each thing that lives on its own (a request, a
@@ -66,12 +94,25 @@ class Context final : public Object, public Pooled<Context> {
   void let_go_of_parent() { parent_.reset(); }
 
   /// The exchange: null outside one. Found in this context or the nearest ancestor that has it.
-  Message* request() const;
-  Message* response() const;
+  Message* request();
+  Message* response();
   UpstreamInfo* upstream() const;
-  void set_request(Ref<Message> request) { request_ = std::move(request); }
-  void set_response(Ref<Message> response) { response_ = std::move(response); }
+  /// Makes this the context of an exchange. The message that scripts hold is made when one asks for it.
+  void set_request(Ref<message::Head> head);
+  void set_response(Ref<message::Head> head);
+  /// The message of the exchange that has this head, or a new one.
+  Ref<Message> message_of(const Ref<message::Head>& head);
+  /// For connections: what upstream() of the exchanges on them gives.
   UpstreamInfo& make_upstream();
+  /// The connection that carries this exchange.
+  void set_connection(Ref<Context> connection) { connection_ = std::move(connection); }
+  int attempts = 0;
+  bool is_reused = false;
+  void set_control(ExchangeControl* control) { control_ = control; }
+  /// Null outside an exchange.
+  ExchangeControl* control() const;
+  /// The key under which a connection is pooled (`ctx.key`).
+  Value key;
   /// When the session, exchange or connection of this context began.
   Instant started() const { return started_; }
 
@@ -86,9 +127,15 @@ class Context final : public Object, public Pooled<Context> {
 
   Ref<Context> parent_;
   ClientInfo* client_ = nullptr;
+  Context* exchange();
+
+  Ref<Context> connection_;
+  Ref<message::Head> request_head_;
+  Ref<message::Head> response_head_;
   Ref<Message> request_;
   Ref<Message> response_;
   std::unique_ptr<UpstreamInfo> upstream_;
+  ExchangeControl* control_ = nullptr;
   Instant started_{};
   bool is_session_ = false;
 };

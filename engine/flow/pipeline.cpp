@@ -1,5 +1,7 @@
 #include "flow/pipeline.hpp"
 
+#include <algorithm>
+
 namespace perilune::flow {
 namespace {
 
@@ -14,34 +16,39 @@ PipelinePlan::~PipelinePlan() {
   for (Pipeline* pipeline : free_) delete pipeline;
 }
 
-void PipelinePlan::add(std::unique_ptr<FilterPlan> filter) {
-  filter->side = answers() ? FlowSide::Response : FlowSide::Request;
-  filters_.push_back(std::move(filter));
-}
+void PipelinePlan::add(std::unique_ptr<FilterPlan> filter) { filters_.push_back(std::move(filter)); }
 
-bool PipelinePlan::answers() const {
-  for (const auto& filter : filters_)
-    if (filter->answers()) return true;
-  return false;
+std::optional<size_t> PipelinePlan::answering_filter() const {
+  for (size_t i = 0; i < filters_.size(); ++i)
+    if (filters_[i]->answers()) return i;
+  for (size_t i = filters_.size(); i-- > 0;)
+    if (filters_[i]->may_answer()) return i;
+  return std::nullopt;
 }
 
 Pipeline::Pipeline(PipelinePlan& plan) : plan_(plan), outlet_(*this) {
+  const auto answering = plan.answering_filter();
+  answer_index_ = answering.value_or(plan.filters().size());
+  bool is_watched = false;
   filters_.reserve(plan.filters().size());
   for (const auto& filter_plan : plan.filters()) {
     filters_.push_back(filter_plan->make());
     filters_.back()->pipeline_ = this;
-    filters_.back()->side_ = filter_plan->side;
+    filters_.back()->side_ = filters_.size() <= answer_index_ + 1 ? FlowSide::Request : FlowSide::Response;
+    is_watched = is_watched || filter_plan->watches_answer();
   }
   for (size_t i = 0; i < filters_.size(); ++i)
     filters_[i]->next_ = i + 1 < filters_.size() ? static_cast<Sink*>(filters_[i + 1].get()) : &outlet_;
-  answer_sink_ = &outlet_;
-  for (size_t i = 0; i < filters_.size(); ++i)
-    if (plan.filters()[i]->answers()) answer_sink_ = filters_[i]->next_;
+  answer_sink_ = answering ? filters_[answer_index_]->next_ : &outlet_;
+  if (answering && is_watched) {
+    answer_gate_.next = answer_sink_;
+    filters_[answer_index_]->next_ = &answer_gate_;
+  }
 }
 
 Pipeline::~Pipeline() = default;
 
-Ref<Pipeline> Pipeline::start(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends) {
+Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends) {
   Pipeline* instance = nullptr;
   if (plan.free_.empty()) {
     instance = new Pipeline(plan);
@@ -57,11 +64,26 @@ Ref<Pipeline> Pipeline::start(PipelinePlan& plan, Ref<Context> context, Pipeline
   pipeline->output_ = &ends.output;
   pipeline->sink_ = &ends.sink;
   pipeline->state_ = State::Running;
-  for (const auto& filter : pipeline->filters_) {
-    filter->on_start();
-    if (pipeline->is_ended()) break;
-  }
+  pipeline->role_ = ends.role;
+  pipeline->wants_input_ = true;
+  pipeline->start_paused_ = false;
+  pipeline->started_ = 0;
+  pipeline->answer_gate_.begun = pipeline->answer_gate_.is_closed = false;
   return pipeline;
+}
+
+void Pipeline::start() {
+  while (started_ < filters_.size() && !start_paused_ && !is_ended()) filters_[started_++]->on_start();
+}
+
+void Pipeline::resume_start() {
+  start_paused_ = false;
+  start();
+}
+
+void Pipeline::cancel_answer() {
+  answer_gate_.is_closed = true;
+  for (size_t i = std::min(answer_index_ + 1, filters_.size()); i-- > 0;) filters_[i]->on_stop();
 }
 
 void Pipeline::on_event(Event&& event) {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,13 +40,23 @@ class FilterPlan {
   virtual std::unique_ptr<Filter> make() const = 0;
   /// This filter gives the answer: what is behind it sees responses.
   virtual bool answers() const { return false; }
+  /// It may answer, as its function decides: where no other filter answers, it does.
+  virtual bool may_answer() const { return answers(); }
+  /// It watches for the begin of the answer, or takes the answer over.
+  virtual bool watches_answer() const { return false; }
   /// Pipelines that this filter leads to, for graphs and checks.
   virtual void each_target(const std::function<void(const PipelinePlan&)>&) const {}
 
   /// As the script calls it, e.g. "muxHTTP".
   std::string name;
   Place place;
-  FlowSide side = FlowSide::Request;
+};
+
+/// What a pipeline is run for: it decides when filters that reach out begin.
+enum class Role : uint8_t {
+  Session,     // an accepted connection: they begin at once, because some servers speak first
+  Message,     // a request: they begin with its first event
+  Connection,  // an upstream connection: it is wanted now
 };
 
 /// The recipe of a pipeline and the instances that are free for reuse. One per worker.
@@ -60,8 +71,8 @@ class PipelinePlan final : public Object {
   const std::string& name() const { return name_; }
   const Place& place() const { return place_; }
   Runtime& runtime() const { return runtime_; }
-  /// True when a filter in it gives the answer.
-  bool answers() const;
+  /// The position of the filter that answers; none when nobody does.
+  std::optional<size_t> answering_filter() const;
 
   /// Instances that run now; 0 when everything ended clean.
   size_t alive() const { return alive_; }
@@ -84,19 +95,35 @@ struct PipelineEnds {
   Valve& output;
   /// Takes what comes out. May end the pipeline from within.
   Sink& sink;
+  Role role = Role::Message;
 };
 
 /// A running pipeline. Its owner feeds it with on_event and ends it; after end() nothing comes out any more, and
 /// when the turn is over the instance goes back to its plan.
 class Pipeline final : public Object, public Sink {
  public:
-  static Ref<Pipeline> start(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends);
+  /// A pipeline that waits for start(): its owner holds it before anything in it runs.
+  static Ref<Pipeline> create(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends);
+  /// Tells every filter that it begins, in order. May end the pipeline.
+  void start();
+  /// A filter that is being started has to wait before those behind it may begin.
+  void pause_start() { start_paused_ = true; }
+  void resume_start();
+  Role role() const { return role_; }
+
+  /// True once the head of the answer came out of the filter that answers; only where a filter watches for it.
+  bool answer_begun() const { return answer_gate_.begun; }
+  /// Stops the filters up to the one that answers: what they still give is dropped. The answer comes from elsewhere.
+  void cancel_answer();
 
   void on_event(Event&& event) override;
   /// Ends it, exactly once: first all waits are called off and everything inside ends (`on_stop`), then the end
   /// handlers run (`on_end`), from the last filter to the first. `error` says what cut it, null when it ended well.
   void end(const Error* error);
   bool is_ended() const { return state_ != State::Running; }
+  /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
+  void stop_input() { wants_input_ = false; }
+  bool wants_input() const { return wants_input_; }
 
   Context& context() const { return *context_; }
   Ref<Context> share_context() const { return context_; }
@@ -121,6 +148,19 @@ class Pipeline final : public Object, public Sink {
     Pipeline& pipeline_;
   };
 
+  /// Behind the filter that answers, where somebody watches.
+  class AnswerGate final : public Sink {
+   public:
+    void on_event(Event&& event) override {
+      if (is_closed) return;
+      if (event.is_message_start() && !event.is_interim()) begun = true;
+      next->on_event(std::move(event));
+    }
+    Sink* next = nullptr;
+    bool begun = false;
+    bool is_closed = false;
+  };
+
   explicit Pipeline(PipelinePlan& plan);
   ~Pipeline() override;
   void on_unreferenced() noexcept override;
@@ -135,6 +175,12 @@ class Pipeline final : public Object, public Sink {
   Sink* sink_ = nullptr;
   Sink* answer_sink_ = nullptr;
   State state_ = State::Free;
+  Role role_ = Role::Message;
+  bool wants_input_ = true;
+  bool start_paused_ = false;
+  size_t started_ = 0;
+  size_t answer_index_ = 0;
+  AnswerGate answer_gate_;
 };
 
 /// One step of a running pipeline. State lives in members, configuration in the plan; instances are reused, so

@@ -91,22 +91,28 @@ bool Headers::has_token(Name name, std::string_view token) const {
   return found;
 }
 
+bool Headers::is_own(std::string_view text) const {
+  return text.data() >= text_.data() && text.data() < text_.data() + text_.size();
+}
+
 uint32_t Headers::store(std::string_view text) {
   const auto begin = static_cast<uint32_t>(text_.size());
-  // The text may be a view into this very block.
-  if (text.data() >= text_.data() && text.data() < text_.data() + text_.size()) {
-    text_.append(std::string(text));
-  } else {
-    text_.append(text);
-  }
+  if (is_own(text)) text_.append(std::string(text));
+  else text_.append(text);
   return begin;
 }
 
 void Headers::add(std::string_view name, std::string_view value, Name id) {
   const auto name_size = static_cast<uint32_t>(name.size());
   const auto value_size = static_cast<uint32_t>(value.size());
-  const uint32_t name_begin = store(name);
-  const uint32_t value_begin = store(value);
+  const auto name_begin = static_cast<uint32_t>(text_.size());
+  if (is_own(name) || is_own(value)) {
+    // Both are copied before the block grows and moves under them.
+    text_.append(std::string(name).append(value));
+  } else {
+    text_.append(name).append(value);
+  }
+  const uint32_t value_begin = name_begin + name_size;
   entries_.push_back({name_begin, name_size, value_begin, value_size, id, false});
   present_ |= bit(id);
   ++live_;

@@ -103,6 +103,8 @@ class Headers {
   std::string_view name_at(const Entry& e) const { return {text_.data() + e.name_begin, e.name_size}; }
   std::string_view value_at(const Entry& e) const { return {text_.data() + e.value_begin, e.value_size}; }
   const Entry* first(std::string_view name, Name id) const;
+  /// A view into this very block.
+  bool is_own(std::string_view text) const;
   uint32_t store(std::string_view text);
 
   std::string text_;

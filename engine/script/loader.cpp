@@ -23,7 +23,9 @@ constexpr const char* chosen[] = {"assert",   "error",  "getmetatable", "ipairs"
                                   "math",     "string", "table"};
 
 // The order in which the library's files build on each other.
-constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache", "pool", "http", "finish"};
+constexpr std::string_view library_order[] = {"prelude", "context", "wait",
+                                              "cache",   "caches",  "pool",
+                                              "http",    "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -152,9 +154,10 @@ void Loader::run_library() {
         lua_rawgeti(L, LUA_REGISTRYINDEX, globals_);
         lua_pushvalue(L, -3);
         lua_rawgeti(L, LUA_REGISTRYINDEX, environment_);
-        status = lua_pcall(L, 3, 0, 0);
+        status = lua_pcall(L, 3, 1, 0);
       }
       PERILUNE_EXPECT(status == 0, lua_tostring(L, -1));
+      lua_setfield(L, -2, file.name.data());  // what it returned, for those behind it
     }
   }
   lua_pop(L, 1);

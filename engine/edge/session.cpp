@@ -1,0 +1,102 @@
+#include "edge/session.hpp"
+
+namespace perilune::edge {
+
+Session::Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, SessionHandler& handler,
+                 const SessionOptions& options)
+    : runtime_(runtime), handler_(handler), channel_(runtime, std::move(stream), *this, options.channel) {
+  times = options.times;
+}
+
+void Session::start(flow::PipelinePlan& plan) {
+  channel_.set_read_valve(input_valve_);
+  channel_.set_write_valve(output_valve_);
+  context_ = flow::Context::make_session(this, runtime_.loop.now());
+  channel_.start();
+  pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
+  pipeline_->start();
+}
+
+net::Address Session::peer() const { return channel_.is_open() ? channel_.stream().peer() : net::Address{}; }
+
+std::string Session::local_ip() const {
+  return channel_.is_open() ? channel_.stream().local().host : std::string();
+}
+
+uint16_t Session::local_port() const {
+  return channel_.is_open() ? channel_.stream().local().port : uint16_t{0};
+}
+
+void Session::leave_time_to_protocol() {
+  times_left_to_protocol_ = true;
+  channel_.set_idle_timeout(Duration::max());
+}
+
+void Session::on_channel_data(buffer::Slice slice) {
+  if (output_ended_ && !pipeline_->wants_input()) {
+    // Lingering: the answer is out, and what still comes is read so that the kernel does not reset the connection
+    // before the client has read it.
+    drained_bytes_ += slice.size();
+    if (drained_bytes_ > limits::drain_bytes_max) over(nullptr);
+    return;
+  }
+  pipeline_->on_event(flow::Event::data(std::move(slice)));
+}
+
+void Session::on_channel_end() {
+  input_ended_ = true;
+  if (!output_ended_ || pipeline_->wants_input()) pipeline_->on_event(flow::Event::stream_end());
+  finish_if_done();
+}
+
+void Session::on_channel_failed(ErrorCode code) {
+  const Error error{code == ErrorCode::Reset ? ErrorCode::ClientGone : code, Side::Client, {}};
+  over(code == ErrorCode::IdleTimeout ? nullptr : &error);
+}
+
+void Session::on_channel_flushed() { finish_if_done(); }
+
+void Session::on_event(flow::Event&& event) {
+  if (is_over_ || output_ended_) return;
+  if (event.is_data()) {
+    channel_.write(std::move(event.slice()));
+  } else if (event.is_stream_end()) {
+    output_ended_ = true;
+    if (const Error* error = event.error()) {
+      cut(*error);
+      return;
+    }
+    channel_.shutdown();
+    finish_if_done();
+  }
+}
+
+void Session::finish_if_done() {
+  if (is_over_ || !output_ended_ || !channel_.is_flushed()) return;
+  if (input_ended_) {
+    over(nullptr);
+  } else if (!pipeline_->wants_input() && !linger_timer_.is_armed()) {
+    runtime_.loop.arm(linger_timer_, limits::linger_timeout);
+  }
+}
+
+void Session::on_linger_timer() { over(nullptr); }
+
+void Session::cut(const Error& error) {
+  if (is_over_) return;
+  channel_.reset_on_close();
+  over(&error);
+}
+
+void Session::over(const Error* error) {
+  if (is_over_) return;
+  is_over_ = true;
+  linger_timer_.disarm();
+  pipeline_->end(error);
+  context_->set_client(nullptr);
+  runtime_.loop.release_later(Ref<Object>(this));
+  handler_.on_session_over(*this);
+  channel_.close();
+}
+
+}  // namespace perilune::edge

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+#include <string>
+
+#include "edge/channel.hpp"
+#include "flow/pipeline.hpp"
+
+namespace perilune::edge {
+
+class Session;
+
+/// Told when a session is over.
+class SessionHandler {
+ public:
+  virtual void on_session_over(Session& session) = 0;
+
+ protected:
+  ~SessionHandler() = default;
+};
+
+struct SessionOptions {
+  ChannelOptions channel;
+  flow::SessionTimes times;
+};
+
+/// One accepted connection: its socket on one side, the `listen` pipeline on the other.
+class Session final : public Object,
+                      public flow::Sink,
+                      public flow::ClientInfo,
+                      public ChannelHandler,
+                      public boost::intrusive::list_base_hook<> {
+ public:
+  Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, SessionHandler& handler,
+          const SessionOptions& options);
+  /// Starts the pipeline, and with it the script's session.
+  void start(flow::PipelinePlan& plan);
+  /// Cuts it now, for `error`.
+  void cut(const Error& error);
+
+  std::string ip() const override { return peer().host; }
+  uint16_t port() const override { return peer().port; }
+  std::string local_ip() const override;
+  uint16_t local_port() const override;
+  void leave_time_to_protocol() override;
+
+ private:
+  void on_event(flow::Event&& event) override;
+  void on_channel_data(buffer::Slice slice) override;
+  void on_channel_end() override;
+  void on_channel_failed(ErrorCode code) override;
+  void on_channel_flushed() override;
+  net::Address peer() const;
+  void finish_if_done();
+  void over(const Error* error);
+  void on_linger_timer();
+
+  flow::Runtime& runtime_;
+  SessionHandler& handler_;
+  flow::Valve input_valve_;
+  flow::Valve output_valve_;
+  Channel channel_;
+  Ref<flow::Context> context_;
+  Ref<flow::Pipeline> pipeline_;
+  bool input_ended_ = false;
+  bool output_ended_ = false;
+  bool is_over_ = false;
+  bool times_left_to_protocol_ = false;
+  size_t drained_bytes_ = 0;
+  loop::MemberTimer<Session, &Session::on_linger_timer> linger_timer_{*this};
+};
+
+}  // namespace perilune::edge

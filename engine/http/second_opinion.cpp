@@ -1,0 +1,100 @@
+#include "http/second_opinion.hpp"
+
+#include <llhttp.h>
+
+#include <array>
+
+namespace perilune::http {
+
+using message::BodyKind;
+using message::Head;
+using message::Version;
+
+namespace {
+
+struct Observer {
+  size_t fields = 0;
+  bool is_complete = false;
+};
+
+Observer& observer_of(llhttp_t* parser) { return *static_cast<Observer*>(parser->data); }
+
+int count_field(llhttp_t* parser) {
+  ++observer_of(parser).fields;
+  return HPE_OK;
+}
+
+int stop_at_body(llhttp_t* parser) {
+  observer_of(parser).is_complete = true;
+  return HPE_PAUSED;
+}
+
+const llhttp_settings_t settings = [] {
+  llhttp_settings_t callbacks;
+  llhttp_settings_init(&callbacks);
+  callbacks.on_header_value_complete = count_field;
+  callbacks.on_headers_complete = stop_at_body;
+  return callbacks;
+}();
+
+bool is_known(std::string_view method) {
+  static constexpr std::array<std::string_view, 8> known{"GET",    "POST",    "HEAD",  "PUT",
+                                                         "DELETE", "OPTIONS", "PATCH", "CONNECT"};
+  for (const auto name : known)
+    if (name == method) return true;
+  return false;
+}
+
+const char* compare(const llhttp_t& parser, const Observer& observer, const Head& head) {
+  if (!observer.is_complete || llhttp_get_errno(&parser) != HPE_PAUSED) return "refused by the second parser";
+  if (parser.http_major != 1 || parser.http_minor != (head.version == Version::Http10 ? 0 : 1))
+    return "parsers disagree on the version";
+  if (observer.fields != head.headers.size()) return "parsers disagree on the number of fields";
+
+  const bool chunked = (parser.flags & F_CHUNKED) != 0;
+  const bool other_coding = !chunked && (parser.flags & F_TRANSFER_ENCODING) != 0;
+  const bool has_length = (parser.flags & F_CONTENT_LENGTH) != 0;
+  bool agrees = true;
+  switch (head.body.kind) {
+    case BodyKind::Chunked: agrees = chunked; break;
+    case BodyKind::Length:
+      agrees = has_length && !chunked && !other_coding && parser.content_length == head.body.length;
+      break;
+    case BodyKind::UntilClose: agrees = !chunked && !other_coding && !has_length; break;
+    case BodyKind::None:
+      // A response may have none whatever its fields say; a request has none only when they say so.
+      agrees = !head.is_request() || (!chunked && !other_coding && parser.content_length == 0);
+      break;
+    case BodyKind::Tunnel:
+    case BodyKind::Unknown: break;
+  }
+  return agrees ? nullptr : "parsers disagree on the length of the body";
+}
+
+}  // namespace
+
+const char* objection(std::string_view block, const message::RequestHead& head) {
+  Observer observer;
+  llhttp_t parser;
+  llhttp_init(&parser, HTTP_REQUEST, &settings);
+  parser.data = &observer;
+  // It knows a list of methods and gives some of them rules of their own; a method is any token to us.
+  if (!is_known(head.method)) {
+    llhttp_execute(&parser, "GET", 3);
+    block.remove_prefix(head.method.size());
+  }
+  llhttp_execute(&parser, block.data(), block.size());
+  return compare(parser, observer, head);
+}
+
+const char* objection(std::string_view block, const message::ResponseHead& head) {
+  Observer observer;
+  llhttp_t parser;
+  llhttp_init(&parser, HTTP_RESPONSE, &settings);
+  parser.data = &observer;
+  llhttp_execute(&parser, block.data(), block.size());
+  if (const char* difference = compare(parser, observer, head)) return difference;
+  return parser.status_code == head.status ? nullptr : "parsers disagree on the status";
+}
+
+}  // namespace perilune::http

@@ -1,0 +1,258 @@
+#include "upstream/connection_pool.hpp"
+
+#include <algorithm>
+
+namespace perilune::upstream {
+namespace {
+
+// Keys that are tables of the script are held weakly: how often the pool looks whether their owner still lives.
+constexpr Duration weak_key_check = 1s;
+
+}  // namespace
+
+/// One key: its connections, the most recently used one last, and who waits for them.
+struct PoolKey {
+  Value key;
+  std::vector<PooledConnection*> connections;
+  ConnectionPool::Waiters waiters;
+  size_t waiting = 0;
+  bool is_in_use = false;  // a lease looks at it: not to be forgotten meanwhile
+};
+
+PooledConnection::PooledConnection(ConnectionPool& pool, PoolKey* pool_key, const ClientSessionOptions& options)
+    : key(pool_key), session(make_ref<ClientSession>(pool.runtime_, *this, options)), pool_(pool) {}
+
+void PooledConnection::start(flow::Context* opener) {
+  const Instant now = pool_.runtime_.loop.now();
+  auto context = opener ? flow::Context::make_child(*opener, now) : flow::Context::make_detached(now);
+  if (key) context->key = key->key;
+  pipeline_ = flow::Pipeline::create(
+      pool_.plan_, context,
+      {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});
+  session->attach(*pipeline_, *context);
+  pipeline_->start();
+}
+
+void PooledConnection::on_session_available(ClientSession&) {
+  idle_since = pool_.runtime_.loop.now();
+  if (key) pool_.serve(*key);
+  if (!session->is_idle()) return;
+  if (!key) session->drain();
+  else if (pool_.options_.idle_timeout != Duration::max()) pool_.arm_timer(idle_since + pool_.options_.idle_timeout);
+}
+
+void PooledConnection::on_session_finished(ClientSession&) {
+  const Ref<PooledConnection> self(this);
+  pipeline_->context().let_go_of_parent();
+  pipeline_->end(nullptr);
+  pool_.connection_over(*this);
+}
+
+bool PooledConnection::may_move_requests(const ClientSession&) const { return key && pool_.may_open(*key); }
+
+ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
+                               const ConnectionPoolOptions& options)
+    : runtime_(runtime), plan_(plan), options_(options) {}
+
+ConnectionPool::~ConnectionPool() {
+  drain();
+  PERILUNE_EXPECT(connections_.empty(), "a pool ends after the exchanges on its connections");
+}
+
+PoolKey& ConnectionPool::key_entry(const Value& key) {
+  auto& entry = keys_[key];
+  if (!entry) {
+    entry = std::make_unique<PoolKey>();
+    entry->key = key;
+    if (key.object()) arm_timer(runtime_.loop.now() + weak_key_check);
+  }
+  return *entry;
+}
+
+bool ConnectionPool::may_open(const PoolKey& key) const {
+  return !is_draining_ && (options_.sessions_max == 0 || key.connections.size() < options_.sessions_max);
+}
+
+PooledConnection* ConnectionPool::find_available(PoolKey& key, const PoolWaiter& waiter) {
+  if (waiter.needs_fresh) return nullptr;
+  PooledConnection* shared = nullptr;
+  for (size_t i = key.connections.size(); i-- > 0;) {
+    PooledConnection* candidate = key.connections[i];
+    if (!candidate->session->accepts(waiter.is_idempotent)) continue;
+    if (candidate->session->is_idle()) {
+      // Most recently used goes to the end, where the next search begins.
+      std::swap(key.connections[i], key.connections.back());
+      return candidate;
+    }
+    if (!shared || candidate->session->active() < shared->session->active()) shared = candidate;
+  }
+  return shared;
+}
+
+bool ConnectionPool::close_oldest_idle(PoolKey& key) {
+  PooledConnection* oldest = nullptr;
+  for (PooledConnection* candidate : key.connections)
+    if (candidate->session->is_idle() && (!oldest || candidate->idle_since < oldest->idle_since)) oldest = candidate;
+  if (!oldest) return false;
+  oldest->session->drain();
+  return true;
+}
+
+PooledConnection* ConnectionPool::open(PoolKey* key, PoolWaiter& waiter,
+                                                 const ClientSessionOptions& options) {
+  auto connection = make_ref<PooledConnection>(*this, key, options);
+  connection->add_reference();  // the list's
+  connection->order = next_order_++;
+  connections_.push_back(*connection);
+  if (key) key->connections.push_back(connection.get());
+  ++stats_.opened;
+  ++stats_.connections;
+  connection->start(waiter.opener);
+  return connection.get();
+}
+
+Result<ClientSession*> ConnectionPool::lease(const Value& key, PoolWaiter& waiter, bool& is_reused) {
+  if (is_draining_) return Error{ErrorCode::Draining, Side::Engine, {}};
+  PoolKey& entry = key_entry(key);
+  is_reused = false;
+  // A newcomer never overtakes who waits already.
+  if (entry.waiters.empty() || waiter.needs_fresh) {
+    if (PooledConnection* connection = find_available(entry, waiter)) {
+      // Sharing is for when no more connections may be opened, or pipelining was asked for.
+      if (connection->session->is_idle() || options_.session.pipelining > 1) {
+        ++stats_.reused;
+        is_reused = true;
+        return connection->session.get();
+      }
+    }
+    if (!may_open(entry) && waiter.needs_fresh) {
+      entry.is_in_use = true;
+      close_oldest_idle(entry);
+      entry.is_in_use = false;
+    }
+    if (may_open(entry)) return open(&entry, waiter, options_.session)->session.get();
+  }
+  if (entry.waiting >= options_.queue_max) entry.waiting = entry.waiters.size();  // some left by themselves
+  if (entry.waiting >= options_.queue_max) {
+    ++stats_.queue_full;
+    return Error{ErrorCode::QueueFull, Side::Engine,
+                 std::to_string(entry.waiting) + " requests wait for a connection already"};
+  }
+  ++stats_.queued;
+  ++entry.waiting;
+  ++stats_.waiting;
+  waiter.order_ = next_order_++;
+  waiter.deadline_ = options_.queue_timeout == Duration::max() ? Instant::max()
+                                                               : runtime_.loop.now() + options_.queue_timeout;
+  entry.waiters.push_back(waiter);
+  if (waiter.deadline_ != Instant::max()) arm_timer(waiter.deadline_);
+  return nullptr;
+}
+
+ClientSession* ConnectionPool::lease_private(PoolWaiter& waiter) {
+  ClientSessionOptions options;
+  options.messages_max = 1;
+  return open(nullptr, waiter, options)->session.get();
+}
+
+void ConnectionPool::serve(PoolKey& key) {
+  while (!key.waiters.empty()) {
+    PoolWaiter& waiter = key.waiters.front();
+    PooledConnection* connection = find_available(key, waiter);
+    const bool is_reused = connection != nullptr;
+    if (!connection) {
+      if (!may_open(key) && waiter.needs_fresh) close_oldest_idle(key);
+      if (!may_open(key)) break;
+    }
+    key.waiters.pop_front();
+    if (!connection) connection = open(&key, waiter, options_.session);
+    else ++stats_.reused;
+    waiter.on_session(*connection->session, is_reused);
+  }
+  // Waiters leave by themselves too (auto-unlink), so the count is taken anew.
+  stats_.waiting -= key.waiting;
+  key.waiting = key.waiters.size();
+  stats_.waiting += key.waiting;
+}
+
+void ConnectionPool::connection_over(PooledConnection& connection) {
+  --stats_.connections;
+  if (PoolKey* key = connection.key) {
+    key->connections.erase(std::find(key->connections.begin(), key->connections.end(), &connection));
+    connection.key = nullptr;
+    serve(*key);
+    forget_if_empty(*key);
+  }
+  connections_.erase(connections_.iterator_to(connection));
+  runtime_.loop.release_later(Ref<Object>(&connection));
+  connection.drop_reference();
+}
+
+void ConnectionPool::forget_if_empty(PoolKey& key) {
+  if (key.connections.empty() && key.waiters.empty() && !key.is_in_use) {
+    stats_.waiting -= key.waiting;
+    keys_.erase(Value(key.key));
+  }
+}
+
+void ConnectionPool::arm_timer(Instant when) {
+  if (!timer_.is_armed() || timer_.deadline() > when) runtime_.loop.timers().arm(timer_, when);
+}
+
+void ConnectionPool::on_timer() {
+  const Instant now = runtime_.loop.now();
+  Instant next = Instant::max();
+  std::vector<PoolKey*> entries;
+  for (const auto& [value, entry] : keys_) entries.push_back(entry.get());
+  std::vector<PooledConnection*> expired;
+  std::vector<PoolWaiter*> late;
+  for (PoolKey* entry : entries) {
+    for (PoolWaiter& waiter : entry->waiters) {
+      if (waiter.deadline_ > now) {
+        next = std::min(next, waiter.deadline_);
+        break;  // first come, earliest deadline
+      }
+      late.push_back(&waiter);
+    }
+    const Object* object = entry->key.object();
+    // Ours in the map and ours in the entry: nobody else knows the key any more.
+    const bool is_forgotten = object && object->reference_count() <= 2 + entry->connections.size();
+    if (object) next = std::min(next, now + weak_key_check);
+    for (PooledConnection* connection : entry->connections) {
+      if (!connection->session->is_idle()) continue;
+      const Instant end = options_.idle_timeout == Duration::max() ? Instant::max()
+                                                                   : connection->idle_since + options_.idle_timeout;
+      if (end <= now || is_forgotten) expired.push_back(connection);
+      else next = std::min(next, end);
+    }
+  }
+  // Pointers in a hash table have no order that a seed repeats; the order of arrival has.
+  std::sort(late.begin(), late.end(), [](auto* a, auto* b) { return a->order_ < b->order_; });
+  for (PoolWaiter* waiter : late) {
+    waiter->unlink();
+    ++stats_.queue_timeouts;
+    waiter->on_pool_failed(Error{ErrorCode::QueueTimeout, Side::Engine, "no connection became free"});
+  }
+  std::sort(expired.begin(), expired.end(), [](auto* a, auto* b) { return a->order < b->order; });
+  for (PooledConnection* connection : expired) {
+    ++stats_.closed_idle;
+    connection->session->drain();
+  }
+  if (next != Instant::max()) arm_timer(next);
+}
+
+void ConnectionPool::drain() {
+  is_draining_ = true;
+  std::vector<Ref<ClientSession>> sessions;
+  for (PooledConnection& connection : connections_) sessions.push_back(connection.session);
+  for (const auto& entry : keys_) {
+    while (!entry.second->waiters.empty()) {
+      PoolWaiter& waiter = entry.second->waiters.front();
+      entry.second->waiters.pop_front();
+      waiter.on_pool_failed(Error{ErrorCode::Draining, Side::Engine, {}});
+    }
+  }
+  for (const auto& session : sessions) session->drain();
+}
+
+}  // namespace perilune::upstream
