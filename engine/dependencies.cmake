@@ -23,6 +23,7 @@ endif()
 if(TARGET perilune_script)
   pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit)
   target_link_libraries(perilune_script PUBLIC PkgConfig::LUAJIT)
+  include(engine/script/embed.cmake)
 endif()
 
 if(TARGET perilune_app)

@@ -257,6 +257,8 @@ function Cache:each()
   end
 end
 
+Cache.__pairs = Cache.each
+
 -- For the engine: the last clear. What an allocation brings from now on is released at once, and a get
 -- gives nil and host.cancelled.
 function Cache:close()

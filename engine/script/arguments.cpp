@@ -1,0 +1,138 @@
+#include "script/builder.hpp"
+#include "script/data_box.hpp"
+#include "script/interpreter.hpp"
+
+namespace perilune::script {
+namespace {
+
+using filter::Accepts;
+
+std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+
+std::string at_position(size_t position, std::string_view name) {
+  return "argument " + std::to_string(position) + " (" + std::string(name) + ")";
+}
+
+}  // namespace
+
+Error ArgumentReader::fail(std::string sentence) const {
+  return {ErrorCode::ScriptError, Side::Script, std::string(function_) + ": " + std::move(sentence)};
+}
+
+Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpec> specs,
+                                  std::span<const filter::OptionSpec> option_specs) {
+  int index = first;
+  const int top = lua_gettop(L_);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const filter::ArgumentSpec& spec = specs[i];
+    arguments.emplace_back();
+    if (!spec.is_required && index == top && is_options_table(index, option_specs)) continue;
+    if (lua_isnoneornil(L_, index)) {
+      if (spec.is_required) {
+        std::string sentence = at_position(i + 1, spec.name) + " expects " + filter::describe(spec.accepts) + ", got " +
+                               describe_value(L_, index);
+        if (spec.accepts & Accepts::Function && lua_isnil(L_, index))
+          sentence += "; a value that is known only later needs a function, such as function(ctx) return ctx.target end";
+        return fail(std::move(sentence));
+      }
+      ++index;
+      continue;
+    }
+    auto argument = read_value(index, spec.accepts, {});
+    if (!argument) return fail(at_position(i + 1, spec.name) + " " + argument.error().detail);
+    arguments.back() = std::move(*argument);
+    ++index;
+  }
+  if (index > top) return {};
+  if (lua_istable(L_, index) && !option_specs.empty()) {
+    if (auto read = read_options(index, option_specs); !read) return read.error();
+    ++index;
+  }
+  for (; index <= top; ++index) {
+    if (lua_isnil(L_, index)) continue;
+    const std::string count = specs.empty() ? "no arguments" : "at most " + std::to_string(specs.size()) +
+                                                                   (specs.size() == 1 ? " argument" : " arguments");
+    return fail("takes " + count + (option_specs.empty() ? "" : " and a table of options") + ", got " +
+                describe_value(L_, index) + " in addition");
+  }
+  return {};
+}
+
+// A table of nothing but names of options, for filters whose last argument may be left out.
+bool ArgumentReader::is_options_table(int index, std::span<const filter::OptionSpec> specs) const {
+  if (!lua_istable(L_, index) || specs.empty()) return false;
+  bool has_names = false;
+  bool has_others = false;
+  for (lua_pushnil(L_); lua_next(L_, index); lua_pop(L_, 1))
+    (lua_type(L_, -2) == LUA_TSTRING ? has_names : has_others) = true;
+  return has_names && !has_others;
+}
+
+Result<void> ArgumentReader::read_options(int index, std::span<const filter::OptionSpec> specs) {
+  for (lua_pushnil(L_); lua_next(L_, index); lua_pop(L_, 1)) {
+    const auto name = string_at(L_, -2);
+    const filter::OptionSpec* found = nullptr;
+    std::vector<std::string_view> known;
+    for (const filter::OptionSpec& spec : specs) {
+      known.push_back(spec.name);
+      if (name == spec.name) found = &spec;
+    }
+    if (!name) return fail("options have names, got " + describe_value(L_, -1) + " without one");
+    if (!found) return fail("unknown option " + quoted(*name) + suggestion(*name, known));
+    auto value = read_value(lua_gettop(L_), found->accepts, found->choices);
+    if (!value) return fail("option " + quoted(*name) + " " + value.error().detail);
+    options.set(found->name, std::move(*value));
+  }
+  return {};
+}
+
+Result<filter::Argument> ArgumentReader::read_value(int index, uint32_t accepts, std::string_view choices) {
+  filter::Argument argument;
+  const int type = lua_type(L_, index);
+  if (type == LUA_TTABLE && (accepts & Accepts::TextList)) return read_list(index, accepts);
+  if (type == LUA_TFUNCTION) argument.value = Ref<Object>(interpreter_.make_hook(L_, index));
+  else argument.value = interpreter_.objects.to_value(L_, index);
+  const bool is_name = type == LUA_TSTRING && (accepts & Accepts::PipelineObject) && !(accepts & Accepts::Text);
+  if (is_name && scope_) {
+    const auto name = string_at(L_, index);
+    argument.value = Ref<Object>(scope_->refer(*name, *place_));
+    return argument;
+  }
+  if (auto* message = argument.value.object_as<flow::Message>()) message->is_read_only = true;
+  auto checked = filter::check_value(accepts, choices, std::move(argument.value));
+  if (checked) {
+    argument.value = std::move(*checked);
+    return argument;
+  }
+  // Tables and the like are only "objects" to the rooms below.
+  if (type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA)
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "expects " + filter::describe(accepts) + ", got " + describe_value(L_, index)};
+  return checked.error();
+}
+
+Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) {
+  filter::Argument argument;
+  const auto count = static_cast<int>(lua_objlen(L_, index));
+  for (int i = 1; i <= count; ++i) {
+    lua_rawgeti(L_, index, i);
+    Value item = interpreter_.objects.to_value(L_, -1);
+    const bool fits = item.string() || ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>());
+    if (!fits)
+      return Error{ErrorCode::ScriptError, Side::Script,
+                   "expects a list of strings, but its item " + std::to_string(i) + " is " + describe_value(L_, -1)};
+    argument.list.push_back(std::move(item));
+    lua_pop(L_, 1);
+  }
+  lua_pushnil(L_);
+  while (lua_next(L_, index)) {
+    lua_pop(L_, 1);
+    if (lua_type(L_, -1) != LUA_TNUMBER)
+      return Error{ErrorCode::ScriptError, Side::Script,
+                   "expects a list of strings, got a table with the name " + describe_value(L_, -1)};
+  }
+  if (count == 0) return Error{ErrorCode::ScriptError, Side::Script, "expects a list of strings, got an empty one"};
+  return argument;
+}
+
+}  // namespace perilune::script

@@ -1,0 +1,159 @@
+#include "script/builder.hpp"
+
+#include <cmath>
+
+#include "base/text.hpp"
+#include "script/interpreter.hpp"
+#include "script/place.hpp"
+
+namespace perilune::script {
+namespace {
+
+constexpr std::string_view entrance = "listen";
+
+const char* not_loading = "pipelines are made while the file is loaded, at its top, not in a handler";
+
+std::vector<std::string_view> filter_names() {
+  std::vector<std::string_view> names;
+  for (const filter::FilterSpec& spec : filter::filter_specs())
+    if (spec.name != entrance) names.push_back(spec.name);
+  return names;
+}
+
+// 8000 → "0.0.0.0:8000"
+Result<net::Address> address_at(lua_State* L, int index) {
+  const auto fail = [&](std::string sentence) {
+    return Error{ErrorCode::ScriptError, Side::Script, "listen: " + std::move(sentence)};
+  };
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    const double port = lua_tonumber(L, index);
+    if (port < 0 || port > 65535 || port != std::floor(port))
+      return fail("a port is a whole number from 0 to 65535, got " + describe_value(L, index));
+    return net::Address{net::Address::Kind::Ip4, "0.0.0.0", static_cast<uint16_t>(port)};
+  }
+  const auto text = string_at(L, index);
+  if (!text)
+    return fail("argument 1 (address) expects a port, \"ip:port\" or \"unix:path\", got " + describe_value(L, index));
+  auto address = net::Address::parse(*text);
+  if (!address) return fail(address.error().detail);
+  if (address->needs_resolving()) return fail("an address to listen at is an IP address, got the name \"" + std::string(*text) + "\"");
+  return address;
+}
+
+}  // namespace
+
+void Builder::bind(lua_State* L) {
+  lua_pushcfunction(L, script_function<listen>);
+  lua_setfield(L, -2, "listen");
+  lua_pushcfunction(L, script_function<pipeline>);
+  lua_setfield(L, -2, "pipeline");
+  // The methods in a table, by name; its misses are said by find_filter.
+  lua_newtable(L);
+  for (const filter::FilterSpec& spec : filter::filter_specs()) {
+    if (spec.name == entrance) continue;
+    push_text(L, spec.name);
+    lua_pushlightuserdata(L, const_cast<filter::FilterSpec*>(&spec));
+    lua_pushcclosure(L, script_function<add_filter>, 1);
+    lua_rawset(L, -3);
+  }
+  lua_pushcclosure(L, script_function<find_filter>, 1);
+  interpreter_.objects.create(L, luaL_ref(L, LUA_REGISTRYINDEX));
+}
+
+void Builder::end() {
+  for (auto& [file, scope] : scopes_) program_->scopes.push_back(scope);
+  scopes_.clear();
+  program_ = nullptr;
+}
+
+Ref<filter::PipelineScope> Builder::scope_of(const std::string& file) {
+  auto& scope = scopes_[file];
+  if (!scope) scope = make_ref<filter::PipelineScope>(interpreter_.services.runtime);
+  return scope;
+}
+
+Ref<flow::PipelinePlan> Builder::make_anonymous(const Place& place) {
+  auto plan = make_ref<flow::PipelinePlan>(interpreter_.services.runtime, std::string(), place);
+  program_->pipelines.push_back(plan);
+  return plan;
+}
+
+Outcome Builder::listen(lua_State* L) {
+  Interpreter& interpreter = Interpreter::of(L);
+  Builder& self = interpreter.builder;
+  if (!self.program_) return Outcome::error(not_loading);
+  const Place place = script_place(L);
+  auto address = address_at(L, 1);
+  if (!address) return Outcome::error(address.error().detail);
+  for (const filter::ListenPlan& other : self.program_->listens)
+    if (other.address == *address && address->port != 0)
+      return Outcome::error("listen: " + address->to_string() + " is listened at already, in " + other.place.to_string());
+  ArgumentReader reader(interpreter, L, entrance);
+  if (auto read = reader.read(2, {}, filter::listen_options()); !read) return Outcome::error(read.error().detail);
+  auto plan = self.make_anonymous(place);
+  self.program_->listens.push_back({std::move(*address), std::move(reader.options), plan, place});
+  interpreter.objects.push_pipeline(L, std::move(plan), self.scope_of(place.file), place);
+  return 1;
+}
+
+Outcome Builder::pipeline(lua_State* L) {
+  Interpreter& interpreter = Interpreter::of(L);
+  Builder& self = interpreter.builder;
+  if (!self.program_) return Outcome::error(not_loading);
+  const Place place = script_place(L);
+  auto scope = self.scope_of(place.file);
+  if (lua_isnoneornil(L, 1)) {
+    interpreter.objects.push_pipeline(L, self.make_anonymous(place), std::move(scope), place);
+    return 1;
+  }
+  const auto name = string_at(L, 1);
+  if (!name) return Outcome::error("pipeline: argument 1 (name) expects a string, got " + describe_value(L, 1));
+  if (name->empty()) return Outcome::error("pipeline: argument 1 (name) expects a name, got an empty string");
+  auto plan = scope->define(*name, place);
+  if (!plan) return Outcome::error("pipeline: " + plan.error().detail);
+  self.program_->pipelines.push_back(*plan);
+  interpreter.objects.push_pipeline(L, std::move(*plan), std::move(scope), place);
+  return 1;
+}
+
+// (chain, name): upvalue 1 has the methods
+Outcome Builder::find_filter(lua_State* L) {
+  lua_pushvalue(L, 2);
+  lua_rawget(L, lua_upvalueindex(1));
+  if (!lua_isnil(L, -1)) return 1;
+  const std::string name(string_at(L, 2).value_or("?"));
+  return Outcome::error("there is no filter \"" + name + "\"" + suggestion(name, filter_names()));
+}
+
+// (chain, ...): upvalue 1 is the spec
+Outcome Builder::add_filter(lua_State* L) {
+  const auto& spec = *static_cast<const filter::FilterSpec*>(lua_touserdata(L, lua_upvalueindex(1)));
+  const std::string name(spec.name);
+  Interpreter& interpreter = Interpreter::of(L);
+  auto* box = test_userdata<PipelineBox>(L, 1);
+  if (!box)
+    return Outcome::error(name + ": call it with a colon, pipeline():" + name + "(...); it was given " + describe_value(L, 1) +
+                          " in place of the pipeline");
+  if (!interpreter.builder.program_) return Outcome::error(name + ": " + not_loading);
+  // A call in tail position has left its function already; the chain still knows its file.
+  Place place = script_place(L);
+  if (place.file != box->place.file) place = box->place;
+  ArgumentReader reader(interpreter, L, spec.name);
+  reader.use_scope(*box->scope, place);
+  if (auto read = reader.read(2, spec.arguments, spec.options); !read) return Outcome::error(read.error().detail);
+  filter::FilterCall call{spec,  interpreter.services, place, std::move(reader.arguments), std::move(reader.options),
+                          box->scope, box->plan};
+  auto filter = spec.make(call);
+  if (!filter) {
+    const std::string& sentence = filter.error().detail;
+    return Outcome::error(sentence.starts_with(name + ":") ? sentence : name + ": " + sentence);
+  }
+  (*filter)->name = name;
+  (*filter)->place = place;
+  box->plan->add(std::move(*filter));
+  box->place = place;
+  lua_settop(L, 1);
+  return 1;
+}
+
+}  // namespace perilune::script

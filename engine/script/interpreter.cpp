@@ -1,0 +1,168 @@
+#include "script/interpreter.hpp"
+
+#include <cstdlib>
+
+#include "base/log.hpp"
+#include "script/place.hpp"
+
+namespace perilune::script {
+namespace {
+
+constexpr const char* loading_may_not_wait =
+    "this is the top of a file, which only declares; use every or after, or wait in a handler";
+
+// The error value as a string in `L`; on a dead thread nothing may be called, so the main thread does it.
+int call_tostring(lua_State* L) {
+  luaL_callmeta(L, 1, "__tostring");
+  return 1;
+}
+
+std::string text_at(lua_State* L, int index) {
+  size_t size = 0;
+  const char* text = lua_tolstring(L, index, &size);
+  return text ? std::string(text, size) : std::string();
+}
+
+// A string field of a table, without metamethods.
+std::string field(lua_State* L, int table, const char* name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, table);
+  std::string text = lua_type(L, -1) == LUA_TSTRING ? text_at(L, -1) : std::string();
+  lua_pop(L, 1);
+  return text;
+}
+
+// What a function meant by `nil, err`.
+Error error_at(lua_State* L, int index) {
+  Error error{ErrorCode::ScriptError, Side::Script, {}};
+  if (lua_type(L, index) == LUA_TSTRING) error.detail = text_at(L, index);
+  if (lua_type(L, index) != LUA_TTABLE) return error;
+  if (const auto code = code_from_name(field(L, index, "code"))) error.code = *code;
+  const std::string side = field(L, index, "side");
+  for (const Side known : {Side::Client, Side::Upstream, Side::Script, Side::Engine})
+    if (side == side_name(known)) error.side = known;
+  error.detail = field(L, index, "detail");
+  return error;
+}
+
+}  // namespace
+
+Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& http_client,
+                         StateOptions state_options)
+    : services(filter_services), http(http_client), options(std::move(state_options)), main_(luaL_newstate()),
+      bindings(services.runtime.chunks, loop().driver(), *this) {
+  PERILUNE_EXPECT(main_ != nullptr, "there is memory for a Lua state");
+  lua_State* L = main();
+  main_coroutine.thread = L;
+  main_coroutine.why_no_wait = loading_may_not_wait;
+  lua_setexdata(L, &main_coroutine);
+  loader.create_globals();
+  push_error(L, Error{ErrorCode::Cancelled, Side::Engine, {}});
+  cancelled_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  loader.run_library();
+}
+
+Interpreter::~Interpreter() {
+  stop();
+  contexts.end_all();
+  // From here on objects that Lua's last collection lets go of must not call back.
+  hooks.end_all();
+  bindings.end_messages();
+  main_.reset();
+}
+
+void Interpreter::stop() {
+  tasks.stop();
+  coroutines.cancel_all();
+  contexts.clear_caches();
+  lua_rawgeti(main(), LUA_REGISTRYINDEX, pool_settler);
+  call_now(main(), 0, "a destroy callback may not wait");
+}
+
+Ref<flow::Hook> Interpreter::make_hook(lua_State* L, int index) {
+  lua_pushvalue(L, index);
+  auto hook = make_ref<LuaHook>(*this, luaL_ref(L, LUA_REGISTRYINDEX));
+  hooks.add(*hook);
+  return hook;
+}
+
+std::string Interpreter::resolve_path(lua_State* L, std::string_view path) { return loader.resolve(L, path); }
+
+std::optional<std::string> Interpreter::environment(std::string_view name) {
+  if (options.environment) return options.environment(name);
+  const char* value = std::getenv(std::string(name).c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
+void Interpreter::take_results(lua_State* L, flow::HookCall& call) {
+  call.status = flow::HookStatus::Returned;
+  const int results = lua_gettop(L);
+  if (results == 0) return;
+  call.value = objects.to_value(L, 1);
+  if (results > 1 && call.value.is_nil() && !lua_isnil(L, 2)) call.failure = std::make_unique<Error>(error_at(L, 2));
+}
+
+bool Interpreter::is_cancelled(lua_State* L) const {
+  push_cancelled(L);
+  const bool same = lua_rawequal(L, -1, -2) != 0;
+  lua_pop(L, 1);
+  return same;
+}
+
+std::string Interpreter::describe_error(lua_State* L) {
+  const int type = lua_type(L, -1);
+  if (type == LUA_TSTRING || type == LUA_TNUMBER) return text_at(L, -1);
+  if (type == LUA_TTABLE || type == LUA_TUSERDATA) {
+    lua_State* main_thread = main();
+    lua_pushvalue(L, -1);
+    if (L != main_thread) lua_xmove(L, main_thread, 1);
+    lua_pushcfunction(main_thread, call_tostring);
+    lua_insert(main_thread, -2);
+    const int status = lua_pcall(main_thread, 1, 1, 0);
+    std::string text = status == 0 ? text_at(main_thread, -1) : std::string();
+    lua_pop(main_thread, 1);
+    if (!text.empty()) return text;
+  }
+  return std::string("a ") + lua_typename(L, type) + " was raised as an error";
+}
+
+void Interpreter::report_unless_cancelled(lua_State* L) {
+  if (is_cancelled(L)) return;
+  const std::string message = describe_error(L);
+  luaL_traceback(main(), L, message.c_str(), 0);
+  const std::string traceback = text_at(main(), -1);
+  lua_pop(main(), 1);
+  reporter.report(message, traceback, loop().now());
+}
+
+void Interpreter::take_failure(lua_State* L, flow::HookCall& call) {
+  call.status = flow::HookStatus::Failed;
+  if (is_cancelled(L)) {
+    call.failure = std::make_unique<Error>(Error{ErrorCode::Cancelled, Side::Engine, {}});
+    return;
+  }
+  report_unless_cancelled(L);
+  call.failure = std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script, describe_error(L)});
+}
+
+void Interpreter::call_now(lua_State* L, int arguments, const char* why) {
+  const int handler = lua_gettop(L) - arguments;
+  lua_pushcfunction(L, [](lua_State* raised) {
+    const std::string message = Interpreter::of(raised).describe_error(raised);
+    luaL_traceback(raised, raised, message.c_str(), 1);
+    return 1;
+  });
+  lua_insert(L, handler);
+  Coroutine& coroutine = Coroutine::of(L);
+  const char* before = std::exchange(coroutine.why_no_wait, why);
+  const int status = lua_pcall(L, arguments, 0, handler);
+  coroutine.why_no_wait = before;
+  if (status != 0) {
+    const std::string traceback = text_at(L, -1);
+    reporter.report(traceback.substr(0, traceback.find('\n')), traceback, loop().now());
+    lua_pop(L, 1);
+  }
+  lua_remove(L, handler);
+}
+
+}  // namespace perilune::script

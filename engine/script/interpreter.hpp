@@ -1,0 +1,80 @@
+#pragma once
+
+#include <lua.hpp>
+#include <memory>
+#include <string>
+
+#include "script/binding.hpp"
+#include "script/builder.hpp"
+#include "script/context_tables.hpp"
+#include "script/coroutine.hpp"
+#include "script/hook.hpp"
+#include "script/loader.hpp"
+#include "script/objects.hpp"
+#include "script/reporter.hpp"
+#include "script/state.hpp"
+#include "script/tasks.hpp"
+
+namespace perilune::script {
+
+/// The inside of a State: the Lua state and what surrounds it. The main thread runs files as they are loaded and
+/// callbacks that may not wait; everything else runs in coroutines.
+class Interpreter final : public BindingHost {
+ public:
+  Interpreter(filter::Services& filter_services, filter::HttpClient& http_client, StateOptions state_options);
+  ~Interpreter();
+
+  static Interpreter& of(lua_State* L) { return Coroutine::of(L).interpreter; }
+
+  lua_State* main() const { return main_.get(); }
+  loop::Loop& loop() const { return services.runtime.loop; }
+
+  // for bindings
+  Ref<flow::Hook> make_hook(lua_State* L, int index) override;
+  std::string resolve_path(lua_State* L, std::string_view path) override;
+  std::optional<std::string> environment(std::string_view name) override;
+
+  /// Pushes the error value `cancelled`.
+  void push_cancelled(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, cancelled_); }
+  /// Moves what a function returned (the whole stack of `L`) to `call`. Does not raise.
+  void take_results(lua_State* L, flow::HookCall& call);
+  /// Reports the error at the top of the stack of a coroutine that raised, and fills `call`.
+  void take_failure(lua_State* L, flow::HookCall& call);
+  void report_unless_cancelled(lua_State* L);
+  /// The sentence of an error value at the top of a stack that may be dead. Does not raise.
+  std::string describe_error(lua_State* L);
+  /// Calls the function below `arguments` values at the top of the stack; it may not wait, `why` says
+  /// why. An error is reported. Results are dropped.
+  void call_now(lua_State* L, int arguments, const char* why);
+  /// Ends what runs by itself: tasks, waits, what caches and pools hold.
+  void stop();
+
+  filter::Services& services;
+  filter::HttpClient& http;
+  const StateOptions options;
+
+ private:
+  struct CloseState {
+    void operator()(lua_State* L) const { lua_close(L); }
+  };
+  bool is_cancelled(lua_State* L) const;
+
+  std::unique_ptr<lua_State, CloseState> main_;
+  int cancelled_ = LUA_NOREF;
+
+ public:
+  BindingContext bindings;
+  Reporter reporter;
+  Coroutine main_coroutine{*this};
+  Coroutines coroutines{*this};
+  Hooks hooks;
+  Objects objects;
+  ContextTables contexts{*this};
+  Builder builder{*this};
+  Loader loader{*this};
+  Tasks tasks{*this};
+  /// The function of lua/pool.lua that takes what left a pool.
+  int pool_settler = LUA_NOREF;
+};
+
+}  // namespace perilune::script

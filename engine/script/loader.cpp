@@ -1,0 +1,285 @@
+#include "script/loader.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "script/embedded.hpp"
+#include "script/interpreter.hpp"
+#include "script/library.hpp"
+#include "script/place.hpp"
+
+namespace perilune::script {
+namespace {
+
+// What scripts get of Lua's own library. Left out: what reaches files, processes and the interpreter's inside (io, os,
+// debug, package, ffi, jit), what makes code of strings (load, loadstring, string.dump), what changes the sandbox
+// (getfenv, setfenv, newproxy), and coroutine: handlers are coroutines already, and waiting needs them whole.
+constexpr const char* chosen[] = {"assert",   "error",  "getmetatable", "ipairs",   "next",     "pairs",
+                                  "pcall",    "rawequal", "rawget",     "rawset",   "select",   "setmetatable",
+                                  "tonumber", "tostring", "type",       "unpack",   "xpcall",   "bit",
+                                  "math",     "string", "table"};
+
+// The order in which the library's files build on each other.
+constexpr std::string_view library_order[] = {"prelude", "context", "wait",
+                                              "cache",   "caches",  "pool",
+                                              "http",    "finish"};
+
+void open_library(lua_State* L, const char* name, lua_CFunction open) {
+  lua_pushcfunction(L, open);
+  lua_pushstring(L, name);
+  lua_call(L, 1, 0);
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::error_code code;
+  if (std::filesystem::is_directory(path, code)) return std::nullopt;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+bool is_module_name(std::string_view name) {
+  bool at_begin = true;
+  for (const char c : name) {
+    if (c == '.') {
+      if (at_begin) return false;
+      at_begin = true;
+      continue;
+    }
+    const bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    if (!is_word) return false;
+    at_begin = false;
+  }
+  return !at_begin;
+}
+
+// Modules that lie where `path` (without .lua) was looked for.
+std::vector<std::string> modules_beside(const std::string& path, std::string_view prefix) {
+  std::vector<std::string> names;
+  std::error_code code;
+  const auto folder = std::filesystem::path(path).parent_path();
+  for (const auto& entry : std::filesystem::directory_iterator(folder.empty() ? "." : folder, code))
+    if (entry.path().extension() == ".lua") names.push_back(std::string(prefix) + entry.path().stem().string());
+  return names;
+}
+
+std::string suggest(std::string_view word, const std::vector<std::string>& names) {
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  return suggestion(word, views);
+}
+
+}  // namespace
+
+void Loader::create_globals() {
+  lua_State* L = interpreter_.main();
+  open_library(L, "", luaopen_base);
+  open_library(L, LUA_TABLIBNAME, luaopen_table);
+  open_library(L, LUA_STRLIBNAME, luaopen_string);
+  open_library(L, LUA_MATHLIBNAME, luaopen_math);
+  open_library(L, LUA_BITLIBNAME, luaopen_bit);
+  open_library(L, LUA_JITLIBNAME, luaopen_jit);
+
+  lua_newtable(L);
+  for (const char* name : chosen) {
+    lua_getglobal(L, name);
+    lua_setfield(L, -2, name);
+  }
+  lua_getfield(L, -1, "string");
+  lua_pushnil(L);
+  lua_setfield(L, -2, "dump");
+  lua_pop(L, 1);
+  bind_library(L, interpreter_.bindings);
+  interpreter_.builder.bind(L);
+  globals_ = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void Loader::push_core(lua_State* L) {
+  lua_newtable(L);
+  interpreter_.contexts.bind(L);
+  interpreter_.tasks.bind(L);
+  bind_waits(L);
+  bind_http(L);
+  bind_pool(L);
+  const auto add = [&](const char* name, lua_CFunction function) {
+    lua_pushcfunction(L, function);
+    lua_setfield(L, -2, name);
+  };
+  add("find_module", script_function<find_module>);
+  add("unknown_global", script_function<unknown_global>);
+  add("assigned_global", script_function<assigned_global>);
+  add("fail", [](lua_State* raised) -> int {
+    lua_settop(raised, 1);
+    raise_at_script(raised);
+  });
+  add("suggest", [](lua_State* asked) -> int {  // (word, table with names as keys) → "; did you mean …" or ""
+    std::vector<std::string> names;
+    for (lua_pushnil(asked); lua_next(asked, 2); lua_pop(asked, 1))
+      if (lua_type(asked, -2) == LUA_TSTRING) names.emplace_back(*string_at(asked, -2));
+    push_text(asked, suggest(string_at(asked, 1).value_or(""), names));
+    return 1;
+  });
+  add("describe", [](lua_State* asked) -> int { return push_text(asked, describe_value(asked, 1)), 1; });
+  add("call_now", [](lua_State* called) -> int {  // (why it may not wait, function, ...)
+    Interpreter::of(called).call_now(called, lua_gettop(called) - 2, lua_tostring(called, 1));
+    return 0;
+  });
+  add("now", [](lua_State* asked) -> int {  // seconds on the engine's clock
+    lua_pushnumber(asked, to_seconds(Interpreter::of(asked).loop().now().time_since_epoch()));
+    return 1;
+  });
+  add("metatable_of", [](lua_State* asked) -> int { return lua_getmetatable(asked, 1); });
+  add("is_loading", [](lua_State* asked) -> int {
+    return lua_pushboolean(asked, Interpreter::of(asked).loader.is_loading()), 1;
+  });
+  interpreter_.push_cancelled(L);
+  lua_setfield(L, -2, "cancelled");
+}
+
+void Loader::run_library() {
+  lua_State* L = interpreter_.main();
+  lua_newtable(L);
+  environment_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  push_core(L);
+  for (const std::string_view name : library_order) {
+    for (const EmbeddedFile& file : embedded_files()) {
+      if (file.name != name) continue;
+      const std::string chunk = "=perilune/" + std::string(name);
+      int status = luaL_loadbuffer(L, file.text.data(), file.text.size(), chunk.c_str());
+      if (status == 0) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, globals_);
+        lua_pushvalue(L, -3);
+        lua_rawgeti(L, LUA_REGISTRYINDEX, environment_);
+        status = lua_pcall(L, 3, 1, 0);
+      }
+      PERILUNE_EXPECT(status == 0, lua_tostring(L, -1));
+      lua_setfield(L, -2, file.name.data());  // what it returned, for those behind it
+    }
+  }
+  lua_pop(L, 1);
+}
+
+std::optional<std::string> Loader::push_file(lua_State* L, const std::string& path) {
+  auto text = read_file(path);
+  if (!text) return path + ": cannot be read";
+  files_.push_back(path);
+  if (text->starts_with('#')) text->insert(0, "--");  // a line for the shell
+  const std::string chunk = "@" + path;
+  if (luaL_loadbufferx(L, text->data(), text->size(), chunk.c_str(), "t") != 0) {
+    std::string message = lua_tostring(L, -1);
+    lua_pop(L, 1);
+    return message;
+  }
+  lua_rawgeti(L, LUA_REGISTRYINDEX, environment_);
+  lua_setfenv(L, -2);
+  return std::nullopt;
+}
+
+Result<void> Loader::run(const std::string& path) {
+  lua_State* L = interpreter_.main();
+  folder_ = std::filesystem::path(path).parent_path().string();
+  const auto fail = [](std::string sentence) { return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)}; };
+  if (auto failure = push_file(L, path)) return fail(std::move(*failure));
+  is_loading_ = true;
+  const int status = lua_pcall(L, 0, 0, 0);
+  is_loading_ = false;
+  if (status == 0) return {};
+  std::string message = interpreter_.describe_error(L);
+  lua_pop(L, 1);
+  return fail(std::move(message));
+}
+
+std::string Loader::resolve(lua_State* L, std::string_view path) {
+  std::filesystem::path resolved(path);
+  if (resolved.is_relative()) {
+    const Place place = script_place(L);
+    const auto folder = place.file.empty() ? std::filesystem::path(folder_) : std::filesystem::path(place.file).parent_path();
+    resolved = folder / resolved;
+  }
+  files_.push_back(resolved.string());
+  return resolved.string();
+}
+
+Outcome Loader::find_module(lua_State* L) {
+  Loader& self = Interpreter::of(L).loader;
+  const auto name = string_at(L, 1);
+  if (!name) return Outcome::error("require expects the name of a module, got " + describe_value(L, 1));
+  if (!is_module_name(*name))
+    return Outcome::error("require: \"" + std::string(*name) +
+                          "\" is no name of a module: write names with dots, such as \"plugins.jwt\", from the folder of "
+                          "the script");
+  if (!self.is_loading_)
+    return Outcome::error("require \"" + std::string(*name) + "\": modules are loaded at the top of a file");
+  std::string relative(*name);
+  std::replace(relative.begin(), relative.end(), '.', '/');
+  const std::string base = self.folder_.empty() ? relative : self.folder_ + "/" + relative;
+  for (const std::string& path : {base + ".lua", base + "/init.lua"}) {
+    std::error_code code;
+    if (!std::filesystem::is_regular_file(path, code)) continue;
+    const auto failure = self.push_file(L, path);
+    if (!failure) return 1;
+    lua_pushnil(L);  // the failure has a place of its own
+    push_text(L, *failure);
+    return 2;
+  }
+  const size_t dot = name->rfind('.');
+  const auto known = modules_beside(base, dot == std::string_view::npos ? "" : name->substr(0, dot + 1));
+  return Outcome::error("require: there is no module \"" + std::string(*name) + "\" (neither " + base + ".lua nor " +
+                        base + "/init.lua)" + suggest(*name, known));
+}
+
+std::vector<std::string> Loader::known_names(lua_State* L) const {
+  std::vector<std::string> names;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, globals_);
+  for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
+    if (const auto name = string_at(L, -2)) names.emplace_back(*name);
+  lua_pop(L, 1);
+  // What was misspelt may be a local of the function that reads it.
+  lua_Debug frame;
+  if (!lua_getstack(L, 1, &frame)) return names;
+  for (int i = 1; const char* name = lua_getlocal(L, &frame, i); ++i) {
+    if (name[0] != '(') names.emplace_back(name);
+    lua_pop(L, 1);
+  }
+  if (!lua_getinfo(L, "f", &frame)) return names;
+  for (int i = 1; const char* name = lua_getupvalue(L, -1, i); ++i) {
+    if (name[0] != '\0') names.emplace_back(name);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return names;
+}
+
+// (table, name): the __index of the globals
+Outcome Loader::unknown_global(lua_State* L) {
+  const Loader& self = Interpreter::of(L).loader;
+  const auto name = string_at(L, 2);
+  if (!name) return Outcome::error("there is no such global");
+  if (*name == "ctx" && self.is_loading_)
+    return Outcome::error(
+        "a static argument is evaluated once, at load; a function is called for every session: connect(ctx.target) "
+        "cannot work, connect(function(ctx) return ctx.target end) does");
+  if (*name == "ctx") return Outcome::error("ctx is not a global: let the function take it, as in function(ctx) or function(msg, ctx)");
+  if (*name == "coroutine")
+    return Outcome::error("coroutine is not available: handlers are coroutines already, and may wait (sleep, http.get)");
+  if (*name == "io" || *name == "debug" || *name == "package" || *name == "load" || *name == "loadstring" ||
+      *name == "dofile" || *name == "loadfile" || *name == "ffi")
+    return Outcome::error(std::string(*name) + " is not available to scripts" +
+                          (*name == "io" ? "; file.read reads a file, log.info writes a line" : ""));
+  return Outcome::error("unknown name \"" + std::string(*name) + "\"" + suggest(*name, self.known_names(L)));
+}
+
+// (table, name, value): the __newindex of the globals
+Outcome Loader::assigned_global(lua_State* L) {
+  const std::string name(string_at(L, 2).value_or("?"));
+  lua_rawgeti(L, LUA_REGISTRYINDEX, Interpreter::of(L).loader.globals_);
+  lua_getfield(L, -1, name.c_str());
+  if (!lua_isnil(L, -1)) return Outcome::error("\"" + name + "\" belongs to the engine and cannot be replaced; write: local " + name);
+  return Outcome::error("assignment to the unknown name \"" + name + "\"; write: local " + name);
+}
+
+}  // namespace perilune::script

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <lua.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "script/stack.hpp"
+
+namespace perilune::script {
+
+class Interpreter;
+
+/// Reads and runs the files of a script in the sandbox: a chosen set of globals that cannot be added to. A file's
+/// globals are an empty table over the chosen ones, so that a misspelt read and any write are errors.
+class Loader {
+ public:
+  explicit Loader(Interpreter& interpreter) : interpreter_(interpreter) {}
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Makes the globals of scripts and of our library.
+  void create_globals();
+  /// Runs the embedded library, which completes them.
+  void run_library();
+  /// Runs a script. Errors (Side::Script): ScriptError with "file:line: sentence".
+  Result<void> run(const std::string& path);
+  bool is_loading() const { return is_loading_; }
+
+  /// `path` as seen from the file in which the running function stands; it is noted among the files.
+  std::string resolve(lua_State* L, std::string_view path);
+  const std::vector<std::string>& files() const { return files_; }
+
+ private:
+  // functions of the library, see lua/prelude.lua
+  static Outcome find_module(lua_State* L);
+  static Outcome unknown_global(lua_State* L);
+  static Outcome assigned_global(lua_State* L);
+
+  /// Pushes the compiled file, with the sandbox as its globals. Errors: it cannot be read, or a syntax error.
+  std::optional<std::string> push_file(lua_State* L, const std::string& path);
+  std::vector<std::string> known_names(lua_State* L) const;
+  void push_core(lua_State* L);
+
+  Interpreter& interpreter_;
+  std::string folder_;  // of the script; modules are found from here
+  std::vector<std::string> files_;
+  int globals_ = LUA_NOREF;
+  int environment_ = LUA_NOREF;
+  bool is_loading_ = false;
+};
+
+}  // namespace perilune::script

@@ -1,0 +1,42 @@
+#include "script/place.hpp"
+
+#include <cstdarg>
+
+namespace perilune::script {
+namespace {
+
+// Chunks of scripts are named "@path", those of our library "=perilune/name", C functions "=[C]".
+bool find_script_frame(lua_State* L, lua_Debug& frame) {
+  for (int level = 0; lua_getstack(L, level, &frame); ++level)
+    if (lua_getinfo(L, "Sl", &frame) && frame.source[0] == '@' && frame.currentline > 0) return true;
+  return false;
+}
+
+}  // namespace
+
+Place script_place(lua_State* L) {
+  lua_Debug frame;
+  if (!find_script_frame(L, frame)) return {};
+  return {frame.source + 1, frame.currentline};
+}
+
+void raise_at_script(lua_State* L) {
+  lua_Debug frame;
+  if (find_script_frame(L, frame)) {
+    lua_pushfstring(L, "%s:%d: ", frame.source + 1, frame.currentline);
+    lua_insert(L, -2);
+    lua_concat(L, 2);
+  }
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+void raise_at_script(lua_State* L, const char* format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  raise_at_script(L);
+}
+
+}  // namespace perilune::script

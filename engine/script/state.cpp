@@ -1,0 +1,43 @@
+#include "script/state.hpp"
+
+#include "script/interpreter.hpp"
+#include "script/message_box.hpp"
+
+namespace perilune::script {
+
+State::State(filter::Services& services, filter::HttpClient& http, StateOptions options)
+    : interpreter_(std::make_unique<Interpreter>(services, http, std::move(options))) {}
+State::~State() = default;
+
+Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
+  auto program = std::make_unique<filter::Program>();
+  interpreter_->builder.begin(*program);
+  auto run = interpreter_->loader.run(path);
+  interpreter_->builder.end();
+  if (!run) return std::move(run).error();
+  if (auto checked = program->check(); !checked) return checked.error();
+  return program;
+}
+
+void State::start_tasks() { interpreter_->tasks.start(); }
+
+void State::stop() { interpreter_->stop(); }
+
+StateCounts State::alive() const {
+  StateCounts counts;
+  counts.contexts = interpreter_->contexts.alive();
+  counts.messages = interpreter_->bindings.messages->alive();
+  counts.coroutines = interpreter_->coroutines.in_use();
+  counts.waits = interpreter_->coroutines.waiting();
+  counts.tasks = interpreter_->tasks.alive();
+  return counts;
+}
+
+const std::vector<std::string>& State::files() const { return interpreter_->loader.files(); }
+
+size_t State::memory_bytes() const {
+  lua_State* L = interpreter_->main();
+  return static_cast<size_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024 + static_cast<size_t>(lua_gc(L, LUA_GCCOUNTB, 0));
+}
+
+}  // namespace perilune::script

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "filter/http_client.hpp"
+#include "filter/program.hpp"
+#include "filter/registry.hpp"
+
+namespace perilune::script {
+
+class Interpreter;
+
+struct StateOptions {
+  /// The worker's number from 0: tasks with `worker = "one"` run on worker 0 only.
+  int worker = 0;
+  /// Answers `os.env`; the process's own environment when empty.
+  std::function<std::optional<std::string>(std::string_view name)> environment = {};
+};
+
+/// What is alive in a state; all 0 when its pipelines have ended and its tasks are stopped.
+struct StateCounts {
+  size_t contexts = 0;    // of the engine, with a table
+  size_t messages = 0;    // of the engine, held by the script
+  size_t coroutines = 0;  // running or waiting
+  size_t waits = 0;
+  size_t tasks = 0;       // every and after
+};
+
+/// One script in one worker: a Lua state of its own with its globals, modules and pipelines. Programs that it loaded
+/// must be gone before it; hooks that outlive it fail.
+class State {
+ public:
+  State(filter::Services& services, filter::HttpClient& http, StateOptions options = {});
+  ~State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+
+  /// Runs the file and everything that it requires, once; nothing but memory is touched: entrances and tasks are
+  /// only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail.
+  Result<std::unique_ptr<filter::Program>> load(const std::string& path);
+  /// Starts what `every` and `after` recorded.
+  void start_tasks();
+  /// Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards except
+  /// hooks that pipelines still ask for.
+  void stop();
+
+  StateCounts alive() const;
+  /// The files that were read, for watching them.
+  const std::vector<std::string>& files() const;
+  /// Bytes in the Lua heap.
+  size_t memory_bytes() const;
+
+ private:
+  std::unique_ptr<Interpreter> interpreter_;
+};
+
+}  // namespace perilune::script

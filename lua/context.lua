@@ -1,0 +1,102 @@
+-- `ctx`. A table of a context has its number at 0 (false when it is over), its parent's table or false at 1, and at 2
+-- the client's table once that was asked for (only in a session's own).
+local globals, core = ...
+
+local next, rawget, rawset, setmetatable, type = next, rawget, rawset, setmetatable, type
+local fail, describe, suggest = core.fail, core.describe, core.suggest
+
+--- Names that `context {…}` has declared; false as long as it was not called.
+local declared = false
+
+local client_metatable = {
+  __index = function(client, name)
+    fail("ctx.client has no " .. describe(name) .. suggest(name, { id = 1, ip = 1, port = 1, localIP = 1, localPort = 1,
+      protocol = 1, tls = 1 }))
+  end,
+  __newindex = function() fail("ctx.client is read-only") end,
+  __metatable = "client",
+}
+
+local context_session, context_client = core.context_session, core.context_client
+
+local function client_of(number)
+  local session = context_session(number)
+  if not session then return nil end
+  local client = session[2]
+  if client then return client end
+  client = context_client(number)
+  if not client then return nil end
+  client.tls = false
+  session[2] = setmetatable(client, client_metatable)
+  return client
+end
+
+--- The names that the engine answers.
+local reserved = {
+  session = context_session,
+  client = client_of,
+  request = core.context_request,
+  response = core.context_response,
+  upstream = core.context_upstream,
+  elapsed = core.context_elapsed,
+  key = core.context_key,
+}
+
+local function undeclared(name)
+  local names = {}
+  for known in next, declared do names[known] = true end
+  for known in next, reserved do names[known] = true end
+  fail("ctx has no " .. describe(name) .. suggest(name, names) .. "; context {…} at the top of a file declares names")
+end
+
+local function index(ctx, name)
+  local get = reserved[name]
+  if get then
+    local number = ctx[0]
+    if not number then fail("ctx." .. name .. ": what this ctx stood for is over") end
+    return get(number)
+  end
+  local parent = ctx[1]
+  while parent do
+    local value = rawget(parent, name)
+    if value ~= nil then return value end
+    parent = parent[1]
+  end
+  if declared and not declared[name] then undeclared(name) end
+end
+
+local function newindex(ctx, name, value)
+  if reserved[name] then fail("ctx." .. name .. " is read-only") end
+  if declared and not declared[name] then undeclared(name) end
+  rawset(ctx, name, value)
+end
+
+local function own_names(ctx)
+  return function(_, last)
+    local name, value = next(ctx, last)
+    while type(name) == "number" and name <= 2 and name >= 0 do name, value = next(ctx, name) end
+    return name, value
+  end
+end
+
+core.context_metatable {
+  __index = index,
+  __newindex = newindex,
+  __pairs = own_names,
+  __tostring = function() return "ctx" end,
+  __metatable = "ctx",
+}
+
+--- Declares names of `ctx`; calls add up.
+function globals.context(names)
+  if type(names) ~= "table" then fail("context: expects a list of names, got " .. describe(names)) end
+  if not core.is_loading() then fail("context: names are declared at the top of a file") end
+  declared = declared or {}
+  for i, name in next, names do
+    if type(i) ~= "number" or type(name) ~= "string" then
+      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(type(i) == "number" and name or i))
+    end
+    if reserved[name] then fail("context: " .. describe(name) .. " is a name of the engine's own") end
+    declared[name] = true
+  end
+end

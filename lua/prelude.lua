@@ -1,0 +1,69 @@
+-- What the other files of the library stand on. Each is called with the globals of scripts, the engine's primitives
+-- (`core`, to which files add what they share) and the metatable-to-be of the scripts' own globals.
+local globals, core, environment = ...
+
+local error, getmetatable, next, pcall, select, tostring, type =
+  error, getmetatable, next, pcall, select, tostring, type
+local raw_pairs, concat = pairs, table.concat
+local fail, cancelled = core.fail, core.cancelled
+
+--- What a primitive that may suspend has given: raises `cancelled`, or passes the results on.
+local function results(was_cancelled, ...)
+  if was_cancelled then error(cancelled, 0) end
+  return ...
+end
+core.results = results
+
+--- Checks the options of a library function. `known` maps names to true.
+function core.check_options(name, options, known)
+  if type(options) ~= "table" then
+    fail(name .. ": options are a table, got " .. core.describe(options))
+  end
+  for option in next, options do
+    if not known[option] then
+      fail(name .. ": unknown option " .. core.describe(option) .. core.suggest(option, known))
+    end
+  end
+end
+
+function core.check_function(name, position, value)
+  if type(value) ~= "function" then
+    fail(name .. ": argument " .. position .. " expects a function, got " .. core.describe(value))
+  end
+end
+
+--- pairs honours __pairs, which LuaJIT does not by itself.
+function globals.pairs(value)
+  local metatable = core.metatable_of(value)
+  local iterate = metatable and metatable.__pairs
+  if iterate then return iterate(value) end
+  return raw_pairs(value)
+end
+
+function globals.print(...)
+  local words = { ... }
+  for i = 1, select("#", ...) do words[i] = tostring(words[i]) end
+  globals.log.info(concat(words, "\t"))
+end
+
+local modules, loading = {}, {}
+
+--- Runs a module once and returns what it returned, or true.
+function globals.require(name)
+  local module = modules[name]
+  if module ~= nil then return module end
+  if loading[name] then fail("require: module " .. core.describe(name) .. " requires itself, directly or through others") end
+  local chunk, failure = core.find_module(name)
+  if not chunk then error(failure, 0) end
+  loading[name] = true
+  local ok, result = pcall(chunk, name)
+  loading[name] = nil
+  if not ok then error(result, 0) end
+  if result == nil then result = true end
+  modules[name] = result
+  return result
+end
+
+-- Scripts read the chosen globals through an empty table, so that every write is seen.
+setmetatable(globals, { __index = core.unknown_global })
+setmetatable(environment, { __index = globals, __newindex = core.assigned_global, __metatable = "globals" })
