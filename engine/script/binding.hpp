@@ -1,6 +1,7 @@
 #pragma once
 
 #include <lua.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,16 +31,28 @@ class BindingHost {
 };
 
 /// What the bound functions of one Lua state stand on. It outlives the state: every bound function has its
-/// address as first upvalue.
+/// address as first upvalue. `end_messages` is called before the state is closed.
 struct BindingContext {
+  BindingContext(buffer::ChunkPool& chunk_pool, loop::Driver& loop_driver, BindingHost& binding_host);
+  BindingContext(const BindingContext&) = delete;
+  BindingContext& operator=(const BindingContext&) = delete;
+  ~BindingContext();
+
+  /// Lets go of the messages that scripts hold and the engine still has: for scripts they are over.
+  void end_messages();
+
   buffer::ChunkPool& chunks;
   loop::Driver& driver;
   BindingHost& host;
   /// Where texts of scripts become bytes: small ones share a chunk.
   buffer::ReadArena texts{chunks};
-  /// Set by bind_message: which messages scripts hold. Belongs to the Lua state.
-  MessageBoxes* messages = nullptr;
-  /// Bytes outside the Lua heap that garbage may hold; see note_outside_bytes (stack.hpp).
+  /// Which messages of the engine scripts hold.
+  const std::unique_ptr<MessageBoxes> messages;
+  /// Metatables, as references in the Lua registry; set by bind_data and bind_message.
+  int data_metatable = LUA_NOREF;
+  int message_metatable = LUA_NOREF;
+  int headers_metatable = LUA_NOREF;
+  /// Bytes outside the Lua heap that came up since the collector was last made to work (note_outside_bytes).
   size_t outside_bytes = 0;
 };
 

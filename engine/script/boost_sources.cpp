@@ -1,0 +1,3 @@
+// The one place where the bodies of these header-only libraries are compiled.
+#include <boost/json/src.hpp>
+#include <boost/url/src.hpp>

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "script/stack.hpp"
+
+namespace perilune::script {
+
+/// What a userdata shows of its message.
+enum class MessagePart : uint8_t { Message, Headers, Trailers };
+
+/// What the userdata of a message, of its headers and of its trailers hold. A message that a script made is owned
+/// by each of its boxes; one of the engine is borrowed, and null once it is over.
+struct MessageBox {
+  static constexpr char tag = 0;
+  const void* kind = &tag;
+  flow::Message* message;
+  /// Of a borrowed message: its place in MessageBoxes. None for one that is owned.
+  uint32_t slot;
+  MessagePart part;
+  bool owns;
+
+  MessageBox(flow::Message& shown, MessagePart shown_part, uint32_t its_slot)
+      : message(&shown), slot(its_slot), part(shown_part), owns(false) {}
+  MessageBox(Ref<flow::Message> made, MessagePart shown_part)
+      : message(made.detach()), slot(UINT32_MAX), part(shown_part), owns(true) {}
+  MessageBox(const MessageBox&) = delete;
+  MessageBox& operator=(const MessageBox&) = delete;
+  ~MessageBox() {
+    if (owns && message) message->drop_reference();
+  }
+};
+
+/// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off when
+/// the message ends, without a call to Lua. The userdata are anchored in a table of the registry, a few
+/// entries for each slot; a slot that is free keeps what it had until it is used again.
+class MessageBoxes final : public flow::Message::ScriptOwner {
+ public:
+  ~MessageBoxes() { end_all(); }
+  void release_message(flow::Message& message) override;
+  /// For the end of the Lua state: all are over.
+  void end_all();
+  size_t alive() const { return slots_.size() - free_.size(); }
+
+  void push(lua_State* L, const BindingContext& context, flow::Message& message);
+  /// Headers or trailers of a box.
+  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part);
+  /// Pushes the table made of `source` the last time under this key, or returns false: it must be made and
+  /// kept. Only borrowed messages keep tables.
+  enum class Kept : uint8_t { Query, Cookies };
+  bool push_kept(lua_State* L, const MessageBox& box, Kept key, std::string_view source);
+  /// Keeps the table at the top of the stack.
+  void keep(lua_State* L, const MessageBox& box, Kept key, std::string_view source);
+  void create_anchors(lua_State* L);
+
+ private:
+  struct Slot {
+    flow::Message* message = nullptr;
+    MessageBox* parts[3] = {};
+    std::string sources[2];
+    bool is_kept[2] = {};
+  };
+  static int anchor(uint32_t slot, int place) { return static_cast<int>(slot) * 5 + 1 + place; }
+  MessageBox* make(lua_State* L, const BindingContext& context, uint32_t slot, MessagePart part);
+
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  int anchors_ = LUA_NOREF;
+};
+
+/// The message of a box, for a bound function. Raises when it is over.
+inline flow::Message& message_of(lua_State* L, const MessageBox& box) {
+  if (!box.message) raise(L, "this message is over: copy what you need while its exchange lasts");
+  return *box.message;
+}
+/// The section that a box of headers or trailers shows; null when the trailers are gone.
+message::Headers* section_of(const MessageBox& box);
+/// Why scripts may not change it; null when they may.
+const char* why_read_only(const flow::Message& message);
+
+/// Pushes a message that a script made.
+void push_made_message(lua_State* L, BindingContext& context, Ref<flow::Message> message);
+
+// The parts of bind_message, a file each.
+void bind_headers(lua_State* L, BindingContext& context);          // the metatable of headers
+Outcome make_message(lua_State* L);                                 // Message{…}
+Outcome set_cookie(lua_State* L);                                   // res:setCookie(name, value, options)
+void push_query(lua_State* L, BindingContext& context, const MessageBox& box);
+void push_cookies(lua_State* L, BindingContext& context, const MessageBox& box);
+
+/// Fills `section` from the table at `index`: strings, numbers, or lists of them. Returns what is wrong.
+std::optional<std::string> read_headers(lua_State* L, int index, message::Headers& section);
+/// Checks a field that a script sets. Returns what is wrong.
+std::optional<std::string> check_field(std::string_view name, std::string_view value);
+/// Brings the value at `index` (string, Data, function, nil) in as the body. Returns what is wrong.
+std::optional<std::string> assign_body(lua_State* L, BindingContext& context, int index, flow::Message& message);
+std::optional<std::string> check_method(std::string_view method);
+std::optional<std::string> check_path(std::string_view path);
+std::optional<std::string> check_status(lua_State* L, int index);
+std::optional<std::string> check_reason(std::string_view reason);
+
+}  // namespace perilune::script

@@ -1,0 +1,165 @@
+#include "script/stack.hpp"
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+
+#include "base/text.hpp"
+#include "script/data_box.hpp"
+#include "script/message_box.hpp"
+
+namespace perilune::script {
+namespace {
+
+constexpr size_t outside_bytes_max = 4 * 1024 * 1024;  // garbage bodies are collected after so much of them
+constexpr size_t described_bytes_max = 40;
+
+/// The name of the parameter at `position` (from 1) in "name(a, b)", empty when there is none.
+std::string_view parameter_name(std::string_view signature, int position) {
+  const size_t open = signature.find('(');
+  if (open == std::string_view::npos) return {};
+  std::string_view list = signature.substr(open + 1, signature.find(')') - open - 1);
+  for (; position > 1; --position) {
+    const size_t comma = list.find(',');
+    if (comma == std::string_view::npos) return {};
+    list.remove_prefix(comma + 1);
+  }
+  return trim(list.substr(0, list.find(',')));
+}
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text.substr(0, described_bytes_max)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      char escape[5];
+      std::snprintf(escape, sizeof escape, "\\x%02x", byte);
+      result += escape;
+    } else {
+      result += c;
+    }
+  }
+  return result + (text.size() > described_bytes_max ? "…\"" : "\"");
+}
+
+}  // namespace
+
+std::string_view signature_of(lua_State* L) {
+  return string_at(L, lua_upvalueindex(2)).value_or(std::string_view());
+}
+
+std::string describe_value(lua_State* L, int index) {
+  switch (lua_type(L, index)) {
+    case LUA_TNONE: return "nothing";
+    case LUA_TNIL: return "nil";
+    case LUA_TBOOLEAN: return lua_toboolean(L, index) ? "true" : "false";
+    case LUA_TNUMBER: {
+      char text[40];
+      std::snprintf(text, sizeof text, "%.14g", lua_tonumber(L, index));
+      return text;
+    }
+    case LUA_TSTRING: return quoted(*string_at(L, index));
+    case LUA_TTABLE: return "a table";
+    case LUA_TFUNCTION: return "a function";
+    case LUA_TTHREAD: return "a coroutine";
+    case LUA_TLIGHTUSERDATA: return lua_touserdata(L, index) ? "a userdata" : "json.null";
+    default:
+      if (const auto* box = test_userdata<MessageBox>(L, index))
+        return box->part == MessagePart::Message ? "a Message" : "headers";
+      return test_userdata<DataBox>(L, index) ? "a Data" : "a userdata";
+  }
+}
+
+void raise_top(lua_State* L, int level) {
+  luaL_where(L, level);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  lua_error(L);
+  __builtin_unreachable();
+}
+
+void raise(lua_State* L, const char* message, int level) {
+  lua_pushstring(L, message);
+  raise_top(L, level);
+}
+
+std::string argument_message(lua_State* L, int index, std::string_view expectation) {
+  const std::string_view signature = signature_of(L);
+  const std::string_view function = signature.substr(0, signature.find('('));
+  const int position = function.find(':') == std::string_view::npos ? index : index - 1;
+  std::string message(function);
+  if (position == 0) {
+    message += ": called with '.'? Use ':'; the receiver";
+  } else {
+    const std::string_view name = parameter_name(signature, position);
+    const std::string number = "argument " + std::to_string(position);
+    message += name.empty() ? ": " + number : ": " + std::string(name) + " (" + number + ")";
+  }
+  return message.append(" expects ").append(expectation) + ", got " + describe_value(L, index);
+}
+
+void raise_argument(lua_State* L, int index, std::string_view expectation) {
+  push_text(L, argument_message(L, index, expectation));
+  raise_top(L);
+}
+
+std::string suggestion(std::string_view word, std::span<const std::string_view> known) {
+  const std::string_view near = nearest(word, known);
+  return near.empty() ? std::string() : "; did you mean \"" + std::string(near) + "\"?";
+}
+
+void push_function(lua_State* L, BindingContext& context, const char* signature, lua_CFunction function) {
+  lua_pushlightuserdata(L, &context);
+  lua_pushstring(L, signature);
+  lua_pushcclosure(L, function, 2);
+}
+
+void add_functions(lua_State* L, BindingContext& context, const char* prefix,
+                   std::initializer_list<FunctionEntry> functions) {
+  for (const FunctionEntry& entry : functions) {
+    lua_pushlstring(L, entry.signature, std::strcspn(entry.signature, "("));
+    lua_pushlightuserdata(L, &context);
+    lua_pushfstring(L, "%s%s", prefix, entry.signature);
+    lua_pushcclosure(L, entry.function, 2);
+    lua_rawset(L, -3);
+  }
+}
+
+void push_subtable(lua_State* L, const char* name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, -2);
+  if (lua_istable(L, -1)) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushstring(L, name);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, -4);
+}
+
+void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes) {
+  context.outside_bytes += bytes;
+  if (context.outside_bytes < outside_bytes_max) return;
+  const size_t kilobytes = std::min<size_t>(context.outside_bytes / 1024, 1 << 20);
+  context.outside_bytes = 0;
+  lua_gc(L, LUA_GCSTEP, static_cast<int>(kilobytes));
+}
+
+buffer::Buffer store_text(BindingContext& context, std::string_view text) {
+  buffer::Buffer result;
+  if (text.empty()) return result;
+  auto rooms = context.texts.prepare(0);
+  if (rooms[0].iov_len < text.size()) {
+    rooms = context.texts.prepare(1 + (text.size() - rooms[0].iov_len) / context.chunks.chunk_bytes());
+  }
+  std::string_view rest = text;
+  for (const iovec& room : rooms) {
+    const size_t count = std::min(rest.size(), room.iov_len);
+    std::memcpy(room.iov_base, rest.data(), count);
+    rest.remove_prefix(count);
+    if (rest.empty()) break;
+  }
+  context.texts.commit(text.size(), result);
+  return result;
+}
+
+}  // namespace perilune::script
