@@ -43,7 +43,7 @@ void write_number(std::string& out, double number) {
 /// Walks the value at the top of the stack. Allocates in Lua nowhere but for stack room, so nothing here raises.
 class Encoder {
  public:
-  Encoder(lua_State* L, std::string& out) : L(L), out_(out) {}
+  Encoder(lua_State* state, std::string& out) : L(state), out_(out) {}
 
   bool write() {
     switch (lua_type(L, -1)) {

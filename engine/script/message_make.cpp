@@ -24,7 +24,7 @@ bool has_control_or_space(std::string_view text) {
 /// The table of `Message{…}`, at stack index 1.
 class MessageTable {
  public:
-  explicit MessageTable(lua_State* L) : L(L) {}
+  explicit MessageTable(lua_State* state) : L(state) {}
 
   Wrong read(Ref<flow::Message>& result) {
     if (auto wrong = check_keys()) return wrong;
