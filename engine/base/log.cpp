@@ -1,67 +1,187 @@
 #include "base/log.hpp"
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <poll.h>
+#include <spdlog/logger.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <cstdio>
+#include <mutex>
+
+#include "base/limits.hpp"
 
 namespace perilune::log {
 namespace {
 
+constexpr std::array<std::string_view, 5> names{"debug", "info", "warn", "error", "off"};
+
 std::atomic<Level> current_level{Level::Info};
 
-spdlog::logger& logger() {
-  static const auto instance = [] {
-    auto made = std::make_shared<spdlog::logger>("perilune", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-    made->set_level(spdlog::level::debug);
-    return made;
-  }();
-  return *instance;
+/// Writes to stderr where that does not wait. A pipe that polls writable takes PIPE_BUF bytes at once.
+class Sink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  void set_capture(std::function<void(std::string_view)> take) {
+    const std::lock_guard lock(mutex_);
+    capture_ = std::move(take);
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    if (capture_) {
+      capture_({message.payload.data(), message.payload.size()});
+      return;
+    }
+    pollfd waiting{STDERR_FILENO, POLLOUT, 0};
+    if (::poll(&waiting, 1, 0) <= 0 || (waiting.revents & POLLOUT) == 0) {
+      ++dropped_;
+      return;
+    }
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    size_t size = std::min(line.size(), limits::log_record_bytes_max);
+    if (size < line.size()) line[size - 1] = '\n';
+    if (dropped_ > 0 && size + 32 < limits::log_record_bytes_max) {
+      char note[32];
+      const int length = std::snprintf(note, sizeof note, " dropped=%llu\n", static_cast<unsigned long long>(dropped_));
+      line.resize(size - 1);
+      line.append(note, note + length);
+      size = line.size();
+    }
+    if (::write(STDERR_FILENO, line.data(), size) == static_cast<ssize_t>(size)) dropped_ = 0;
+    else ++dropped_;
+  }
+  void flush_() override {}
+
+  std::function<void(std::string_view)> capture_;
+  uint64_t dropped_ = 0;
+};
+
+struct Output {
+  Output() : sink(std::make_shared<Sink>()), logger("perilune", sink) {
+    logger.set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v",
+                                                                      spdlog::pattern_time_type::utc, "\n"));
+    logger.set_level(spdlog::level::debug);
+  }
+  std::shared_ptr<Sink> sink;
+  spdlog::logger logger;
+};
+
+/// stderr is one for the whole process, and so is this. Never destroyed: threads may write to the end.
+Output& output() {
+  static Output& shared = *std::make_unique<Output>().release();
+  return shared;
 }
 
-spdlog::level::level_enum to_spdlog(Level level) {
-  switch (level) {
-    case Level::Debug: return spdlog::level::debug;
-    case Level::Info: return spdlog::level::info;
-    case Level::Warn: return spdlog::level::warn;
-    default: return spdlog::level::err;
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+void append_escaped(std::string& line, std::string_view text) {
+  for (const char c : text) {
+    if (!is_control(c)) {
+      line += c;
+    } else if (c == '\n') {
+      line += "\\n";
+    } else if (c == '\t') {
+      line += ' ';
+    } else {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(c));
+      line += escape;
+    }
   }
 }
 
-bool is_printable(std::string_view text) {
-  for (const char c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return false;
-  return true;
+/// A value stands bare when nothing in it could be taken for the next field.
+bool needs_quotes(std::string_view value) {
+  if (value.empty()) return true;
+  for (const char c : value)
+    if (c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c)) return true;
+  return false;
+}
+
+void append_quoted(std::string& line, std::string_view value) {
+  line += '"';
+  size_t begin = 0;
+  for (size_t i = 0; i < value.size(); ++i) {
+    if (value[i] != '"' && value[i] != '\\') continue;
+    append_escaped(line, value.substr(begin, i - begin));
+    line += '\\';
+    begin = i;
+  }
+  append_escaped(line, value.substr(begin));
+  line += '"';
+}
+
+void send(Level level, std::string_view body) {
+  std::string line(level_name(level));
+  line.append(6 - line.size(), ' ').append(body);
+  output().logger.log(spdlog::level::err, spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace
 
+std::string_view level_name(Level level) { return names[static_cast<size_t>(level)]; }
+
+std::optional<Level> level_from_name(std::string_view name) {
+  for (size_t i = 0; i < names.size(); ++i)
+    if (names[i] == name) return static_cast<Level>(i);
+  return std::nullopt;
+}
+
 void set_level(Level level) { current_level.store(level, std::memory_order_relaxed); }
 Level level() { return current_level.load(std::memory_order_relaxed); }
 
-void write_lines(Level level, std::string_view text) {
-  if (is_enabled(level)) logger().log(to_spdlog(level), spdlog::string_view_t(text.data(), text.size()));
+std::string format(std::string_view text, std::span<const Field> fields) {
+  std::string line;
+  append_escaped(line, text);
+  for (const Field& field : fields) {
+    line += ' ';
+    append_escaped(line, field.name);
+    line += '=';
+    if (needs_quotes(field.value)) append_quoted(line, field.value);
+    else line.append(field.value);
+  }
+  return line;
 }
 
-void write(Level level, std::string_view text) {
+void write(Level level, std::string_view text, std::span<const Field> fields) {
+  if (is_enabled(level)) send(level, format(text, fields));
+}
+
+void write_lines(Level level, std::string_view text) {
   if (!is_enabled(level)) return;
-  if (is_printable(text)) {
-    write_lines(level, text);
-    return;
+  std::string body;
+  for (bool is_first = true; is_first || !text.empty(); is_first = false) {
+    const size_t end = text.find('\n');
+    if (!is_first) body += "\n    ";
+    append_escaped(body, text.substr(0, end));
+    text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   }
-  std::string safe;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      safe.push_back(c);
-      continue;
-    }
-    constexpr std::string_view digits = "0123456789abcdef";
-    safe.append({'\\', 'x', digits[byte >> 4], digits[byte & 15]});
+  send(level, body);
+}
+
+void capture(std::function<void(std::string_view)> take) { output().sink->set_capture(std::move(take)); }
+
+RateLimit::Verdict RateLimit::ask(std::string_view place, Instant now) {
+  auto found = places_.find(place);
+  if (found == places_.end()) {
+    const bool is_full = places_.size() >= limits::log_places_max;
+    found = places_.try_emplace(is_full ? std::string() : std::string(place)).first;
+    if (found->second.written == 0) found->second.period_begin = now;
   }
-  write_lines(level, safe);
+  Count& count = found->second;
+  if (now - count.period_begin >= period_) {
+    count.period_begin = now;
+    count.written = 0;
+  }
+  if (count.written >= burst_) {
+    ++count.held;
+    return {false, 0};
+  }
+  ++count.written;
+  return {true, std::exchange(count.held, 0)};
 }
 
 }  // namespace perilune::log

@@ -140,7 +140,7 @@ Outcome concat(lua_State* L) {
       lua_pushvalue(L, index);  // the conversion happens on a copy
       size_t size = 0;
       const char* text = lua_tolstring(L, -1, &size);
-      part = store_text(context, {text, size});
+      part = buffer::buffer_of({text, size}, context.chunks);
       lua_pop(L, 1);
     } else if (!to_bytes(L, context, index, part)) {
       return Outcome::error("a Data and " + describe_value(L, index) + " cannot be joined");
@@ -210,7 +210,7 @@ bool to_bytes(lua_State* L, BindingContext& context, int index, buffer::Buffer& 
     return true;
   }
   const auto text = string_at(L, index);
-  if (text) bytes.append(store_text(context, *text));
+  if (text) bytes.append(buffer::buffer_of(*text, context.chunks));
   return text.has_value();
 }
 

@@ -111,7 +111,7 @@ Outcome parse(lua_State* L) {
 /// "a=1&b=2" of a table, names in byte order; a list gives one parameter for each of its elements.
 class QueryWriter {
  public:
-  explicit QueryWriter(lua_State* L) : L(L) {}
+  explicit QueryWriter(lua_State* state) : L(state) {}
   std::string text;
 
   std::optional<std::string> write() {

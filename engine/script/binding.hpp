@@ -44,8 +44,6 @@ struct BindingContext {
   buffer::ChunkPool& chunks;
   loop::Driver& driver;
   BindingHost& host;
-  /// Where texts of scripts become bytes: small ones share a chunk.
-  buffer::ReadArena texts{chunks};
   /// Which messages of the engine scripts hold.
   const std::unique_ptr<MessageBoxes> messages;
   /// Metatables, as references in the Lua registry; set by bind_data and bind_message.

@@ -24,7 +24,7 @@ bool has_control_or_space(std::string_view text) {
 /// The table of `Message{…}`, at stack index 1.
 class MessageTable {
  public:
-  explicit MessageTable(lua_State* L) : L(L) {}
+  explicit MessageTable(lua_State* state) : L(state) {}
 
   Wrong read(Ref<flow::Message>& result) {
     if (auto wrong = check_keys()) return wrong;
@@ -120,7 +120,7 @@ class MessageTable {
     if (!lua_isnil(L, -1)) return "Message: json is the body; this has a body too";
     std::string encoded;
     if (auto wrong = encode_json(L, lua_gettop(L) - 1, encoded)) return "Message: " + *wrong;
-    message_->set_body(store_text(context_of(L), encoded));
+    message_->set_body(buffer::buffer_of(encoded, context_of(L).chunks));
     message_->head->headers.add("content-type", "application/json");
     return std::nullopt;
   }

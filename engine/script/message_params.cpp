@@ -55,7 +55,7 @@ bool is_cookie_octet(char c) {
 /// A cookie being put together from the options table at stack index 4.
 class Cookie {
  public:
-  explicit Cookie(lua_State* L) : L(L) {}
+  explicit Cookie(lua_State* state) : L(state) {}
 
   std::optional<std::string> build(std::string_view name, std::string_view value) {
     if (!message::is_valid_name(name)) return "message:setCookie: name expects a token, got " + describe_value(L, 2);

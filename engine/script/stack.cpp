@@ -144,22 +144,4 @@ void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes) {
   lua_gc(L, LUA_GCSTEP, static_cast<int>(kilobytes));
 }
 
-buffer::Buffer store_text(BindingContext& context, std::string_view text) {
-  buffer::Buffer result;
-  if (text.empty()) return result;
-  auto rooms = context.texts.prepare(0);
-  if (rooms[0].iov_len < text.size()) {
-    rooms = context.texts.prepare(1 + (text.size() - rooms[0].iov_len) / context.chunks.chunk_bytes());
-  }
-  std::string_view rest = text;
-  for (const iovec& room : rooms) {
-    const size_t count = std::min(rest.size(), room.iov_len);
-    std::memcpy(room.iov_base, rest.data(), count);
-    rest.remove_prefix(count);
-    if (rest.empty()) break;
-  }
-  context.texts.commit(text.size(), result);
-  return result;
-}
-
 }  // namespace perilune::script

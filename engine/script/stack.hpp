@@ -211,7 +211,4 @@ int destroy_userdata(lua_State* L) {
 /// made to work.
 void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes);
 
-/// Copies `text` into chunks: small texts share one.
-buffer::Buffer store_text(BindingContext& context, std::string_view text);
-
 }  // namespace perilune::script
