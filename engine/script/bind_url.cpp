@@ -35,7 +35,10 @@ std::string encode(std::string_view text) {
 
 Result<std::string> resolve(std::string_view base, std::string_view reference) {
   const auto from = urls::parse_uri(base);
-  if (!from) return bad_url(base, from.error());
+  if (!from) {
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "the base is not a whole URL with a scheme: \"" + std::string(base.substr(0, 200)) + "\""};
+  }
   const auto to = urls::parse_uri_reference(reference);
   if (!to) return bad_url(reference, to.error());
   urls::url result;

@@ -197,6 +197,15 @@ T* new_userdata(lua_State* L, int reference, Args&&... args) {
   lua_setmetatable(L, -2);
   return box;
 }
+/// The same with a metatable that luaL_newmetatable made.
+template <typename T, typename... Args>
+T* new_userdata(lua_State* L, const char* metatable, Args&&... args) {
+  void* memory = lua_newuserdata(L, sizeof(T));
+  T* box = new (memory) T(std::forward<Args>(args)...);
+  luaL_getmetatable(L, metatable);
+  lua_setmetatable(L, -2);
+  return box;
+}
 /// The __gc of userdata that needs its destructor.
 template <typename T>
 int destroy_userdata(lua_State* L) {

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "script/stack.hpp"
+
+namespace perilune::script {
+
+// The parts of bind_algo, a file each; the table `algo` is at the top of the stack.
+void bind_router(lua_State* L, BindingContext& context);
+void bind_balancers(lua_State* L, BindingContext& context);
+void bind_percentile(lua_State* L, BindingContext& context);
+
+/// Leaves a metatable of that name at the top of the stack: its `__index` is a table with the methods, `__gc` as given.
+void make_class(lua_State* L, BindingContext& context, const char* metatable, const char* prefix,
+                std::initializer_list<FunctionEntry> methods, lua_CFunction destroy);
+
+}  // namespace perilune::script

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <lua.hpp>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "script/message_box.hpp"
+
+namespace perilune::script {
+
+class StoppedClock final : public loop::Driver {
+ public:
+  void wait(Instant) override {}
+  void dispatch() override {}
+  void wake() override {}
+  Instant now() override { return Instant(1500ms); }
+  double wall_seconds() override { return 784111777.5; }
+  uint64_t random() override { return next_random_ += 0x9e3779b97f4a7c15; }
+
+ private:
+  uint64_t next_random_ = 0;
+};
+
+/// Hooks here are only looked at.
+class NamedHook final : public flow::Hook {
+ public:
+  void run(flow::HookCall&) override {}
+  void cancel(flow::HookCall&) override {}
+};
+
+class LibraryHost final : public BindingHost {
+ public:
+  Ref<flow::Hook> make_hook(lua_State*, int) override { return make_ref<NamedHook>(); }
+  std::string resolve_path(lua_State*, std::string_view path) override {
+    return path.starts_with('/') ? std::string(path) : folder + "/" + std::string(path);
+  }
+  std::optional<std::string> environment(std::string_view name) override {
+    if (name == "HOME") return "/home/ann";
+    return std::nullopt;
+  }
+  std::string folder = "/nowhere";
+};
+
+/// A plain Lua state with the library in its globals.
+class LuaLibrary {
+ public:
+  LuaLibrary() : L(luaL_newstate()) {
+    luaL_openlibs(L);
+    lua_pushvalue(L, LUA_GLOBALSINDEX);
+    bind_library(L, context);
+    lua_pop(L, 1);
+  }
+  ~LuaLibrary() {
+    context.end_messages();
+    lua_close(L);
+    EXPECT_EQ(chunks.alive(), 0u);
+  }
+
+  /// Runs `code` as script.lua and gives what it returned, as text separated by " | "; or "error: …".
+  std::string run(const std::string& code) {
+    lua_settop(L, 0);
+    if (luaL_loadbuffer(L, code.data(), code.size(), "@script.lua") != 0 || lua_pcall(L, 0, LUA_MULTRET, 0) != 0) {
+      return "error: " + std::string(lua_tostring(L, -1));
+    }
+    std::string text;
+    const int count = lua_gettop(L);
+    for (int i = 1; i <= count; ++i) {
+      lua_getglobal(L, "tostring");
+      lua_pushvalue(L, i);
+      lua_call(L, 1, 1);
+      text.append(i > 1 ? " | " : "").append(*string_at(L, -1));
+      lua_pop(L, 1);
+    }
+    lua_settop(L, 0);
+    return text;
+  }
+  /// Makes `message` the global `name`.
+  void set(const char* name, flow::Message& message) {
+    push_message(L, context, message);
+    lua_setglobal(L, name);
+  }
+  void collect() { lua_gc(L, LUA_GCCOLLECT, 0); }
+
+  buffer::ChunkPool chunks;
+  StoppedClock clock;
+  LibraryHost host;
+  BindingContext context{chunks, clock, host};
+  lua_State* const L;
+};
+
+/// A piece of a script and what it comes to.
+struct ScriptCase {
+  const char* code;
+  const char* result;
+};
+inline void expect_all(LuaLibrary& lua, std::initializer_list<ScriptCase> cases) {
+  for (const ScriptCase& one : cases) EXPECT_EQ(lua.run(one.code), one.result) << one.code;
+}
+
+inline Ref<flow::Message> wire_request(const char* method, const char* path) {
+  auto head = message::RequestHead::make();
+  head->method = method;
+  head->path = path;
+  return flow::Message::of(std::move(head));
+}
+
+}  // namespace perilune::script
