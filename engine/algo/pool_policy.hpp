@@ -72,8 +72,8 @@ class PoolPolicy {
   PoolKey& key_of(PoolTicket ticket);
 
   /// The waiter wants nothing any more, in whatever state; what it was given already goes to the next, or is
-  /// idle. The ticket that comes back (PoolBinding::First) is of an allocation that nobody waits for now: go
-  /// on and commit it for later, or stop it and abort.
+  /// idle. The ticket that comes back (PoolBinding::First) is of an allocation that nobody waits for any
+  /// more: go on and commit it for later, or stop it and abort.
   std::optional<PoolTicket> cancel(PoolWaiter& waiter, Instant now);
 
   /// Closes what is due and fails waiters whose time is over.

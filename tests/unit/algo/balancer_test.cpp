@@ -59,6 +59,15 @@ TEST(RoundRobin, ATargetThatComesBackGetsNoBurst) {
   EXPECT_EQ(after.find("bb"), std::string::npos);
 }
 
+TEST(RoundRobin, ATargetThatComesBackStartsLevel) {
+  RoundRobinBalancer balancer({{"a", 1}, {"b", 3}});
+  ASSERT_EQ(choices(balancer, 1), "b");  // which leaves b in debt
+  balancer.set("b", 0);
+  ASSERT_EQ(choices(balancer, 2), "aa");
+  balancer.set("b", 3);
+  EXPECT_EQ(choices(balancer, 4), "babb");
+}
+
 TEST(RoundRobin, AKeyStaysWithItsTargetWhileThatHasAWeight) {
   RoundRobinBalancer balancer({{"a"}, {"b"}});
   const auto ann = balancer.select(hash("ann"));
