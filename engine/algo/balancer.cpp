@@ -68,7 +68,8 @@ std::optional<uint32_t> LeastWorkBalancer::least() const {
     const uint32_t i = begin_ + step < count ? begin_ + step : begin_ + step - count;
     if (!has_weight(i)) continue;
     // active / weight compared without dividing
-    if (!best || uint64_t{active_[i]} * targets()[*best].weight < uint64_t{active_[*best]} * targets()[i].weight)
+    if (!best ||
+        uint64_t{active_[i]} * targets()[*best].weight < uint64_t{active_[*best]} * targets()[i].weight)
       best = i;
   }
   return best;
@@ -118,8 +119,8 @@ std::optional<uint32_t> HashingBalancer::select(std::optional<uint64_t> key) {
       // Equal weights: the score only grows with the draw, so the logarithm can be left out.
       if (best && draw <= best_draw) continue;
     } else {
-      // With u uniform in (0, 1), -weight / ln(u) is the largest for each target with a probability in proportion to
-      // its weight (weighted rendezvous hashing).
+      // With u uniform in (0, 1), -weight / ln(u) is the largest for each target with a probability in
+      // proportion to its weight (weighted rendezvous hashing).
       const double uniform = (static_cast<double>(draw >> 11) + 0.5) * 0x1p-53;
       const double score = -static_cast<double>(targets()[i].weight) / std::log(uniform);
       if (best && score <= best_score) continue;

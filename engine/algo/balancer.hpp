@@ -10,14 +10,15 @@
 
 namespace perilune::algo {
 
-/// One of those among whom a balancer chooses. A weight of 0 is never chosen. Names are unique: the caller sees to it.
+/// One of those among whom a balancer chooses. A weight of 0 is never chosen. Names are unique: the caller
+/// sees to it.
 struct BalancerTarget {
   std::string name;
   uint32_t weight = 1;
 };
 
-/// Chooses one of a list of targets. A target is known by its index, which never changes: the order of declaration,
-/// then of `set`. Choosing looks at every target once: made for lists of up to a few hundred.
+/// Chooses one of a list of targets. A target is known by its index, which never changes: the order of
+/// declaration, then of `set`. Choosing looks at every target once: made for lists of up to a few hundred.
 class Balancer {
  public:
   /// How many keys a balancer that is not `Hashing` remembers; the least recently used is forgotten.
@@ -28,8 +29,8 @@ class Balancer {
 
   virtual ~Balancer() = default;
 
-  /// The index of the chosen target; none when every weight is 0. An equal `key` (a `hash`) gets an equal target
-  /// for as long as that has a weight: see the classes for how long that is remembered.
+  /// The index of the chosen target; none when every weight is 0. An equal `key` (a `hash`) gets an equal
+  /// target for as long as that has a weight: see the classes for how long that is remembered.
   virtual std::optional<uint32_t> select(std::optional<uint64_t> key = std::nullopt) = 0;
 
   /// The work that an earlier select gave to `index` is done. One more than was selected, or an index that is
@@ -52,8 +53,8 @@ class Balancer {
   std::vector<BalancerTarget> targets_;
 };
 
-/// Smooth weighted round-robin: in every run of as many choices as the weights add up to, each target comes as
-/// often as its weight, spread as evenly as can be (3:1 gives a a b a). Ties go to the one declared first.
+/// Smooth weighted round-robin: in every run of as many choices as the weights add up to, each target comes
+/// as often as its weight, spread as evenly as can be (3:1 gives a a b a). Ties go to the one declared first.
 /// Remembers the target of the last 65,536 keys.
 class RoundRobinBalancer final : public Balancer {
  public:
@@ -89,10 +90,10 @@ class LeastWorkBalancer final : public Balancer {
   StickyMap sticky_{sticky_keys_max};
 };
 
-/// Consistent hashing by rendezvous: each target draws a number from the key and its own name, and the highest,
-/// weighted, wins. It keeps no memory of keys, every balancer with the same targets chooses alike, in
-/// whatever order they were declared, and a change of one target moves only keys to it or away from it, as few as its
-/// weight asks for. Without a key the choices are spread by weight.
+/// Consistent hashing by rendezvous: each target draws a number from the key and its own name, and the
+/// highest, weighted, wins. It keeps no memory of keys, every balancer with the same targets chooses alike,
+/// in whatever order they were declared, and a change of one target moves only keys to it or away from it, as
+/// few as its weight asks for. Without a key the choices are spread by weight.
 class HashingBalancer final : public Balancer {
  public:
   explicit HashingBalancer(std::vector<BalancerTarget> targets);

@@ -16,8 +16,8 @@ constexpr uint64_t mix(uint64_t bits) {
 }
 
 /// 64-bit hash of a string: FNV-1a (offset basis 0xcbf29ce484222325, prime 0x100000001b3, one byte at a
-/// time), then `mix`. It is part of the interface: equal on every machine, in every version and every worker, so
-/// that several proxies agree on where a key lives. It is not a defence against chosen keys.
+/// time), then `mix`. It is part of the interface: equal on every machine, in every version and every worker,
+/// so that several proxies agree on where a key lives. It is not a defence against chosen keys.
 constexpr uint64_t hash(std::string_view text) {
   uint64_t bits = 0xcbf29ce484222325ULL;
   for (const char c : text) {

@@ -7,10 +7,12 @@
 namespace perilune::algo {
 
 Result<Percentile> Percentile::make(std::vector<double> bounds) {
-  if (bounds.empty()) return Error{ErrorCode::ScriptError, Side::Script, "a percentile needs at least one bucket"};
+  if (bounds.empty())
+    return Error{ErrorCode::ScriptError, Side::Script, "a percentile needs at least one bucket"};
   for (size_t i = 0; i < bounds.size(); ++i) {
     if (!std::isfinite(bounds[i]))
-      return Error{ErrorCode::ScriptError, Side::Script, "bucket " + std::to_string(i + 1) + " is not a finite number"};
+      return Error{ErrorCode::ScriptError, Side::Script,
+                   "bucket " + std::to_string(i + 1) + " is not a finite number"};
     if (i > 0 && bounds[i] <= bounds[i - 1])
       return Error{ErrorCode::ScriptError, Side::Script,
                    "bucket " + std::to_string(i + 1) + " is not above the one before it"};

@@ -10,8 +10,8 @@ namespace perilune::algo {
 
 /// Percentiles from a histogram with fixed buckets: constant memory, exact to the width of a bucket.
 /// A bucket holds the values above the bound before it, up to and including its own. The first begins at 0,
-/// or at its own bound when that is negative. A value above the last bound counts in the last bucket, so a percentile is
-/// never larger than the last bound.
+/// or at its own bound when that is negative. A value above the last bound counts in the last bucket, so a
+/// percentile is never larger than the last bound.
 class Percentile {
  public:
   /// `bounds` must be finite and strictly ascending, at least one. Errors: ScriptError (Side::Script).

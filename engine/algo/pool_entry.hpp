@@ -13,9 +13,9 @@ class PoolKey;
 class PoolPolicy;
 class PoolWaiter;
 
-/// One resource of a pool: a base class of, or a member in, what the caller pools. The caller owns it and keeps
-/// it in its place from commit until the policy gave it back (pop_closed). Destroying it earlier is allowed and counts as
-/// discarding it, whatever it was doing.
+/// One resource of a pool: a base class of, or a member in, what the caller pools. The caller owns it and
+/// keeps it in its place from commit until the policy gave it back (pop_closed). Destroying it earlier is
+/// allowed and counts as discarding it, whatever it was doing.
 class PoolEntry {
  public:
   PoolEntry() = default;
@@ -148,8 +148,8 @@ using PoolSlotList = boost::intrusive::list<
     PoolSlot, boost::intrusive::member_hook<PoolSlot, boost::intrusive::list_member_hook<>, &PoolSlot::hook>,
     boost::intrusive::constant_time_size<false>>;
 
-/// What leases are told apart by: a base class of, or a member in, the caller's own record of a key, which the
-/// caller finds by its own means. It is attached by the first lease and let go by `pop_vacant`.
+/// What leases are told apart by: a base class of, or a member in, the caller's own record of a key, which
+/// the caller finds by its own means. It is attached by the first lease and let go by `pop_vacant`.
 class PoolKey {
  public:
   PoolKey() = default;
@@ -169,10 +169,11 @@ class PoolKey {
       PoolEntry,
       boost::intrusive::member_hook<PoolEntry, boost::intrusive::list_member_hook<>, &PoolEntry::key_hook_>,
       boost::intrusive::constant_time_size<false>>;
-  using Turns = boost::intrusive::list<
-      PoolWaiter,
-      boost::intrusive::member_hook<PoolWaiter, boost::intrusive::list_member_hook<>, &PoolWaiter::turn_hook_>,
-      boost::intrusive::constant_time_size<false>>;
+  using Turns =
+      boost::intrusive::list<PoolWaiter,
+                             boost::intrusive::member_hook<PoolWaiter, boost::intrusive::list_member_hook<>,
+                                                           &PoolWaiter::turn_hook_>,
+                             boost::intrusive::constant_time_size<false>>;
 
   boost::intrusive::list_member_hook<> keys_hook_;
   boost::intrusive::list_member_hook<> vacant_hook_;

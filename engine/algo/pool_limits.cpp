@@ -5,8 +5,8 @@
 
 namespace perilune::algo {
 
-/// Timing is lazy: an entry that is already going to be looked at early enough is not moved, so a lease and a release
-/// cost no search; advance finds out that it is not due yet and asks again.
+/// Timing is lazy: an entry that is already going to be looked at early enough is not moved, so a lease and a
+/// release cost no search; advance finds out that it is not due yet and asks again.
 void PoolPolicy::look_at(PoolEntry& entry, Instant when) {
   if (entry.due_hook_.is_linked()) {
     if (entry.look_at_ <= when) return;
@@ -54,7 +54,8 @@ Instant PoolPolicy::next_due() const {
 /// Closes what its own limits do not allow to be idle any more.
 void PoolPolicy::trim(PoolKey& key) {
   const PoolKeyRules& rules = rules_of(key);
-  while (!key.idle_.empty() && key.stats_.used() > rules.max) close(key.idle_.front(), CloseReason::OverLimit);
+  while (!key.idle_.empty() && key.stats_.used() > rules.max)
+    close(key.idle_.front(), CloseReason::OverLimit);
   while (key.stats_.idle > rules.idle_max) close(key.idle_.front(), CloseReason::IdleLimit);
   for (PoolEntry& entry : key.idle_) set_deadline(entry);
 }

@@ -34,6 +34,7 @@ void PoolPolicy::attach(PoolKey& key) {
 LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
   see(now);
   PERILUNE_EXPECT(waiter.state_ == PoolWaiter::State::Detached, "a waiter waits for one thing at a time");
+  waiter.arrival_ = ++arrivals_;
   if (!key.pool_) attach(key);
   PERILUNE_EXPECT(key.pool_ == this, "a key belongs to one pool");
   if (key.vacant_hook_.is_linked()) vacant_.erase(vacant_.iterator_to(key));
@@ -108,7 +109,8 @@ LeaseResult PoolPolicy::hand_out(PoolEntry& entry) {
 
 LeaseResult PoolPolicy::replace(PoolEntry& entry, PoolWaiter& waiter, Instant now) {
   see(now);
-  PERILUNE_EXPECT(entry.pool_ == this && entry.state_ == PoolEntry::State::Leased, "only a leased entry is replaced");
+  PERILUNE_EXPECT(entry.pool_ == this && entry.state_ == PoolEntry::State::Leased,
+                  "only a leased entry is replaced");
   PERILUNE_EXPECT(waiter.state_ == PoolWaiter::State::Detached, "a waiter waits for one thing at a time");
   PoolKey& key = *entry.key_;
   close(entry, CloseReason::Discarded);
@@ -181,7 +183,8 @@ bool PoolPolicy::is_needed_elsewhere(const PoolKey& key, const PoolWaiter& next)
   return &eldest != &key && eldest.starving_since_ < next.arrival_;
 }
 
-/// Finds the place of an entry that nobody holds (it still counts as leased): a waiter, the idle list, or out.
+/// Finds the place of an entry that nobody holds (it still counts as leased): a waiter, the idle list, or
+/// out.
 void PoolPolicy::place(PoolEntry& entry, Origin origin) {
   PoolKey& key = *entry.key_;
   PoolWaiter* const waiter = next_waiter(key);

@@ -10,13 +10,14 @@ namespace perilune::algo {
 /// What happens to a released entry.
 enum class Verdict : uint8_t { Keep, Discard };
 
-/// `Existing`: what there is goes, at once when idle, else when it is released; new leases go on with new entries.
-/// `Refuse`: moreover nothing new is leased (`Draining`), while those who wait already are still served.
+/// `Existing`: what there is goes, at once when idle, else when it is released; new leases go on with new
+/// entries. `Refuse`: moreover nothing new is leased (`Draining`), while those who wait already are still
+/// served.
 enum class Drain : uint8_t { Existing, Refuse };
 
-/// The rules by which scarce things are shared: limits per key and in all, reuse, eviction, a queue. It knows neither what
-/// an entry is nor the time; it owns nothing and calls nobody back. Each operation leaves it consistent and its
-/// consequences in four lists, which the caller empties after every call, in this order:
+/// The rules by which scarce things are shared: limits per key and in all, reuse, eviction, a queue. It knows
+/// neither what an entry is nor the time; it owns nothing and calls nobody back. Each operation leaves it
+/// consistent and its consequences in four lists, which the caller empties after every call, in this order:
 ///   pop_closed    entries to destroy; their slots may have been given away already
 ///   pop_ready     waiters that were served or failed
 ///   pop_granted   allocations to begin (PoolBinding::First only)
@@ -25,18 +26,19 @@ enum class Drain : uint8_t { Existing, Refuse };
 /// The life of a lease:  lease -> Leased                                   -> release
 ///                             -> Allocate -> commit                       -> release      (or abort)
 ///                             -> Queued   -> pop_ready: Leased, Allocate or Failed        (or cancel)
-/// With PoolBinding::First a waiter that is told to Allocate stays in the pool until pop_ready: it gets what its own
-/// allocation or anybody's release brings first.
+/// With PoolBinding::First a waiter that is told to Allocate stays in the pool until pop_ready: it gets what
+/// its own allocation or anybody's release brings first.
 ///
-/// Who comes first: waiters of one key in the order of arrival, taking turns by tenant; a newcomer never overtakes a
-/// waiter of its key; a key at its own maximum keeps no other key waiting; when only the total is
+/// Who comes first: waiters of one key in the order of arrival, taking turns by tenant; a newcomer never
+/// overtakes a waiter of its key; a key at its own maximum keeps no other key waiting; when only the total is
 /// exhausted, the least recently used idle entry of any key makes room, and a freed slot goes to the waiter
-/// that has waited longest over all keys, even if that means closing an entry that a younger one could have used.
+/// that has waited longest over all keys, even if that means closing an entry that a younger one could have
+/// used.
 ///
-/// lease and release take constant time, whatever the number of entries, keys and waiters; commit, and waiting on the
-/// total or with a deadline, a logarithm of it. Memory is taken for as many tickets and waiting
-/// tenants as there ever were at once, and kept.
-/// `now` never goes back. The policy outlives its keys, entries and waiters: a bug otherwise.
+/// lease and release take constant time, whatever the number of entries, keys and waiters; commit, and
+/// waiting on the total or with a deadline, a logarithm of it. Memory is taken for as many tickets and
+/// waiting tenants as there ever were at once, and kept. `now` never goes back. The policy outlives its keys,
+/// entries and waiters: a bug otherwise.
 class PoolPolicy {
  public:
   explicit PoolPolicy(const PoolRules& rules) : rules_(rules) {}
@@ -50,26 +52,28 @@ class PoolPolicy {
   /// waiters, since the slot is its own. Leased or Allocate.
   LeaseResult replace(PoolEntry& entry, PoolWaiter& waiter, Instant now);
 
-  /// False, and nothing happens, when the entry is not leased from this pool: released twice, foreign, closed.
+  /// False, and nothing happens, when the entry is not leased from this pool: released twice, foreign,
+  /// closed.
   bool release(PoolEntry& entry, Verdict verdict, Instant now);
 
-  /// The entry is useless, whatever its state: idle and closed by the other side, or leased. A waiter that it was
-  /// handed to and that was not popped yet gets the slot instead: it is told to allocate.
+  /// The entry is useless, whatever its state: idle and closed by the other side, or leased. A waiter that it
+  /// was handed to and that was not popped yet gets the slot instead: it is told to allocate.
   void discard(PoolEntry& entry, Instant now);
 
   enum class Committed : uint8_t { ToCaller, ToPool };
-  /// The allocation succeeded. ToCaller (PoolBinding::Own): the entry is leased to the caller. ToPool: it was given to
-  /// a waiter or is idle or closed. `ttl_jitter` is added to the rules' ttl and may be negative.
+  /// The allocation succeeded. ToCaller (PoolBinding::Own): the entry is leased to the caller. ToPool: it was
+  /// given to a waiter or is idle or closed. `ttl_jitter` is added to the rules' ttl and may be negative.
   Committed commit(PoolTicket ticket, PoolEntry& entry, Instant now, Duration ttl_jitter = {});
-  /// The allocation failed: its slot is free, and with PoolBinding::First the waiter it was made for fails with `code`.
+  /// The allocation failed: its slot is free, and with PoolBinding::First the waiter it was made for fails
+  /// with `code`.
   void abort(PoolTicket ticket, ErrorCode code, Instant now);
   /// PoolBinding::Own: the one who allocates does not want it any more; commit will give it to the pool.
   void disown(PoolTicket ticket, Instant now);
   PoolKey& key_of(PoolTicket ticket);
 
   /// The waiter wants nothing any more, in whatever state; what it was given already goes to the next, or is
-  /// idle. The ticket that comes back (PoolBinding::First) is of an allocation that nobody waits for now: go on and commit
-  /// it for later, or stop it and abort.
+  /// idle. The ticket that comes back (PoolBinding::First) is of an allocation that nobody waits for any
+  /// more: go on and commit it for later, or stop it and abort.
   std::optional<PoolTicket> cancel(PoolWaiter& waiter, Instant now);
 
   /// Closes what is due and fails waiters whose time is over.
@@ -89,8 +93,8 @@ class PoolPolicy {
   void drain(Drain how, Instant now);
   void reopen() { is_refusing_ = false; }
 
-  /// The end: every waiter fails (Draining), every allocation under way is given up, and its ticket must not be used
-  /// any more, what is idle goes. What is leased still has to be released or destroyed.
+  /// The end: every waiter fails (Draining), every allocation under way is given up, and its ticket must not
+  /// be used any more, what is idle goes. What is leased still has to be released or destroyed.
   void shut_down(Instant now);
 
   PoolEntry* pop_closed();
@@ -109,24 +113,30 @@ class PoolPolicy {
   template <typename T, auto Hook>
   using List = boost::intrusive::list<T, Member<Hook, T>, boost::intrusive::constant_time_size<false>>;
   template <typename T, auto Hook, typename Order>
-  using Sorted =
-      boost::intrusive::multiset<T, boost::intrusive::member_hook<T, boost::intrusive::set_member_hook<>, Hook>,
-                                 boost::intrusive::compare<Order>, boost::intrusive::constant_time_size<false>>;
+  using Sorted = boost::intrusive::multiset<
+      T, boost::intrusive::member_hook<T, boost::intrusive::set_member_hook<>, Hook>,
+      boost::intrusive::compare<Order>, boost::intrusive::constant_time_size<false>>;
 
   struct DueFirst {
     bool operator()(const PoolEntry& a, const PoolEntry& b) const { return a.look_at_ < b.look_at_; }
   };
   struct DeadlineFirst {
-    bool operator()(const PoolWaiter& a, const PoolWaiter& b) const { return a.gives_up_at_ < b.gives_up_at_; }
+    bool operator()(const PoolWaiter& a, const PoolWaiter& b) const {
+      return a.gives_up_at_ < b.gives_up_at_;
+    }
   };
   struct EldestFirst {
-    bool operator()(const PoolKey& a, const PoolKey& b) const { return a.starving_since_ < b.starving_since_; }
+    bool operator()(const PoolKey& a, const PoolKey& b) const {
+      return a.starving_since_ < b.starving_since_;
+    }
   };
   enum class Origin : uint8_t { Returned, Fresh };
   enum class Leaving : uint8_t { Served, GaveUp };
 
   // pool_policy.cpp: entries
-  const PoolKeyRules& rules_of(const PoolKey& key) const { return key.own_rules_ ? *key.own_rules_ : rules_.key; }
+  const PoolKeyRules& rules_of(const PoolKey& key) const {
+    return key.own_rules_ ? *key.own_rules_ : rules_.key;
+  }
   void see(Instant now) { now_ = now > now_ ? now : now_; }
   void attach(PoolKey& key);
   PoolEntry* take_fresh(PoolKey& key);

@@ -10,8 +10,8 @@
 //               |
 //               a3
 //
-// Serving a1 puts a2 in its place at the end of turns_. A waiter that is told to allocate leaves the queue; with
-// PoolBinding::First it goes on waiting in covered_, which is served before the queue.
+// Serving a1 puts a2 in its place at the end of turns_. A waiter that is told to allocate leaves the queue;
+// with PoolBinding::First it goes on waiting in covered_, which is served before the queue.
 
 namespace perilune::algo {
 
@@ -30,7 +30,6 @@ void PoolPolicy::enqueue(PoolKey& key, PoolWaiter& waiter) {
   waiter.pool_ = this;
   waiter.key_ = &key;
   waiter.state_ = PoolWaiter::State::Queued;
-  waiter.arrival_ = ++arrivals_;
   waiter.queued_at_ = now_;
   waiter.gives_up_at_ = std::min(after(now_, rules_.queue_timeout), waiter.deadline);
   if (waiter.gives_up_at_ != Instant::max()) deadlines_.insert(waiter);
@@ -98,7 +97,7 @@ void PoolPolicy::cover(PoolWaiter& waiter, PoolSlot& slot) {
   slot.key->covered_.push_back(waiter);
 }
 
-/// Takes the waiter out of covered_. The ticket is returned of an allocation that nobody waits for now.
+/// Takes the waiter out of covered_. The ticket is returned of an allocation that nobody waits for any more.
 std::optional<PoolTicket> PoolPolicy::uncover(PoolWaiter& waiter) {
   PoolKey& key = *waiter.key_;
   key.covered_.erase(key.covered_.iterator_to(waiter));

@@ -10,8 +10,7 @@ using Kind = LeaseResult::Kind;
 /// Whether `key` may have one more, after the least recently used idle entry of any key made room if need be.
 bool PoolPolicy::make_room(PoolKey& key) {
   if (key.stats_.used() >= rules_of(key).max) return false;
-  if (total_.used() >= rules_.total_max && !idle_.empty())
-    close(idle_.front(), CloseReason::Evicted);
+  if (total_.used() >= rules_.total_max && !idle_.empty()) close(idle_.front(), CloseReason::Evicted);
   if (total_.used() < rules_.total_max) return true;
   if (rules_.empty_key == EmptyKey::Waits || key.stats_.used() > 0) return false;
   ++key.stats_.overflowed, ++total_.overflowed;
@@ -91,14 +90,16 @@ void PoolPolicy::pass_on(PoolSlot& slot) {
 void PoolPolicy::settle(PoolKey& key) {
   update_starving(key);
   // Only with EmptyKey::Overflows can a key be served that is not the eldest.
-  if (rules_.empty_key == EmptyKey::Overflows && key.stats_.used() == 0 && !key.turns_.empty() && make_room(key))
+  if (rules_.empty_key == EmptyKey::Overflows && key.stats_.used() == 0 && !key.turns_.empty() &&
+      make_room(key))
     grant(key);
   while (!starving_.empty() && make_room(*starving_.begin())) grant(*starving_.begin());
   note_vacancy(key);
 }
 
 void PoolPolicy::note_vacancy(PoolKey& key) {
-  if (key.stats_.used() > 0 || key.closed_ > 0 || key.own_rules_ || !key.turns_.empty() || !key.covered_.empty())
+  if (key.stats_.used() > 0 || key.closed_ > 0 || key.own_rules_ || !key.turns_.empty() ||
+      !key.covered_.empty())
     return;
   if (!key.vacant_hook_.is_linked()) vacant_.push_back(key);
 }
@@ -120,7 +121,8 @@ std::optional<PoolTicket> PoolPolicy::pop_granted() {
   return ticket_of(slot);
 }
 
-PoolPolicy::Committed PoolPolicy::commit(PoolTicket ticket, PoolEntry& entry, Instant now, Duration ttl_jitter) {
+PoolPolicy::Committed PoolPolicy::commit(PoolTicket ticket, PoolEntry& entry, Instant now,
+                                         Duration ttl_jitter) {
   see(now);
   PoolSlot& slot = slot_of(ticket);
   PERILUNE_EXPECT(entry.pool_ == nullptr, "an entry is committed once");
@@ -129,7 +131,8 @@ PoolPolicy::Committed PoolPolicy::commit(PoolTicket ticket, PoolEntry& entry, In
   entry.pool_ = this;
   entry.key_ = &key;
   entry.born_ = now_;
-  entry.ttl_deadline_ = ttl == forever ? Instant::max() : after(now_, std::max(ttl + ttl_jitter, Duration(1)));
+  entry.ttl_deadline_ =
+      ttl == forever ? Instant::max() : after(now_, std::max(ttl + ttl_jitter, Duration(1)));
   entry.idle_limit_ = forever;
   entry.uses_ = 0;
   entry.epoch_ = slot.epoch;

@@ -6,7 +6,8 @@ namespace perilune::algo {
 namespace {
 
 Error refuse(std::string_view what, std::string_view instead) {
-  return Error{ErrorCode::ScriptError, Side::Script, std::string(what) + " must be above 0: " + std::string(instead)};
+  return Error{ErrorCode::ScriptError, Side::Script,
+               std::string(what) + " must be above 0: " + std::string(instead)};
 }
 
 }  // namespace

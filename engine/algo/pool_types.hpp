@@ -52,8 +52,9 @@ struct PoolRules {
   EmptyKey empty_key = EmptyKey::Waits;
 };
 
-/// Refuses what has two meanings or none: a time of 0 or less ("never" to some and "always" to others), a maximum or
-/// a number of uses of 0. `idle_max` 0 keeps nothing, `queue_max` 0 never waits. Errors: ScriptError (Side::Script).
+/// Refuses what has two meanings or none: a time of 0 or less ("never" to some and "always" to others), a
+/// maximum or a number of uses of 0. `idle_max` 0 keeps nothing, `queue_max` 0 never waits. Errors:
+/// ScriptError (Side::Script).
 Result<void> check_rules(const PoolKeyRules& rules);
 Result<void> check_rules(const PoolRules& rules);
 
@@ -80,21 +81,22 @@ struct PoolStats {
   uint32_t pending = 0;  ///< allocations begun and not over
   uint32_t waiting = 0;  ///< waiters without an allocation
 
-  uint64_t allocated = 0;        ///< allocations that succeeded
+  uint64_t allocated = 0;  ///< allocations that succeeded
   uint64_t allocate_failed = 0;
-  uint64_t reused = 0;           ///< leases of an entry that had served before
+  uint64_t reused = 0;  ///< leases of an entry that had served before
   uint64_t queued = 0;
   uint64_t queue_full = 0;
   uint64_t queue_timeout = 0;
-  uint64_t cancelled = 0;        ///< waiters that left before they were served
-  uint64_t overflowed = 0;       ///< see EmptyKey
+  uint64_t cancelled = 0;   ///< waiters that left before they were served
+  uint64_t overflowed = 0;  ///< see EmptyKey
   std::array<uint64_t, close_reason_count> closed{};
 
   uint32_t used() const { return leased + idle + pending; }
   uint64_t closed_for(CloseReason reason) const { return closed[static_cast<size_t>(reason)]; }
 };
 
-/// The right to one allocation: a slot is kept until it is committed or aborted. Good for one of the two, once.
+/// The right to one allocation: a slot is kept until it is committed or aborted. Good for one of the two,
+/// once.
 struct PoolTicket {
   uint32_t index = 0;
   uint32_t generation = 0;

@@ -7,10 +7,9 @@
 
 namespace perilune::algo {
 
-/// Remembers which number was given to a key, for the `keys_max` most recently used keys. Keys are hashes: two keys
-/// with the same 64 bits share their number, which is harmless where it only means "the same target".
-/// Memory is bounded by
-/// `keys_max` (about 40 bytes a key); the table is rehashed now and then.
+/// Remembers which number was given to a key, for the `keys_max` most recently used keys. Keys are hashes:
+/// two keys with the same 64 bits share their number, which is harmless where it only means "the same
+/// target". Memory is bounded by `keys_max` (about 40 bytes a key); the table is rehashed now and then.
 class StickyMap {
  public:
   explicit StickyMap(uint32_t keys_max) : keys_max_(keys_max) {}

@@ -92,6 +92,8 @@ bool normalize_path(std::string_view path, std::string& out) {
   return true;
 }
 
-std::string_view path_of_target(std::string_view target) { return target.substr(0, target.find_first_of("?#")); }
+std::string_view path_of_target(std::string_view target) {
+  return target.substr(0, target.find_first_of("?#"));
+}
 
 }  // namespace perilune::algo

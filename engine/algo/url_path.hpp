@@ -8,13 +8,15 @@ namespace perilune::algo {
 /// Writes the normal form of `path` to `out` (which is replaced) and says whether there is one. Two paths
 /// that name the same thing to most servers have the same normal form, which is why routes that carry
 /// authorisation are matched on it. In this order:
-///   - percent-encoded unreserved characters (letters, digits, "-._~") are decoded, the hex digits of every other
-///     triplet become upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). %2F is not a slash: it stays encoded;
+///   - percent-encoded unreserved characters (letters, digits, "-._~") are decoded, the hex digits of every
+///   other
+///     triplet become upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). %2F is not a slash: it stays
+///     encoded;
 ///   - runs of slashes become one slash;
 ///   - "." and ".." segments are removed, never above the root (RFC 3986 section 5.2.4).
 /// Case is kept, and so is a slash at the end. An empty path is "/".
-/// No normal form (false, `out` unspecified): the path does not begin with "/", or a "%" is not followed by two
-/// hex digits. `path` carries no query; see `path_of_target`.
+/// No normal form (false, `out` unspecified): the path does not begin with "/", or a "%" is not followed by
+/// two hex digits. `path` carries no query; see `path_of_target`.
 bool normalize_path(std::string_view path, std::string& out);
 
 /// True when normalize_path would only copy: then the view can be used as it is.

@@ -79,7 +79,8 @@ Result<UrlRouter::Parts> UrlRouter::parse(std::string_view pattern) {
   }
   if (path.find('*') != std::string_view::npos)
     return bad_pattern(pattern, "has a \"*\" in its path, where only a last segment \"/*\" is allowed");
-  if (!normalize_path(path, parts.path)) return bad_pattern(pattern, "has a \"%\" without two hex digits behind it");
+  if (!normalize_path(path, parts.path))
+    return bad_pattern(pattern, "has a \"%\" without two hex digits behind it");
   // "/*" and "/hi/*" hang on the node in front of the slash.
   if (parts.is_wildcard_path && parts.path.ends_with('/')) parts.path.pop_back();
   return parts;
@@ -106,7 +107,8 @@ uint32_t UrlRouter::make_child(uint32_t node, std::string_view segment) {
   if (const uint32_t known = child(node, segment); known != none) return known;
   const uint32_t made = new_node();
   auto& children = nodes_[node].children;
-  children.emplace(std::lower_bound(children.begin(), children.end(), segment, compare_segment), segment, made);
+  children.emplace(std::lower_bound(children.begin(), children.end(), segment, compare_segment), segment,
+                   made);
   return made;
 }
 
@@ -144,7 +146,8 @@ std::string_view UrlRouter::normal_host(std::string_view host) {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (host.size() > longest) return {};
 
-  const bool has_capitals = std::any_of(host.begin(), host.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+  const bool has_capitals =
+      std::any_of(host.begin(), host.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   if (!has_capitals) return host;
   host_scratch_.assign(host);
   for (char& c : host_scratch_) c = to_lower(c);
@@ -164,7 +167,8 @@ bool UrlRouter::understand(std::optional<std::string_view> host, std::string_vie
       const size_t slash = std::min(target.find('/'), target.size());
       authority = target.substr(0, slash);
       target.remove_prefix(slash);
-      if (const size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+      if (const size_t at = authority.rfind('@'); at != std::string_view::npos)
+        authority.remove_prefix(at + 1);
     }
     request.path = target;
     if (!is_normal_path(target)) {
@@ -201,7 +205,8 @@ std::optional<UrlRouter::Match> UrlRouter::find_in(uint32_t root, const Request&
   return matched(longest, rest);
 }
 
-std::optional<UrlRouter::Match> UrlRouter::find(std::optional<std::string_view> host, std::string_view target) {
+std::optional<UrlRouter::Match> UrlRouter::find(std::optional<std::string_view> host,
+                                                std::string_view target) {
   Request request;
   if (!understand(host, target, request)) return std::nullopt;
 
@@ -211,8 +216,10 @@ std::optional<UrlRouter::Match> UrlRouter::find(std::optional<std::string_view> 
         if (const auto match = find_in(known->second, request)) return match;
 
     if (!wildcard_hosts_.empty() && request.host.front() != '[') {
-      for (size_t dot = request.host.find('.'); dot != std::string_view::npos; dot = request.host.find('.', dot + 1))
-        if (const auto known = wildcard_hosts_.find(request.host.substr(dot + 1)); known != wildcard_hosts_.end())
+      for (size_t dot = request.host.find('.'); dot != std::string_view::npos;
+           dot = request.host.find('.', dot + 1))
+        if (const auto known = wildcard_hosts_.find(request.host.substr(dot + 1));
+            known != wildcard_hosts_.end())
           if (const auto match = find_in(known->second, request)) return match;
     }
   }

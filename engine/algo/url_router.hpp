@@ -20,12 +20,12 @@ namespace perilune::algo {
 ///   "a.com/hi"       on this host only, case ignored
 ///   "*.a.com/hi"     on every host below a.com, any number of labels, but not on a.com itself
 ///   "[::1]/hi"       an IPv6 address in its brackets, compared as text
-/// Find asks first the exact host, then the `*.` hosts with the longest first, then the patterns without a host;
-/// a host none of whose paths match is as good as no host. Within one host an exact path is better than any `*`,
-/// and of these the longest wins.
+/// Find asks first the exact host, then the `*.` hosts with the longest first, then the patterns without a
+/// host; a host none of whose paths match is as good as no host. Within one host an exact path is better than
+/// any `*`, and of these the longest wins.
 ///
-/// Paths are compared in their normal form (url_path.hpp): a dot segment, a double slash or an encoded letter does
-/// not lead around a route. Not taken apart: %2F, path parameters (";x"), a backslash.
+/// Paths are compared in their normal form (url_path.hpp): a dot segment, a double slash or an encoded letter
+/// does not lead around a route. Not taken apart: %2F, path parameters (";x"), a backslash.
 class UrlRouter {
  public:
   struct Match {
@@ -38,8 +38,8 @@ class UrlRouter {
   };
 
   /// Adds a pattern; the same text again replaces its value. Errors, all ScriptError (Side::Script) and
-  /// naming the pattern: no path, a port, a query, an empty label, a "*" elsewhere than in the two places above,
-  /// a broken percent-encoding, another text that means the same.
+  /// naming the pattern: no path, a port, a query, an empty label, a "*" elsewhere than in the two places
+  /// above, a broken percent-encoding, another text that means the same.
   Result<void> add(std::string_view pattern, uint32_t value);
 
   /// `host` is a Host field: a port is cut off, one dot at the end too. `target` is a request target:

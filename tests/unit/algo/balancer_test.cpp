@@ -59,6 +59,15 @@ TEST(RoundRobin, ATargetThatComesBackGetsNoBurst) {
   EXPECT_EQ(after.find("bb"), std::string::npos);
 }
 
+TEST(RoundRobin, ATargetThatComesBackStartsLevel) {
+  RoundRobinBalancer balancer({{"a", 1}, {"b", 3}});
+  ASSERT_EQ(choices(balancer, 1), "b");  // which leaves b in debt
+  balancer.set("b", 0);
+  ASSERT_EQ(choices(balancer, 2), "aa");
+  balancer.set("b", 3);
+  EXPECT_EQ(choices(balancer, 4), "babb");
+}
+
 TEST(RoundRobin, AKeyStaysWithItsTargetWhileThatHasAWeight) {
   RoundRobinBalancer balancer({{"a"}, {"b"}});
   const auto ann = balancer.select(hash("ann"));
@@ -150,7 +159,8 @@ constexpr uint64_t keys = 20'000;
 
 std::map<uint64_t, std::string> all_choices(HashingBalancer& balancer) {
   std::map<uint64_t, std::string> chosen;
-  for (uint64_t key = 0; key < keys; ++key) chosen[key] = balancer.targets()[*balancer.select(hash(key))].name;
+  for (uint64_t key = 0; key < keys; ++key)
+    chosen[key] = balancer.targets()[*balancer.select(hash(key))].name;
   return chosen;
 }
 double share(const std::map<uint64_t, std::string>& chosen, const std::string& name) {
@@ -193,11 +203,12 @@ TEST_P(MovementTest, OnlyKeysOfTheChangedTargetMove) {
   }
   EXPECT_NEAR(static_cast<double>(moved) / static_cast<double>(keys), GetParam().moved, 0.02);
 }
-INSTANTIATE_TEST_SUITE_P(
-    Changes, MovementTest,
-    testing::Values(MoveCase{{{"a"}, {"b"}, {"c"}}, {"d", 1}, 0.25}, MoveCase{{{"a"}, {"b"}, {"c"}, {"d"}}, {"b", 0}, 0.25},
-                    MoveCase{{{"a"}, {"b"}}, {"b", 3}, 0.25}, MoveCase{{{"a"}, {"b", 3}}, {"b", 1}, 0.25},
-                    MoveCase{{{"a"}, {"b"}}, {"b", 1}, 0}));
+INSTANTIATE_TEST_SUITE_P(Changes, MovementTest,
+                         testing::Values(MoveCase{{{"a"}, {"b"}, {"c"}}, {"d", 1}, 0.25},
+                                         MoveCase{{{"a"}, {"b"}, {"c"}, {"d"}}, {"b", 0}, 0.25},
+                                         MoveCase{{{"a"}, {"b"}}, {"b", 3}, 0.25},
+                                         MoveCase{{{"a"}, {"b", 3}}, {"b", 1}, 0.25},
+                                         MoveCase{{{"a"}, {"b"}}, {"b", 1}, 0}));
 
 TEST(Hashing, WithoutAKeyTheChoicesAreSpread) {
   HashingBalancer balancer({{"a"}, {"b"}});

@@ -9,8 +9,9 @@
 namespace perilune::algo {
 namespace {
 
-// Part of the interface: other programs and older versions agree on these. A change here moves everybody's keys.
-// They are FNV-1a's published values ("" cbf29ce484222325, "a" af63dc4c8601ec8c, "foobar" 85944171f73967e8), mixed.
+// Part of the interface: other programs and older versions agree on these. A change here moves everybody's
+// keys. They are FNV-1a's published values ("" cbf29ce484222325, "a" af63dc4c8601ec8c, "foobar"
+// 85944171f73967e8), mixed.
 static_assert(hash("") == mix(0xcbf29ce484222325ULL));
 static_assert(hash("a") == mix(0xaf63dc4c8601ec8cULL));
 static_assert(hash("foobar") == mix(0x85944171f73967e8ULL));
@@ -26,7 +27,8 @@ TEST(Hash, AChangedBitChangesAboutHalfOfTheResult) {
   double changed = 0;
   for (int bit = 0; bit < 64; ++bit) {
     std::string text = "perilune";
-    text[static_cast<size_t>(bit / 8)] = static_cast<char>(text[static_cast<size_t>(bit / 8)] ^ (1 << (bit % 8)));
+    text[static_cast<size_t>(bit / 8)] =
+        static_cast<char>(text[static_cast<size_t>(bit / 8)] ^ (1 << (bit % 8)));
     changed += std::popcount(hash(text) ^ hash("perilune"));
   }
   EXPECT_NEAR(changed / 64, 32, 3);

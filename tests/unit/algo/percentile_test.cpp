@@ -31,10 +31,10 @@ INSTANTIATE_TEST_SUITE_P(
                     PercentileCase{tens, {5, 25}, 50, 10}, PercentileCase{tens, {5, 25}, 51, 20.2},
                     PercentileCase{tens, {10}, 100, 10}, PercentileCase{tens, {10.5}, 100, 20},
                     PercentileCase{tens, {1e9}, 50, 25}, PercentileCase{tens, {1e9}, 100, 30},
-                    PercentileCase{tens, {25, INFINITY}, 100, 30}, PercentileCase{tens, {NAN}, 50, std::nullopt},
-                    PercentileCase{tens, {5}, -3, 0}, PercentileCase{tens, {5}, 500, 10},
-                    PercentileCase{tens, {5}, NAN, 0}, PercentileCase{{-10, 10}, {-20}, 50, -10},
-                    PercentileCase{{-10, 10}, {0}, 50, 0}));
+                    PercentileCase{tens, {25, INFINITY}, 100, 30},
+                    PercentileCase{tens, {NAN}, 50, std::nullopt}, PercentileCase{tens, {5}, -3, 0},
+                    PercentileCase{tens, {5}, 500, 10}, PercentileCase{tens, {5}, NAN, 0},
+                    PercentileCase{{-10, 10}, {-20}, 50, -10}, PercentileCase{{-10, 10}, {0}, 50, 0}));
 
 TEST(Percentile, BadBucketsAreRefusedByNumber) {
   EXPECT_FALSE(Percentile::make({}));

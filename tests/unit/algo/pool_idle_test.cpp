@@ -75,7 +75,8 @@ INSTANTIATE_TEST_SUITE_P(Rules, PoolRulesTest,
 
 TEST(PoolIdle, S52_WhatHasOneMeaningIsTaken) {
   EXPECT_TRUE(check_rules(PoolRules{}));
-  EXPECT_TRUE(check_rules(PoolRules{.key = {.idle_max = 0, .validate_after = 0s}, .idle_max = 0, .queue_max = 0}));
+  EXPECT_TRUE(
+      check_rules(PoolRules{.key = {.idle_max = 0, .validate_after = 0s}, .idle_max = 0, .queue_max = 0}));
 }
 
 TEST(PoolIdle, S53_TtlClosesWhileIdleAtOnce) {

@@ -157,12 +157,16 @@ TEST(PoolLimits, S26_AKeyWithItsOwnRulesIsNotForgottenWhenItIsEmpty) {
 }
 
 TEST(PoolLimits, S27_TooManyIdleOfAKeyClosesTheOldest) {
-  PoolWorld world({.key = {.idle_max = 1}});
+  PoolWorld world({.key = {.idle_max = 2}});
   Thing* one = world.take("a");
   Thing* two = world.take("a");
-  world.give(one);
+  Thing* three = world.take("a");
   world.give(two);
-  EXPECT_EQ(world.closed, Names{"a1 idle-limit"});
+  world.give(one);
+  world.give(three);
+  EXPECT_EQ(world.closed, Names{"a2 idle-limit"});
+  world.set({.key = {.idle_max = 1}});
+  EXPECT_EQ(world.closed, (Names{"a2 idle-limit", "a1 idle-limit"}));
 }
 
 TEST(PoolLimits, S27_OrTheReturningOneWhenAskedTo) {

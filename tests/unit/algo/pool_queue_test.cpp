@@ -13,7 +13,8 @@ std::vector<size_t> order_served(PoolWorld& world, Thing* thing, const std::vect
   for (size_t round = 0; round < waiters.size(); ++round) {
     world.give(thing);
     for (size_t i = 0; i < waiters.size(); ++i)
-      if (PoolWorld::thing_of(*waiters[i]) == thing && std::find(order.begin(), order.end(), i) == order.end())
+      if (PoolWorld::thing_of(*waiters[i]) == thing &&
+          std::find(order.begin(), order.end(), i) == order.end())
         order.push_back(i);
   }
   return order;

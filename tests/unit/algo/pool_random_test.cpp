@@ -8,7 +8,8 @@
 namespace perilune::algo {
 namespace {
 
-/// Random operations on a pool, with everything that must always hold checked after each. A seed replays exactly.
+/// Random operations on a pool, with everything that must always hold checked after each. A seed replays
+/// exactly.
 class PoolGame {
  public:
   explicit PoolGame(uint32_t seed) : dice_(seed), rules_(random_rules()), world_(rules_) {}
@@ -44,10 +45,16 @@ class PoolGame {
 
   void move() {
     switch (roll(14)) {
-      case 0: case 1: case 2: case 3: lease(); break;
-      case 4: case 5: case 6: release(Verdict::Keep); break;
+      case 0:
+      case 1:
+      case 2:
+      case 3: lease(); break;
+      case 4:
+      case 5:
+      case 6: release(Verdict::Keep); break;
       case 7: release(Verdict::Discard); break;
-      case 8: case 9: end_allocation(); break;
+      case 8:
+      case 9: end_allocation(); break;
       case 10: cancel(); break;
       case 11: world_.pass(std::chrono::milliseconds(roll(2000))); break;
       case 12: rare(); break;
@@ -97,8 +104,8 @@ class PoolGame {
   void act_on(const LeaseResult& result, Wish& wish, bool is_immediate) {
     if (result.kind == Kind::Leased) take(static_cast<Thing*>(result.entry));
     if (result.kind == Kind::Allocate) tickets_.push_back(result.ticket);
-    const bool still_waits = result.kind == Kind::Queued ||
-                             (result.kind == Kind::Allocate && is_immediate && rules_.binding == PoolBinding::First);
+    const bool still_waits = result.kind == Kind::Queued || (result.kind == Kind::Allocate && is_immediate &&
+                                                             rules_.binding == PoolBinding::First);
     if (still_waits) waiting_.push_back(&wish);
   }
 
@@ -132,7 +139,8 @@ class PoolGame {
     tickets_.erase(tickets_.begin() + which);
     if (roll(4) == 0) return world_.abort(ticket);
     Thing* thing = world_.commit(ticket);
-    if (rules_.binding == PoolBinding::Own && thing->state() == PoolEntry::State::Leased) leased_if_owned_.push_back(thing);
+    if (rules_.binding == PoolBinding::Own && thing->state() == PoolEntry::State::Leased)
+      leased_if_owned_.push_back(thing);
   }
 
   void cancel() {
@@ -189,7 +197,8 @@ class PoolGame {
     EXPECT_EQ(total.leased, leased_.size());
     EXPECT_EQ(total.pending, tickets_.size());
     EXPECT_LE(total.idle, rules_.idle_max);
-    for (const Wish* wish : waiting_) EXPECT_NE(wish->state(), PoolWaiter::State::Detached) << "a waiter was lost";
+    for (const Wish* wish : waiting_)
+      EXPECT_NE(wish->state(), PoolWaiter::State::Detached) << "a waiter was lost";
   }
 
   void finish() {

@@ -20,7 +20,8 @@ struct Wish : PoolWaiter {
 };
 
 /// A pool on a clock that only moves when told to, with keys that are letters and things that are named by
-/// their key and a number ("a1"). What the pool closes, begins and lets go of is written down in the order it happened.
+/// their key and a number ("a1"). What the pool closes, begins and lets go of is written down in the order it
+/// happened.
 class PoolWorld {
  public:
   explicit PoolWorld(const PoolRules& rules = {}) : pool(rules) {}

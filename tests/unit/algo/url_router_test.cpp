@@ -23,29 +23,27 @@ TEST_P(PathTest, HasThisNormalForm) {
   EXPECT_EQ(again, out) << "a normal form is its own normal form";
   EXPECT_TRUE(!is_normal_path(GetParam().path) || out == GetParam().path);
 }
-INSTANTIATE_TEST_SUITE_P(Paths, PathTest,
-                         testing::Values(
-                             // as they are
-                             PathCase{"/", "/"}, PathCase{"/a/b", "/a/b"}, PathCase{"/a/b/", "/a/b/"},
-                             PathCase{"/.well-known/x", "/.well-known/x"}, PathCase{"/a/...", "/a/..."},
-                             PathCase{"/a.b/..c", "/a.b/..c"}, PathCase{"/A", "/A"}, PathCase{"", "/"},
-                             // slashes
-                             PathCase{"//", "/"}, PathCase{"//a", "/a"}, PathCase{"/a//b", "/a/b"},
-                             PathCase{"/a///", "/a/"},
-                             // dot segments; RFC 3986 section 5.2.4 gives the first two
-                             PathCase{"/a/b/c/./../../g", "/a/g"}, PathCase{"/mid/content=5/../6", "/mid/6"},
-                             PathCase{"/.", "/"}, PathCase{"/..", "/"}, PathCase{"/../..//../x", "/x"},
-                             PathCase{"/a/.", "/a/"}, PathCase{"/a/..", "/"}, PathCase{"/a/b/..", "/a/"},
-                             PathCase{"/a//../b", "/b"}, PathCase{"/a/./b", "/a/b"}, PathCase{"/./a", "/a"},
-                             // percent-encoding
-                             PathCase{"/%68i", "/hi"}, PathCase{"/%7Eann/%2d%5F%2E", "/~ann/-_."},
-                             PathCase{"/a/%2e%2E/b", "/b"}, PathCase{"/a%2fb", "/a%2Fb"},
-                             PathCase{"/%c3%a4", "/%C3%A4"}, PathCase{"/%2541", "/%2541"}, PathCase{"/%00", "/%00"},
-                             PathCase{"/%2f..%2fx", "/%2F..%2Fx"},
-                             // none
-                             PathCase{"/%", std::nullopt}, PathCase{"/%4", std::nullopt},
-                             PathCase{"/%4g", std::nullopt}, PathCase{"/a%zz/b", std::nullopt},
-                             PathCase{"a/b", std::nullopt}, PathCase{"*", std::nullopt}));
+INSTANTIATE_TEST_SUITE_P(
+    Paths, PathTest,
+    testing::Values(
+        // as they are
+        PathCase{"/", "/"}, PathCase{"/a/b", "/a/b"}, PathCase{"/a/b/", "/a/b/"},
+        PathCase{"/.well-known/x", "/.well-known/x"}, PathCase{"/a/...", "/a/..."},
+        PathCase{"/a.b/..c", "/a.b/..c"}, PathCase{"/A", "/A"}, PathCase{"", "/"},
+        // slashes
+        PathCase{"//", "/"}, PathCase{"//a", "/a"}, PathCase{"/a//b", "/a/b"}, PathCase{"/a///", "/a/"},
+        // dot segments; RFC 3986 section 5.2.4 gives the first two
+        PathCase{"/a/b/c/./../../g", "/a/g"}, PathCase{"/mid/content=5/../6", "/mid/6"}, PathCase{"/.", "/"},
+        PathCase{"/..", "/"}, PathCase{"/../..//../x", "/x"}, PathCase{"/a/.", "/a/"}, PathCase{"/a/..", "/"},
+        PathCase{"/a/b/..", "/a/"}, PathCase{"/a//../b", "/b"}, PathCase{"/a/./b", "/a/b"},
+        PathCase{"/./a", "/a"},
+        // percent-encoding
+        PathCase{"/%68i", "/hi"}, PathCase{"/%7Eann/%2d%5F%2E", "/~ann/-_."}, PathCase{"/a/%2e%2E/b", "/b"},
+        PathCase{"/a%2fb", "/a%2Fb"}, PathCase{"/%c3%a4", "/%C3%A4"}, PathCase{"/%2541", "/%2541"},
+        PathCase{"/%00", "/%00"}, PathCase{"/%2f..%2fx", "/%2F..%2Fx"},
+        // none
+        PathCase{"/%", std::nullopt}, PathCase{"/%4", std::nullopt}, PathCase{"/%4g", std::nullopt},
+        PathCase{"/a%zz/b", std::nullopt}, PathCase{"a/b", std::nullopt}, PathCase{"*", std::nullopt}));
 
 struct Found {
   uint32_t value;
@@ -82,25 +80,28 @@ const std::vector<std::string> exact{"/hi", "/hi/*", "/hi/there/*", "/hi/there"}
 const std::vector<std::string> hosts{"/*", "a.com/*", "*.a.com/*", "*.b.a.com/*", "a.com/x", "*.com/y"};
 const std::vector<std::string> through{"/x", "a.com/only", "*.com/y", "*.b.com/only"};
 
-INSTANTIATE_TEST_SUITE_P(
-    Lesson, RouteTest,
-    testing::Values(RouteCase{lesson, "h", "/", Found{1, ""}}, RouteCase{lesson, "h", "/a/b", Found{1, "a/b"}},
-                    RouteCase{lesson, "h", "/hi", Found{2, ""}}, RouteCase{lesson, "h", "/hi/", Found{2, ""}},
-                    RouteCase{lesson, "h", "/hi/a/b/", Found{2, "a/b/"}},
-                    RouteCase{lesson, std::nullopt, "/hi/a", Found{2, "a"}},
-                    RouteCase{lesson, "h", "/hiya", Found{1, "hiya"}}, RouteCase{lesson, "h", "/Hi", Found{1, "Hi"}},
-                    RouteCase{lesson, "h", "/hi?x=/y", Found{2, ""}}, RouteCase{lesson, "h", "?x", Found{1, ""}},
-                    RouteCase{lesson, "h", "/hi#x", Found{2, ""}}));
+INSTANTIATE_TEST_SUITE_P(Lesson, RouteTest,
+                         testing::Values(RouteCase{lesson, "h", "/", Found{1, ""}},
+                                         RouteCase{lesson, "h", "/a/b", Found{1, "a/b"}},
+                                         RouteCase{lesson, "h", "/hi", Found{2, ""}},
+                                         RouteCase{lesson, "h", "/hi/", Found{2, ""}},
+                                         RouteCase{lesson, "h", "/hi/a/b/", Found{2, "a/b/"}},
+                                         RouteCase{lesson, std::nullopt, "/hi/a", Found{2, "a"}},
+                                         RouteCase{lesson, "h", "/hiya", Found{1, "hiya"}},
+                                         RouteCase{lesson, "h", "/Hi", Found{1, "Hi"}},
+                                         RouteCase{lesson, "h", "/hi?x=/y", Found{2, ""}},
+                                         RouteCase{lesson, "h", "?x", Found{1, ""}},
+                                         RouteCase{lesson, "h", "/hi#x", Found{2, ""}}));
 
-INSTANTIATE_TEST_SUITE_P(
-    WaysAroundARoute, RouteTest,
-    testing::Values(RouteCase{lesson, "h", "//hi/x", Found{2, "x"}}, RouteCase{lesson, "h", "/./hi/x", Found{2, "x"}},
-                    RouteCase{lesson, "h", "/%68i/x", Found{2, "x"}},
-                    RouteCase{lesson, "h", "/a/../hi/x", Found{2, "x"}},
-                    RouteCase{lesson, "h", "/a/%2e%2e/hi", Found{2, ""}},
-                    RouteCase{lesson, "h", "/hi/../x", Found{1, "x"}},
-                    RouteCase{lesson, "h", "/hi%2Fx", Found{1, "hi%2Fx"}},
-                    RouteCase{lesson, "h", "/hi/%zz", std::nullopt}));
+INSTANTIATE_TEST_SUITE_P(WaysAroundARoute, RouteTest,
+                         testing::Values(RouteCase{lesson, "h", "//hi/x", Found{2, "x"}},
+                                         RouteCase{lesson, "h", "/./hi/x", Found{2, "x"}},
+                                         RouteCase{lesson, "h", "/%68i/x", Found{2, "x"}},
+                                         RouteCase{lesson, "h", "/a/../hi/x", Found{2, "x"}},
+                                         RouteCase{lesson, "h", "/a/%2e%2e/hi", Found{2, ""}},
+                                         RouteCase{lesson, "h", "/hi/../x", Found{1, "x"}},
+                                         RouteCase{lesson, "h", "/hi%2Fx", Found{1, "hi%2Fx"}},
+                                         RouteCase{lesson, "h", "/hi/%zz", std::nullopt}));
 
 INSTANTIATE_TEST_SUITE_P(
     ExactBeatsWildcard, RouteTest,
@@ -115,45 +116,45 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Hosts, RouteTest,
-    testing::Values(RouteCase{hosts, "a.com", "/z", Found{2, "z"}}, RouteCase{hosts, "A.Com", "/x", Found{5, ""}},
-                    RouteCase{hosts, "a.com:8080", "/x", Found{5, ""}},
-                    RouteCase{hosts, "a.com.", "/x", Found{5, ""}},
-                    RouteCase{hosts, "w.a.com", "/z", Found{3, "z"}},
-                    RouteCase{hosts, "v.w.a.com", "/z", Found{3, "z"}},
-                    RouteCase{hosts, "w.b.a.com", "/z", Found{4, "z"}},
-                    RouteCase{hosts, "b.a.com", "/z", Found{3, "z"}},
-                    RouteCase{hosts, "xa.com", "/z", Found{1, "z"}},
-                    RouteCase{hosts, "xa.com", "/y", Found{6, ""}}, RouteCase{hosts, "", "/z", Found{1, "z"}},
-                    RouteCase{hosts, ".a.com", "/z", Found{3, "z"}},
-                    RouteCase{hosts, std::string(300, 'a') + ".a.com", "/z", Found{1, "z"}}));
+    testing::Values(
+        RouteCase{hosts, "a.com", "/z", Found{2, "z"}}, RouteCase{hosts, "A.Com", "/x", Found{5, ""}},
+        RouteCase{hosts, "a.com:8080", "/x", Found{5, ""}}, RouteCase{hosts, "a.com.", "/x", Found{5, ""}},
+        RouteCase{hosts, "w.a.com", "/z", Found{3, "z"}}, RouteCase{hosts, "v.w.a.com", "/z", Found{3, "z"}},
+        RouteCase{hosts, "w.b.a.com", "/z", Found{4, "z"}}, RouteCase{hosts, "b.a.com", "/z", Found{3, "z"}},
+        RouteCase{hosts, "xa.com", "/z", Found{1, "z"}}, RouteCase{hosts, "xa.com", "/y", Found{6, ""}},
+        RouteCase{hosts, "", "/z", Found{1, "z"}}, RouteCase{hosts, ".a.com", "/z", Found{3, "z"}},
+        RouteCase{hosts, std::string(300, 'a') + ".a.com", "/z", Found{1, "z"}}));
 
-INSTANTIATE_TEST_SUITE_P(
-    FallsThroughToTheNextHost, RouteTest,
-    testing::Values(RouteCase{through, "a.com", "/only", Found{2, ""}}, RouteCase{through, "a.com", "/x", Found{1, ""}},
-                    RouteCase{through, "a.com", "/y", Found{3, ""}},
-                    RouteCase{through, "w.b.com", "/y", Found{3, ""}},
-                    RouteCase{through, "a.com", "/z", std::nullopt}));
+INSTANTIATE_TEST_SUITE_P(FallsThroughToTheNextHost, RouteTest,
+                         testing::Values(RouteCase{through, "a.com", "/only", Found{2, ""}},
+                                         RouteCase{through, "a.com", "/x", Found{1, ""}},
+                                         RouteCase{through, "a.com", "/y", Found{3, ""}},
+                                         RouteCase{through, "w.b.com", "/y", Found{3, ""}},
+                                         RouteCase{through, "a.com", "/z", std::nullopt}));
 
-INSTANTIATE_TEST_SUITE_P(
-    Addresses, RouteTest,
-    testing::Values(RouteCase{{"[::1]/*"}, "[::1]", "/", Found{1, ""}},
-                    RouteCase{{"[::1]/*"}, "[::1]:80", "/", Found{1, ""}},
-                    RouteCase{{"[2001:DB8::1]/*"}, "[2001:db8::1]:80", "/", Found{1, ""}},
-                    RouteCase{{"[::1]/*"}, "[::1", "/", std::nullopt},
-                    RouteCase{{"*.1/*", "10.0.0.1/*"}, "10.0.0.1:80", "/", Found{2, ""}},
-                    RouteCase{{"*.1]/*"}, "[::ffff:10.0.0.1]", "/", std::nullopt}));
+INSTANTIATE_TEST_SUITE_P(Addresses, RouteTest,
+                         testing::Values(RouteCase{{"[::1]/*"}, "[::1]", "/", Found{1, ""}},
+                                         RouteCase{{"[::1]/*"}, "[::1]:80", "/", Found{1, ""}},
+                                         RouteCase{
+                                             {"[2001:DB8::1]/*"}, "[2001:db8::1]:80", "/", Found{1, ""}},
+                                         RouteCase{{"[::1]/*"}, "[::1", "/", std::nullopt},
+                                         RouteCase{{"*.1/*", "10.0.0.1/*"}, "10.0.0.1:80", "/", Found{2, ""}},
+                                         RouteCase{{"*.1]/*"}, "[::ffff:10.0.0.1]", "/", std::nullopt}));
 
-INSTANTIATE_TEST_SUITE_P(
-    OtherTargets, RouteTest,
-    testing::Values(RouteCase{lesson, "h", "*", Found{1, ""}}, RouteCase{{"/hi/*"}, "h", "*", std::nullopt},
-                    RouteCase{{"h/*", "/*"}, "h", "*", Found{1, ""}},
-                    RouteCase{hosts, "other", "http://a.com/x", Found{5, ""}},
-                    RouteCase{hosts, "a.com", "http://other/x", Found{1, "x"}},
-                    RouteCase{hosts, "other", "http://A.com:80", Found{2, ""}},
-                    RouteCase{hosts, "other", "http://u:p@a.com?q", Found{2, ""}},
-                    RouteCase{lesson, "h", "http://", Found{1, ""}}, RouteCase{lesson, "h", "://", Found{1, ""}},
-                    RouteCase{lesson, "h", "a.com:443", std::nullopt}, RouteCase{lesson, "h", "hi", std::nullopt},
-                    RouteCase{lesson, "h", "", Found{1, ""}}, RouteCase{{}, "h", "/", std::nullopt}));
+INSTANTIATE_TEST_SUITE_P(OtherTargets, RouteTest,
+                         testing::Values(RouteCase{lesson, "h", "*", Found{1, ""}},
+                                         RouteCase{{"/hi/*"}, "h", "*", std::nullopt},
+                                         RouteCase{{"h/*", "/*"}, "h", "*", Found{1, ""}},
+                                         RouteCase{hosts, "other", "http://a.com/x", Found{5, ""}},
+                                         RouteCase{hosts, "a.com", "http://other/x", Found{1, "x"}},
+                                         RouteCase{hosts, "other", "http://A.com:80", Found{2, ""}},
+                                         RouteCase{hosts, "other", "http://u:p@a.com?q", Found{2, ""}},
+                                         RouteCase{lesson, "h", "http://", Found{1, ""}},
+                                         RouteCase{lesson, "h", "://", Found{1, ""}},
+                                         RouteCase{lesson, "h", "a.com:443", std::nullopt},
+                                         RouteCase{lesson, "h", "hi", std::nullopt},
+                                         RouteCase{lesson, "h", "", Found{1, ""}},
+                                         RouteCase{{}, "h", "/", std::nullopt}));
 
 struct BadCase {
   std::string pattern;
