@@ -104,8 +104,10 @@ void MuxHttp::on_pool_failed(const Error& error) {
 void MuxHttp::begin(ClientSession& session, bool is_reused) {
   session_ = &session;
   flow::Context& ctx = context();
-  ++ctx.attempts;
-  ctx.is_reused = is_reused;
+  if (flow::Context* exchange = ctx.exchange()) {
+    ++exchange->attempts;
+    exchange->is_reused = is_reused;
+  }
   ctx.set_connection(Ref<flow::Context>(session.connection()));
   session.begin(*this, *request_);
   for (size_t i = 0; i < kept_.size() && session_; ++i) {

@@ -43,6 +43,10 @@ Result<void> check_mux(const flow::FilterPlan& filter) {
 
 }  // namespace
 
+Program::~Program() {
+  for (const auto& plan : pipelines) plan->dismantle();
+}
+
 Result<void> Program::check() const {
   for (const auto& scope : scopes)
     if (auto result = scope->check(); result.has_error()) return result.error();

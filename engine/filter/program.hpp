@@ -17,6 +17,11 @@ struct ListenPlan {
 
 /// What loading a script gives: its entrances and pipelines, linked and checked. It lives as long as it runs.
 struct Program {
+  Program() = default;
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+  ~Program();
+
   std::vector<ListenPlan> listens;
   /// One scope for each file of the script.
   std::vector<Ref<PipelineScope>> scopes;

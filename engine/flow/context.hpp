@@ -93,6 +93,8 @@ class Context final : public Object, public Pooled<Context> {
   /// A connection's context lets go of its opener once it is connected.
   void let_go_of_parent() { parent_.reset(); }
 
+  /// The nearest context up from here that is an exchange's; null outside one.
+  Context* exchange();
   /// The exchange: null outside one. Found in this context or the nearest ancestor that has it.
   Message* request();
   Message* response();
@@ -108,6 +110,9 @@ class Context final : public Object, public Pooled<Context> {
   void set_connection(Ref<Context> connection) { connection_ = std::move(connection); }
   int attempts = 0;
   bool is_reused = false;
+  /// Those of the exchange that this context belongs to.
+  int exchange_attempts() { return exchange() ? exchange()->attempts : 0; }
+  bool exchange_is_reused() { return exchange() && exchange()->is_reused; }
   void set_control(ExchangeControl* control) { control_ = control; }
   /// Null outside an exchange.
   ExchangeControl* control() const;
@@ -127,8 +132,6 @@ class Context final : public Object, public Pooled<Context> {
 
   Ref<Context> parent_;
   ClientInfo* client_ = nullptr;
-  Context* exchange();
-
   Ref<Context> connection_;
   Ref<message::Head> request_head_;
   Ref<message::Head> response_head_;

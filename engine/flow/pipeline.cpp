@@ -12,8 +12,13 @@ constexpr size_t pooled_instances_max = 1024;  // of one plan: instances beyond 
 PipelinePlan::PipelinePlan(Runtime& runtime, std::string name, Place place)
     : runtime_(runtime), name_(std::move(name)), place_(std::move(place)) {}
 
-PipelinePlan::~PipelinePlan() {
+PipelinePlan::~PipelinePlan() { dismantle(); }
+
+void PipelinePlan::dismantle() {
+  PERILUNE_EXPECT(alive_ == 0, "a program ends after its pipelines");
   for (Pipeline* pipeline : free_) delete pipeline;
+  free_.clear();
+  filters_.clear();
 }
 
 void PipelinePlan::add(std::unique_ptr<FilterPlan> filter) { filters_.push_back(std::move(filter)); }

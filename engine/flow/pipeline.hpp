@@ -74,6 +74,9 @@ class PipelinePlan final : public Object {
   /// The position of the filter that answers; none when nobody does.
   std::optional<size_t> answering_filter() const;
 
+  /// Lets go of the filters, and so of what they lead to: plans may lead to each other in a circle. For the end of a
+  /// program, when nothing of it runs.
+  void dismantle();
   /// Instances that run now; 0 when everything ended clean.
   size_t alive() const { return alive_; }
 

@@ -25,24 +25,24 @@ int context_session(lua_State* L) {
 }
 
 int context_request(lua_State* L) {
-  const flow::Context* context = tables(L).find(L, 1);
+  flow::Context* context = tables(L).find(L, 1);
   return push_message_or_nil(L, context ? context->request() : nullptr);
 }
 
 int context_response(lua_State* L) {
-  const flow::Context* context = tables(L).find(L, 1);
+  flow::Context* context = tables(L).find(L, 1);
   return push_message_or_nil(L, context ? context->response() : nullptr);
 }
 
 int context_elapsed(lua_State* L) {
-  const flow::Context* context = tables(L).find(L, 1);
+  flow::Context* context = tables(L).find(L, 1);
   if (!context) return 0;
   lua_pushnumber(L, to_seconds(Interpreter::of(L).loop().now() - context->started()));
   return 1;
 }
 
 int context_key(lua_State* L) {
-  const flow::Context* context = tables(L).find(L, 1);
+  flow::Context* context = tables(L).find(L, 1);
   if (!context) return 0;
   Interpreter::of(L).objects.push_value(L, context->key);
   return 1;
@@ -54,14 +54,14 @@ void set_text(lua_State* L, const char* name, std::string_view text) {
 }
 
 int context_upstream(lua_State* L) {
-  const flow::Context* context = tables(L).find(L, 1);
+  flow::Context* context = tables(L).find(L, 1);
   const flow::UpstreamInfo* upstream = context ? context->upstream() : nullptr;
   if (!upstream) return 0;
   lua_createtable(L, 0, 5);
   set_text(L, "endpoint", upstream->endpoint);
-  lua_pushinteger(L, upstream->attempts);
+  lua_pushinteger(L, context->exchange_attempts());
   lua_setfield(L, -2, "attempts");
-  lua_pushboolean(L, upstream->reused);
+  lua_pushboolean(L, context->exchange_is_reused());
   lua_setfield(L, -2, "reused");
   lua_pushnumber(L, to_seconds(upstream->connect_time));
   lua_setfield(L, -2, "connectTime");
@@ -72,7 +72,7 @@ int context_upstream(lua_State* L) {
 
 // (number) → {id, ip, port, localIP, localPort, protocol}
 int context_client(lua_State* L) {
-  const flow::Context* context = tables(L).find(L, 1);
+  flow::Context* context = tables(L).find(L, 1);
   const flow::ClientInfo* client = context ? context->client() : nullptr;
   if (!client) return 0;
   lua_createtable(L, 0, 6);
