@@ -10,6 +10,7 @@
 #include "http/fault.hpp"
 #include "http/input.hpp"
 #include "http/parser_limits.hpp"
+#include "http/second_opinion.hpp"
 #include "http/section.hpp"
 #include "http/start_line.hpp"
 #include "message/head.hpp"
@@ -98,6 +99,7 @@ class H1Parser {
   Result<Item> make_response(const StartLine& line);
   Result<Item> give(Ref<message::Head> head, bool is_interim);
   std::string_view fields() const;
+  ParsedSection parsed_section(const FramingLines& lines) const;
   std::string_view expected_method() const;
   Error fail(Error error);
   Error fault_of(HeadScan::Outcome outcome) const;
