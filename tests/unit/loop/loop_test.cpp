@@ -163,6 +163,17 @@ TEST_F(LoopTest, ATurnHasItsOrder) {
   EXPECT_EQ(take_log(), "later ");
 }
 
+TEST_F(LoopTest, TasksGoBeforeTheNextFlush) {
+  Note first(log, "first"), second(log, "second"), task(log, "task");
+  first.then = [&] { loop.defer(task.task); };
+  driver.on_dispatch = [&] {
+    loop.flush_later(first.task);
+    loop.flush_later(second.task);
+  };
+  loop.run_turn();
+  EXPECT_EQ(take_log(), "first task second ");
+}
+
 TEST_F(LoopTest, AQueuedTaskRunsOnce) {
   Note a(log, "a"), b(log, "b");
   driver.on_dispatch = [&] {
