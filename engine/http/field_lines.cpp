@@ -16,8 +16,8 @@ bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 constexpr uint64_t in_each_byte(uint8_t byte) { return uint64_t{0x0101010101010101} * byte; }
 
-/// The high bit of each byte that is below a space or DEL. Borrows may mark bytes above such a one too, so that the
-/// lowest mark counts.
+/// The high bit of each byte that is below a space or DEL. Borrows may mark bytes above such a one too, so
+/// that the lowest mark counts.
 uint64_t controls_of(uint64_t word) {
   const uint64_t below_space = (word - in_each_byte(0x20)) & ~word;
   const uint64_t without_del = word ^ in_each_byte(0x7f);
@@ -74,7 +74,8 @@ Result<void> parse_field_lines(std::string_view block, Kind kind, message::Heade
     while (is_blank(*at)) ++at;
     const char* const value = at;
     at = skip_value(at, end);
-    if (at[0] != '\r' || at[1] != '\n') return fault(kind, ErrorCode::BadRequest, "control byte in a field value");
+    if (at[0] != '\r' || at[1] != '\n')
+      return fault(kind, ErrorCode::BadRequest, "control byte in a field value");
     const char* value_end = at;
     while (value_end > value && is_blank(value_end[-1])) --value_end;
 

@@ -5,7 +5,8 @@
 #include "http/hop_by_hop.hpp"
 #include "http/second_opinion.hpp"
 
-// How H1Parser makes heads: from lines to fields, then length, second opinion, and what concerns this hop only.
+// How H1Parser makes heads: from lines to fields, then length, second opinion, and what concerns this hop
+// only.
 namespace perilune::http {
 
 using message::BodyKind;
@@ -102,7 +103,8 @@ Result<Item> H1Parser::make_request(const StartLine& line) {
 
   set_path(*head, *target);
   head->scheme = target->scheme;
-  // RFC 9112 section 3.2.2: the target's authority replaces what Host says, so that nobody routes by the other.
+  // RFC 9112 section 3.2.2: the target's authority replaces what Host says, so that nobody routes by the
+  // other.
   if (!target->authority.empty()) head->headers.set("Host", target->authority);
   if (auto removed = remove_hop_by_hop(*head); !removed) return removed.error();
   section_.done(input_);

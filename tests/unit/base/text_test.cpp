@@ -12,28 +12,29 @@ TEST(Text, ComparesWithoutCase) {
     std::string_view a, b;
     bool equal;
   };
-  for (const auto& c : std::vector<Case>{{"", "", true},
-                                         {"", "a", false},
-                                         {"a", "A", true},
-                                         {"abc", "aBC", true},
-                                         {"abc", "abd", false},
-                                         {"host", "HoSt", true},
-                                         {"hosT", "hosu", false},
-                                         {"content", "CONTENT", true},
-                                         {"connects", "CONNECTS", true},
-                                         {"content-length", "Content-Length", true},
-                                         {"content-length", "Content-LengtH", true},
-                                         {"content-length", "content-lengtg", false},
-                                         {"content-length", "content-lengti", false},
-                                         {"transfer-encoding", "TRANSFER-ENCODING", true},
-                                         {"transfer-encoding", "TRANSFER-ENCODINF", false},
-                                         // bytes that differ from letters, or from each other, by the bit of case only
-                                         {"aaaa@", "aaaa`", false},
-                                         {"aaaa[", "aaaa{", false},
-                                         {"aaaaaaaa\r", "aaaaaaaa-", false},
-                                         {"1234567\r", "1234567-", false},
-                                         {"\xc4\xc4\xc4\xc4", "\xe4\xe4\xe4\xe4", false},
-                                         {"12345678\xc4", "12345678\xe4", false}}) {
+  for (const auto& c :
+       std::vector<Case>{{"", "", true},
+                         {"", "a", false},
+                         {"a", "A", true},
+                         {"abc", "aBC", true},
+                         {"abc", "abd", false},
+                         {"host", "HoSt", true},
+                         {"hosT", "hosu", false},
+                         {"content", "CONTENT", true},
+                         {"connects", "CONNECTS", true},
+                         {"content-length", "Content-Length", true},
+                         {"content-length", "Content-LengtH", true},
+                         {"content-length", "content-lengtg", false},
+                         {"content-length", "content-lengti", false},
+                         {"transfer-encoding", "TRANSFER-ENCODING", true},
+                         {"transfer-encoding", "TRANSFER-ENCODINF", false},
+                         // bytes that differ from letters, or from each other, by the bit of case only
+                         {"aaaa@", "aaaa`", false},
+                         {"aaaa[", "aaaa{", false},
+                         {"aaaaaaaa\r", "aaaaaaaa-", false},
+                         {"1234567\r", "1234567-", false},
+                         {"\xc4\xc4\xc4\xc4", "\xe4\xe4\xe4\xe4", false},
+                         {"12345678\xc4", "12345678\xe4", false}}) {
     EXPECT_EQ(equal_ignoring_case(c.a, c.b), c.equal) << c.a << " " << c.b;
     EXPECT_EQ(equal_ignoring_case(c.b, c.a), c.equal) << c.b << " " << c.a;
   }

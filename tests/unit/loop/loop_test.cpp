@@ -141,7 +141,8 @@ TEST_F(LoopTest, RandomTimersFireInOrder) {
 }
 
 TEST_F(LoopTest, ATurnHasItsOrder) {
-  Note timer(log, "timer"), deferred(log, "deferred"), flush(log, "flush"), later(log, "later"), caused(log, "caused");
+  Note timer(log, "timer"), deferred(log, "deferred"), flush(log, "flush"), later(log, "later"),
+      caused(log, "caused");
   driver.on_dispatch = [&] {
     log += "event ";
     loop.flush_later(flush.task);

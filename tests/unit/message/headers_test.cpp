@@ -117,9 +117,11 @@ TEST(Headers, StoredAtOnce) {
 
 TEST(Validity, OfNamesAndValues) {
   EXPECT_TRUE(is_valid_name("X-y_1~"));
-  for (const std::string_view name : {"", "a b", "a:", "a\r", "a\n", "\xe4", "a(b"}) EXPECT_FALSE(is_valid_name(name)) << name;
+  for (const std::string_view name : {"", "a b", "a:", "a\r", "a\n", "\xe4", "a(b"})
+    EXPECT_FALSE(is_valid_name(name)) << name;
   for (const std::string_view value : {"", "a b\tc", "\x80\xff"}) EXPECT_TRUE(is_valid_value(value)) << value;
-  for (const std::string_view value : {"a\r\nX: y", "\n", "\r", "\x7f", "\x01"}) EXPECT_FALSE(is_valid_value(value)) << value;
+  for (const std::string_view value : {"a\r\nX: y", "\n", "\r", "\x7f", "\x01"})
+    EXPECT_FALSE(is_valid_value(value)) << value;
   EXPECT_FALSE(is_valid_value(std::string_view("\0", 1)));
 }
 
