@@ -3,10 +3,36 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 namespace perilune {
 namespace {
+
+uint64_t word_at(std::string_view text, size_t position) {
+  uint64_t word = 0;
+  std::memcpy(&word, text.data() + position, 8);
+  return word;
+}
+
+/// The first and the last four of four to eight bytes.
+uint64_t ends_of(std::string_view text) {
+  uint32_t front = 0, back = 0;
+  std::memcpy(&front, text.data(), 4);
+  std::memcpy(&back, text.data() + text.size() - 4, 4);
+  return uint64_t{front} << 32 | back;
+}
+
+/// to_lower for eight bytes at once.
+uint64_t lower_word(uint64_t word) {
+  constexpr uint64_t each = 0x0101010101010101;
+  const uint64_t low_bits = word & (each * 0x7f);
+  // Adding carries into the top bit of a byte, and no further, when it is at least 'A', or above 'Z'.
+  const uint64_t at_least_a = low_bits + each * (0x80 - 'A');
+  const uint64_t above_z = low_bits + each * (0x7f - 'Z');
+  const uint64_t is_capital = (at_least_a & ~above_z) & ~word & (each * 0x80);
+  return word | (is_capital >> 2);
+}
 
 std::optional<double> parse_number(std::string_view text, std::string_view& rest) {
   double number = 0;
@@ -34,8 +60,20 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return to_lower(x) == to_lower(y); });
+  if (a.size() != b.size()) return false;
+  const size_t size = a.size();
+  // Most that differ do so at once.
+  if (size == 0) return true;
+  if (to_lower(a[0]) != to_lower(b[0])) return false;
+  if (size < 4) {
+    for (size_t i = 1; i < size; ++i)
+      if (to_lower(a[i]) != to_lower(b[i])) return false;
+    return true;
+  }
+  if (size < 8) return lower_word(ends_of(a)) == lower_word(ends_of(b));
+  for (size_t i = 0; i + 8 < size; i += 8)
+    if (lower_word(word_at(a, i)) != lower_word(word_at(b, i))) return false;
+  return lower_word(word_at(a, size - 8)) == lower_word(word_at(b, size - 8));
 }
 
 std::string to_lower(std::string_view text) {

@@ -9,8 +9,8 @@ namespace {
 
 constexpr uint8_t size_digits_max = 16;  // 64 bits
 
-// Framing that carries nothing costs the sender little and us much: one may spend this much in all beyond what
-// the data itself pays for.
+// Framing that carries nothing costs the sender little and us much: one may spend this much in all beyond
+// what the data itself pays for.
 constexpr uint32_t excess_max = 64 * 1024;
 constexpr uint64_t paid_per_chunk = 16;
 

@@ -24,8 +24,8 @@ Result<BodyFraming> stated_framing(const Head& head) {
   const bool has_coding = head.headers.has(Name::TransferEncoding);
   if (!has_length && !has_coding) return BodyFraming{BodyKind::UntilClose, 0};
 
-  // Two answers to "how long" is how messages are smuggled: refuse, do not choose. RFC 9112 section 6.1 lets a
-  // proxy prefer Transfer-Encoding; whoever is in front of us may have preferred the other.
+  // Two answers to "how long" is how messages are smuggled: refuse, do not choose. RFC 9112 section 6.1 lets
+  // a proxy prefer Transfer-Encoding; whoever is in front of us may have preferred the other.
   if (has_length && has_coding)
     return fault(head.kind, ErrorCode::AmbiguousBody, "Content-Length with Transfer-Encoding");
 

@@ -9,10 +9,10 @@
 namespace perilune::http {
 
 enum CharClass : uint8_t {
-  TokenChar = 1,    // tchar, RFC 9110 section 5.6.2
-  ValueChar = 2,    // a field value: tab, space, visible, obs-text; RFC 9110 section 5.5
-  TargetChar = 4,   // a request target: visible ASCII but '#', which no target holds (RFC 9112 section 3.2)
-  HostChar = 8,     // a registered name in use: letters, digits, "-._~"
+  TokenChar = 1,   // tchar, RFC 9110 section 5.6.2
+  ValueChar = 2,   // a field value: tab, space, visible, obs-text; RFC 9110 section 5.5
+  TargetChar = 4,  // a request target: visible ASCII but '#', which no target holds (RFC 9112 section 3.2)
+  HostChar = 8,    // a registered name in use: letters, digits, "-._~"
 };
 
 inline constexpr std::array<uint8_t, 256> char_classes = [] {
@@ -46,9 +46,10 @@ constexpr int hex_digit(char c) {
 }
 
 /// What may stand in Host and as the authority of a target: host [":" port], not empty, without user
-/// information. Narrower than RFC 3986 section 3.2.2 on purpose: a name is letters, digits and "-._~" (neither
-/// "%41" nor "a,b", which two servers may read differently), an address in brackets is IPv6, a port is at most
-/// 65535. The port may be empty.
+/// information. Narrower than RFC 3986 section 3.2.2 on purpose: a name is letters, digits and "-._~"
+/// (neither
+/// "%41" nor "a,b", which two servers may read differently), an address in brackets is IPv6, a port is at
+/// most 65535. The port may be empty.
 bool is_valid_host(std::string_view host);
 
 /// The four forms of RFC 9112 section 3.2.
@@ -62,8 +63,8 @@ struct Target {
   std::string_view path = {};       // with its query; may lack the leading "/" when the form is Absolute
 };
 
-/// Takes a target apart by the method it came with: authority form goes with CONNECT and nothing else does, "*"
-/// only with OPTIONS, an absolute target is http or https. None when it is malformed.
+/// Takes a target apart by the method it came with: authority form goes with CONNECT and nothing else does,
+/// "*" only with OPTIONS, an absolute target is http or https. None when it is malformed.
 std::optional<Target> parse_target(std::string_view method, std::string_view target);
 
 /// A path that may be put into a request line as it is, for values from scripts: origin form or "*".

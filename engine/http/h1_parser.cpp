@@ -13,7 +13,8 @@ void H1Parser::feed(buffer::Buffer&& bytes) {
 }
 
 void H1Parser::expect_response_to(std::string_view request_method, UpgradeOffer offer) {
-  PERILUNE_EXPECT(kind_ == Kind::Response && expected_ == Expected::Nothing, "one response is expected at a time");
+  PERILUNE_EXPECT(kind_ == Kind::Response && expected_ == Expected::Nothing,
+                  "one response is expected at a time");
   expected_ = request_method == "HEAD"      ? Expected::Head
               : request_method == "CONNECT" ? Expected::Connect
                                             : Expected::Any;
@@ -74,7 +75,8 @@ Result<Item> H1Parser::read_start() {
   while (input_.refill()) {
     const char first = *input_.front().data();
     if (kind_ == Kind::Response) {
-      if (expected_ == Expected::Nothing) return refuse(ErrorCode::BadRequest, "bytes that answer no request");
+      if (expected_ == Expected::Nothing)
+        return refuse(ErrorCode::BadRequest, "bytes that answer no request");
       // What is not HTTP at all is known by its first byte; why wait for the end of a line.
       if (first != 'H') return refuse(ErrorCode::BadRequest, "not an HTTP response");
       return read_head();

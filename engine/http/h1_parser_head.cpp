@@ -5,7 +5,8 @@
 #include "http/hop_by_hop.hpp"
 #include "http/second_opinion.hpp"
 
-// How H1Parser makes heads: from lines to fields, then length, second opinion, and what concerns this hop only.
+// How H1Parser makes heads: from lines to fields, then length, second opinion, and what concerns this hop
+// only.
 namespace perilune::http {
 
 using message::BodyKind;
@@ -75,7 +76,13 @@ Result<Item> H1Parser::read_head() {
 }
 
 std::string_view H1Parser::fields() const {
-  return section_.text(input_).substr(0, section_.size()).substr(section_.first_line_size() + 2);
+  const size_t first_line = section_.first_line_size() + 2;
+  return section_.text(input_).substr(first_line, section_.size() - first_line);
+}
+
+ParsedSection H1Parser::parsed_section(const FramingLines& lines) const {
+  const std::string_view text = section_.text(input_);
+  return {text.substr(0, section_.size()), text.substr(0, section_.first_line_size() + 2), lines};
 }
 
 Result<Item> H1Parser::make_request(const StartLine& line) {
@@ -84,18 +91,20 @@ Result<Item> H1Parser::make_request(const StartLine& line) {
   head->method = line.method;
   const auto target = parse_target(line.method, line.target);
   if (!target) return refuse(ErrorCode::BadRequest, "malformed request target");
-  if (auto parsed = parse_field_lines(fields(), kind_, head->headers); !parsed) return parsed.error();
+  FramingLines lines;
+  if (auto parsed = parse_field_lines(fields(), kind_, head->headers, &lines); !parsed) return parsed.error();
   if (const char* detail = fault_of_host(*head)) return refuse(ErrorCode::BadRequest, detail);
 
   const auto framing = request_framing(*head);
   if (!framing) return framing.error();
   head->body = *framing;
-  if (const char* detail = objection(section_.text(input_).substr(0, section_.size()), *head))
+  if (const char* detail = objection(parsed_section(lines), *head))
     return refuse(ErrorCode::BadRequest, detail);
 
   set_path(*head, *target);
   head->scheme = target->scheme;
-  // RFC 9112 section 3.2.2: the target's authority replaces what Host says, so that nobody routes by the other.
+  // RFC 9112 section 3.2.2: the target's authority replaces what Host says, so that nobody routes by the
+  // other.
   if (!target->authority.empty()) head->headers.set("Host", target->authority);
   if (auto removed = remove_hop_by_hop(*head); !removed) return removed.error();
   section_.done(input_);
@@ -115,12 +124,13 @@ Result<Item> H1Parser::make_response(const StartLine& line) {
   head->version = line.version;
   head->status = line.status;
   head->reason = line.reason;
-  if (auto parsed = parse_field_lines(fields(), kind_, head->headers); !parsed) return parsed.error();
+  FramingLines lines;
+  if (auto parsed = parse_field_lines(fields(), kind_, head->headers, &lines); !parsed) return parsed.error();
 
   const auto framing = response_framing(*head, expected_method());
   if (!framing) return framing.error();
   head->body = *framing;
-  if (const char* detail = objection(section_.text(input_).substr(0, section_.size()), *head))
+  if (const char* detail = objection(parsed_section(lines), *head))
     return refuse(ErrorCode::BadRequest, detail);
   if (auto removed = remove_hop_by_hop(*head); !removed) return removed.error();
   section_.done(input_);

@@ -56,7 +56,8 @@ Lengths lengths_of_request(const BodyFraming& body) {
 Lengths lengths_of_response(const BodyFraming& body, int status) {
   if (body.kind == BodyKind::Length) return Lengths::State;
   // What a GET would have had: RFC 9110 sections 8.6 and 15.4.5.
-  return body.kind == BodyKind::None && (status == 304 || !is_bodiless(status)) ? Lengths::Keep : Lengths::Drop;
+  return body.kind == BodyKind::None && (status == 304 || !is_bodiless(status)) ? Lengths::Keep
+                                                                                : Lengths::Drop;
 }
 
 /// Set by the connection, and never copied from a head: whoever put them there did not know this hop.
@@ -112,7 +113,8 @@ void put_connection(Pen& pen, std::string_view option, std::string_view upgrade)
   }
 }
 
-/// Writes `put(pen)`, at most `bytes_max` bytes: straight into the buffer, or, larger than a chunk, by a copy.
+/// Writes `put(pen)`, at most `bytes_max` bytes: straight into the buffer, or, larger than a chunk, by a
+/// copy.
 template <typename Put>
 void write_block(size_t bytes_max, Buffer& out, ChunkPool& pool, Put&& put) {
   if (bytes_max <= pool.chunk_bytes()) {
@@ -133,7 +135,8 @@ size_t field_bytes_max(const message::Headers& headers) { return headers.text_by
 
 }  // namespace
 
-void write_request_head(const message::RequestHead& head, const RequestForm& form, Buffer& out, ChunkPool& pool) {
+void write_request_head(const message::RequestHead& head, const RequestForm& form, Buffer& out,
+                        ChunkPool& pool) {
   const BodyKind kind = form.body.kind;
   PERILUNE_EXPECT(kind == BodyKind::None || kind == BodyKind::Length || kind == BodyKind::Chunked,
                   "a request's body has a length or is chunked");
@@ -161,7 +164,8 @@ void write_response_head(const message::ResponseHead& head, const ResponseForm& 
     if (closes) option = "close";
     else if (form.client == Version::Http10) option = "keep-alive";
   }
-  const std::string_view upgrade = head.status == 101 || head.status == 426 ? head.upgrade : std::string_view();
+  const std::string_view upgrade =
+      head.status == 101 || head.status == 426 ? head.upgrade : std::string_view();
   const std::string_view reason = head.reason.empty() ? message::reason_phrase(head.status) : head.reason;
 
   const size_t bytes_max = reason.size() + upgrade.size() + form.date.size() + field_bytes_max(head.headers) +
@@ -174,7 +178,8 @@ void write_response_head(const message::ResponseHead& head, const ResponseForm& 
     pen.put("\r\n");
     put_fields(pen, head, form.body, lengths_of_response(form.body, head.status));
     // RFC 9110 section 6.6.1: whoever forwards an answer without a Date dates it.
-    if (!is_informational && !form.date.empty() && !head.headers.has(Name::Date)) pen.put_field("Date", form.date);
+    if (!is_informational && !form.date.empty() && !head.headers.has(Name::Date))
+      pen.put_field("Date", form.date);
     put_connection(pen, option, upgrade);
     pen.put("\r\n");
   });

@@ -10,7 +10,8 @@
 /// version), fields in their order and case. What concerns this connection is written here and nowhere else:
 /// Connection, Upgrade, Transfer-Encoding and the like among a head's fields are not sent, nor is a
 /// Content-Length that does not agree with the framing.
-/// The texts of a head are valid: parsers and script bindings saw to that (grammar.hpp, message::is_valid_value).
+/// The texts of a head are valid: parsers and script bindings saw to that (grammar.hpp,
+/// message::is_valid_value).
 namespace perilune::http {
 
 /// What the connection is for after this exchange.
@@ -21,8 +22,8 @@ struct RequestForm {
   Persistence connection = Persistence::KeepAlive;
 };
 
-/// `form.body` is None, Length or Chunked. A Host that is missing is sent empty (RFC 9112 section 3.2): callers set
-/// it. `upgrade` is offered when not empty. TE is never sent.
+/// `form.body` is None, Length or Chunked. A Host that is missing is sent empty (RFC 9112 section 3.2):
+/// callers set it. `upgrade` is offered when not empty. TE is never sent.
 void write_request_head(const message::RequestHead& head, const RequestForm& form, buffer::Buffer& out,
                         buffer::ChunkPool& pool);
 
@@ -34,9 +35,9 @@ struct ResponseForm {
 };
 
 /// `form.body` is not Unknown. None is an answer to HEAD or a status without a body; there, and in 304, a
-/// Content-Length field is sent as it is, as it tells of another answer; in 1xx and 204 it is dropped (RFC 9110
-/// section 8.6). UntilClose always says Connection: close. 1xx heads get neither Date nor Connection, but a 101
-/// its upgrade.
+/// Content-Length field is sent as it is, as it tells of another answer; in 1xx and 204 it is dropped (RFC
+/// 9110 section 8.6). UntilClose always says Connection: close. 1xx heads get neither Date nor Connection,
+/// but a 101 its upgrade.
 void write_response_head(const message::ResponseHead& head, const ResponseForm& form, buffer::Buffer& out,
                          buffer::ChunkPool& pool);
 
@@ -44,8 +45,8 @@ void write_response_head(const message::ResponseHead& head, const ResponseForm& 
 void write_chunk(buffer::Slice data, buffer::Buffer& out, buffer::ChunkPool& pool);
 void write_chunk(buffer::Buffer&& data, buffer::Buffer& out, buffer::ChunkPool& pool);
 
-/// Ends a chunked body. `trailers` may be null: none came, or the recipient did not say that it takes them (RFC
-/// 9110 section 6.5.1). Names that may not be in trailers are left out.
+/// Ends a chunked body. `trailers` may be null: none came, or the recipient did not say that it takes them
+/// (RFC 9110 section 6.5.1). Names that may not be in trailers are left out.
 void write_last_chunk(const message::Trailers* trailers, buffer::Buffer& out, buffer::ChunkPool& pool);
 
 }  // namespace perilune::http

@@ -9,7 +9,8 @@ HeadScan::Outcome HeadScan::advance(std::string_view text, const ScanLimits& lim
     const void* found = position_ < text.size()
                             ? std::memchr(text.data() + position_, '\n', text.size() - position_)
                             : nullptr;
-    const size_t end = found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : text.size();
+    const size_t end =
+        found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : text.size();
 
     // By position and not by what came together: a limit is hit at the same byte in any cut.
     if (lines_ == 0 && end > limits.first_line_bytes_max + 1) return Outcome::FirstLineTooLong;

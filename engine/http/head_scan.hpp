@@ -16,14 +16,14 @@ struct ScanLimits {
 };
 
 /// Finds the empty line that ends a head or a trailer section, in text that may come in pieces: give it the
-/// same text again, longer, and it goes on where it stopped. Whatever is wrong is found at the same byte, however
-/// the text was cut.
+/// same text again, longer, and it goes on where it stopped. Whatever is wrong is found at the same byte,
+/// however the text was cut.
 class HeadScan {
  public:
   enum class Outcome : uint8_t {
     NeedMore,
-    FirstLine,     // the first line is complete: told once, so that a bad one is refused before the rest comes
-    Complete,      // size() bytes are the section
+    FirstLine,  // the first line is complete: told once, so that a bad one is refused before the rest comes
+    Complete,   // size() bytes are the section
     BareLineFeed,  // LF without CR (RFC 9112 section 2.2 lets one take it; then two parsers disagree)
     FirstLineTooLong,
     TooLarge,
@@ -37,7 +37,7 @@ class HeadScan {
   size_t size() const { return position_; }
 
  private:
-  uint32_t position_ = 0;    // everything before it was looked at
+  uint32_t position_ = 0;  // everything before it was looked at
   uint32_t line_begin_ = 0;
   uint32_t lines_ = 0;
   uint32_t first_line_size_ = 0;

@@ -43,11 +43,13 @@ bool is_for_every_recipient(std::string_view name) {
     case Name::Other: break;
     default: return false;
   }
-  static constexpr std::array<std::string_view, 8> others{"authorization", "www-authenticate", "cache-control",
-                                                          "forwarded",     "via",              "location",
-                                                          "range",         "content-range"};
-  if (equal_ignoring_case(name.substr(0, 12), "x-forwarded-") || equal_ignoring_case(name, "x-real-ip")) return true;
-  return std::any_of(others.begin(), others.end(), [&](auto other) { return equal_ignoring_case(other, name); });
+  static constexpr std::array<std::string_view, 8> others{
+      "authorization", "www-authenticate", "cache-control", "forwarded",
+      "via",           "location",         "range",         "content-range"};
+  if (equal_ignoring_case(name.substr(0, 12), "x-forwarded-") || equal_ignoring_case(name, "x-real-ip"))
+    return true;
+  return std::any_of(others.begin(), others.end(),
+                     [&](auto other) { return equal_ignoring_case(other, name); });
 }
 
 struct ConnectionOptions {
@@ -73,9 +75,9 @@ ConnectionOptions take_connection_options(Headers& headers) {
 }
 
 void remove_own_fields(Headers& headers) {
-  for (const Name name : {Name::Connection, Name::KeepAlive, Name::ProxyConnection, Name::Te,
-                          Name::TransferEncoding, Name::Upgrade, Name::Http2Settings, Name::ProxyAuthenticate,
-                          Name::ProxyAuthorization})
+  for (const Name name :
+       {Name::Connection, Name::KeepAlive, Name::ProxyConnection, Name::Te, Name::TransferEncoding,
+        Name::Upgrade, Name::Http2Settings, Name::ProxyAuthenticate, Name::ProxyAuthorization})
     headers.remove(name);
 }
 
@@ -109,7 +111,8 @@ Result<void> remove_hop_by_hop(message::RequestHead& head) {
     });
     // HTTP/1.0 has no 1xx to answer with: the expectation is to be ignored (RFC 9110 section 10.1.1).
     if (head.version == Version::Http10 || (is_known && !has_body)) headers.remove(Name::Expect);
-    else if (!is_known) return fault(head.kind, ErrorCode::ExpectationFailed, "an expectation that is not known");
+    else if (!is_known)
+      return fault(head.kind, ErrorCode::ExpectationFailed, "an expectation that is not known");
     else head.expects_continue = true;
   }
   remove_own_fields(headers);
@@ -130,14 +133,34 @@ Result<void> remove_hop_by_hop(message::ResponseHead& head) {
 bool is_forbidden_trailer(std::string_view name) {
   const Name id = message::name_of(name);
   if (id != Name::Other) return id != Name::ETag;
-  static constexpr std::array<std::string_view, 26> others{
-      "age",           "authorization",       "cache-control",     "content-range",       "expires",
-      "forwarded",     "if-match",            "if-modified-since", "if-none-match",       "if-range",
-      "location",      "if-unmodified-since", "max-forwards",      "pragma",              "range",
-      "retry-after",   "www-authenticate",    "vary",              "warning",             "x-real-ip",
-      "x-forwarded-for", "x-forwarded-host",  "x-forwarded-proto", "x-forwarded-port",    "via",
-      "content-location"};
-  return std::any_of(others.begin(), others.end(), [&](auto other) { return equal_ignoring_case(other, name); });
+  static constexpr std::array<std::string_view, 26> others{"age",
+                                                           "authorization",
+                                                           "cache-control",
+                                                           "content-range",
+                                                           "expires",
+                                                           "forwarded",
+                                                           "if-match",
+                                                           "if-modified-since",
+                                                           "if-none-match",
+                                                           "if-range",
+                                                           "location",
+                                                           "if-unmodified-since",
+                                                           "max-forwards",
+                                                           "pragma",
+                                                           "range",
+                                                           "retry-after",
+                                                           "www-authenticate",
+                                                           "vary",
+                                                           "warning",
+                                                           "x-real-ip",
+                                                           "x-forwarded-for",
+                                                           "x-forwarded-host",
+                                                           "x-forwarded-proto",
+                                                           "x-forwarded-port",
+                                                           "via",
+                                                           "content-location"};
+  return std::any_of(others.begin(), others.end(),
+                     [&](auto other) { return equal_ignoring_case(other, name); });
 }
 
 }  // namespace perilune::http

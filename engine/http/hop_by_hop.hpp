@@ -3,17 +3,16 @@
 #include "base/error.hpp"
 #include "message/head.hpp"
 
-/// What concerns one connection only is read here once, kept as members of the head, and its fields removed, so
-/// that nobody forwards them by accident. Runs after framing. Source: RFC 9110 section 7.6.1.
+/// What concerns one connection only is read here once, kept as members of the head, and its fields removed,
+/// so that nobody forwards them by accident. Runs after framing. Source: RFC 9110 section 7.6.1.
 ///
-/// Removed always: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings, and
-/// Proxy-Authenticate with Proxy-Authorization: credentials for a proxy are not for what is behind it
-/// (RFC 9110 section 11.7 allows to pass them on, no gateway should). Removed where they mean nothing: Trailer
-/// without a chunked body; Expect without a body or in HTTP/1.0; Content-Length in 1xx, 204 and tunnels.
-/// Removed when Connection names them: all others, except those that are for every recipient (host, lengths,
-/// types, cookies, credentials, caching, forwarding): `Connection: host` must not change where a request goes,
-/// nor `Connection: authorization` as whom.
-/// Content-Length stays: it is end-to-end.
+/// Removed always: Connection, Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings,
+/// and Proxy-Authenticate with Proxy-Authorization: credentials for a proxy are not for what is behind it
+/// (RFC 9110 section 11.7 allows to pass them on, no gateway should). Removed where they mean nothing:
+/// Trailer without a chunked body; Expect without a body or in HTTP/1.0; Content-Length in 1xx, 204 and
+/// tunnels. Removed when Connection names them: all others, except those that are for every recipient (host,
+/// lengths, types, cookies, credentials, caching, forwarding): `Connection: host` must not change where a
+/// request goes, nor `Connection: authorization` as whom. Content-Length stays: it is end-to-end.
 namespace perilune::http {
 
 /// Connection options that one message may name, beyond what any client needs.

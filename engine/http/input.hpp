@@ -6,8 +6,8 @@
 
 namespace perilune::http {
 
-/// Bytes fed and not yet read. The slice that is read next stands by itself, so that the usual case, one slice fed
-/// and read at once, needs no array.
+/// Bytes fed and not yet read. The slice that is read next stands by itself, so that the usual case, one
+/// slice fed and read at once, needs no array.
 class Input {
  public:
   void feed(buffer::Slice bytes) {

@@ -19,7 +19,8 @@ HeadScan::Outcome Section::advance(Input& input, const ScanLimits& limits) {
     if (!input.refill()) return Outcome::NeedMore;
     // One line at a time: so the copy never holds what is behind the section.
     const std::string_view available = input.front().view();
-    const std::string_view piece = available.substr(0, std::min(available.find('\n'), available.size() - 1) + 1);
+    const std::string_view piece =
+        available.substr(0, std::min(available.find('\n'), available.size() - 1) + 1);
     copy_->append(piece);
     input.drop(piece.size());
   }

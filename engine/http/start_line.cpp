@@ -17,7 +17,9 @@ bool is_version(std::string_view text) {
          is_digit(text[7]);
 }
 
-bool is_ours(std::string_view version) { return version[5] == '1' && (version[7] == '0' || version[7] == '1'); }
+bool is_ours(std::string_view version) {
+  return version[5] == '1' && (version[7] == '0' || version[7] == '1');
+}
 
 Version version_of(std::string_view text) { return text[7] == '0' ? Version::Http10 : Version::Http11; }
 
@@ -41,7 +43,8 @@ Result<StartLine> parse_request_line(std::string_view line) {
   line.remove_prefix(end + 1);
 
   if (!is_version(line)) return bad_request("malformed version");
-  if (!is_ours(line)) return fault(Kind::Request, ErrorCode::UnsupportedVersion, "neither HTTP/1.0 nor HTTP/1.1");
+  if (!is_ours(line))
+    return fault(Kind::Request, ErrorCode::UnsupportedVersion, "neither HTTP/1.0 nor HTTP/1.1");
   parts.version = version_of(line);
   return parts;
 }

@@ -45,10 +45,13 @@ void Loop::run_turn(Instant latest) {
   const Instant deadline = has_work ? Instant::min() : std::min(latest, timers_.next_deadline());
   driver_.wait(deadline);
   now_ = driver_.now();
+  // Set aside before anything happens: what is put off from now on is for the turn after this one.
+  TaskList from_last_turn;
+  from_last_turn.swap(next_turn_);
   driver_.dispatch();
   run_posted();
   timers_.advance(now_);
-  deferred_.splice(deferred_.end(), next_turn_);
+  deferred_.splice(deferred_.end(), from_last_turn);
   finish_turn();
 }
 

@@ -118,6 +118,14 @@ void Headers::add(std::string_view name, std::string_view value, Name id) {
   ++live_;
 }
 
+Name Headers::add_stored(uint32_t name_begin, uint32_t name_size, uint32_t value_begin, uint32_t value_size) {
+  const Name id = name_of({text_.data() + name_begin, name_size});
+  entries_.push_back({name_begin, name_size, value_begin, value_size, id, false});
+  present_ |= bit(id);
+  ++live_;
+  return id;
+}
+
 void Headers::set(std::string_view name, std::string_view value) {
   const Name id = name_of(name);
   auto* entry = const_cast<Entry*>(first(name, id));

@@ -78,6 +78,10 @@ class Headers {
 
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
   void add(std::string_view name, std::string_view value, Name id);
+  /// For parsers, which have all fields in one text: stores it once. Fields are then added by add_stored, where
+  /// they begin counted from the returned position, and recognised.
+  uint32_t store(std::string_view text);
+  Name add_stored(uint32_t name_begin, uint32_t name_size, uint32_t value_begin, uint32_t value_size);
   /// Replaces: the first field of that name keeps its place and gets the value, the others go. Adds when absent.
   void set(std::string_view name, std::string_view value);
   /// Removes every field of that name; returns how many there were.
@@ -85,7 +89,7 @@ class Headers {
   size_t remove(Name name);
   void clear();
 
-  /// Bytes of names and values, for limits.
+  /// Bytes that are stored: at least those of names and values.
   size_t text_bytes() const { return text_.size(); }
   /// The fields by position, removed ones skipped: for iterators of scripts. None past the end.
   std::optional<Field> at(size_t index) const;
@@ -105,7 +109,6 @@ class Headers {
   const Entry* first(std::string_view name, Name id) const;
   /// A view into this very block.
   bool is_own(std::string_view text) const;
-  uint32_t store(std::string_view text);
 
   std::string text_;
   std::vector<Entry> entries_;

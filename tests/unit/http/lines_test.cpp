@@ -6,7 +6,8 @@
 #include "http/head_scan.hpp"
 #include "http/start_line.hpp"
 
-// The pieces of the parser by themselves: each refuses what it must without help from the others or from llhttp.
+// The pieces of the parser by themselves: each refuses what it must without help from the others or from
+// llhttp.
 namespace perilune::http {
 namespace {
 
@@ -59,34 +60,40 @@ bool takes_field(std::string_view text) {
 TEST(FieldLines, Refusals) {
   EXPECT_TRUE(takes_field("X: y"));
   EXPECT_TRUE(takes_field("X:"));
-  for (const std::string_view text : {"X", ":y", "X : y", " X: y", "\tX: y", "X: a\rb", "X: a\rbY: c", "X: a\r", "X\r: a", "X: \x7f", "X: \x01",
-                                      "X(: y", "X: y\r\n z", "X: y\r\n", "\r\nX: y"})
+  for (const std::string_view text :
+       {"X", ":y", "X : y", " X: y", "\tX: y", "X: a\rb", "X: a\rbY: c", "X: a\r", "X\r: a", "X: \x7f",
+        "X: \x01", "X(: y", "X: y\r\n z", "X: y\r\n", "\r\nX: y"})
     EXPECT_FALSE(takes_field(text)) << text;
   EXPECT_FALSE(takes_field(std::string_view("X: \0", 4)));
 }
 
 TEST(StartLines, Refusals) {
   EXPECT_TRUE(parse_request_line("GET / HTTP/1.1"));
-  for (const std::string_view text : {"", " ", "GET", "GET ", "GET /", "GET / ", "GET  / HTTP/1.1", "GET /  HTTP/1.1",
-                                      "GET / HTTP/1.1 ", "GET / HTTP/1.1\r", "GET / HTTP/1", "GET / HTTP/11"})
+  for (const std::string_view text :
+       {"", " ", "GET", "GET ", "GET /", "GET / ", "GET  / HTTP/1.1", "GET /  HTTP/1.1", "GET / HTTP/1.1 ",
+        "GET / HTTP/1.1\r", "GET / HTTP/1", "GET / HTTP/11"})
     EXPECT_EQ(parse_request_line(text).error().code, ErrorCode::BadRequest) << text;
   EXPECT_EQ(parse_request_line("GET / HTTP/3.0").error().code, ErrorCode::UnsupportedVersion);
   EXPECT_TRUE(parse_status_line("HTTP/1.1 200"));
-  for (const std::string_view text : {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 2", "HTTP/1.1 20", "HTTP/1.1 099", "HTTP/1.1 600",
-                                      "HTTP/1.1 200OK", "HTTP/1.1 200 \r", "HTTP/1.3 200 OK"})
+  for (const std::string_view text :
+       {"", "HTTP/1.1", "HTTP/1.1 ", "HTTP/1.1 2", "HTTP/1.1 20", "HTTP/1.1 099", "HTTP/1.1 600",
+        "HTTP/1.1 200OK", "HTTP/1.1 200 \r", "HTTP/1.3 200 OK"})
     EXPECT_EQ(parse_status_line(text).error().code, ErrorCode::BadResponse) << text;
 }
 
 TEST(Grammar, Hosts) {
-  for (const std::string_view text : {"a", "a.b:80", "127.0.0.1", "[::1]", "[::ffff:1.2.3.4]:1", "a:", "a:0", "a:65535", "_x"})
+  for (const std::string_view text :
+       {"a", "a.b:80", "127.0.0.1", "[::1]", "[::ffff:1.2.3.4]:1", "a:", "a:0", "a:65535", "_x"})
     EXPECT_TRUE(is_valid_host(text)) << text;
-  for (const std::string_view text : {"", ":", ":80", "a:b", "a:65536", "a:-1", "a b", "a@b", "a/b", "a?b", "a#b", "a\\b", "a,b",
-                                      "[", "[]", "[::1", "::1", "[::1]x", "[1.2.3.4]", "[::1%25eth0]", "a%41", "a\t"})
+  for (const std::string_view text :
+       {"",     ":",   ":80", "a:b", "a:65536", "a:-1", "a b",    "a@b",       "a/b",          "a?b",  "a#b",
+        "a\\b", "a,b", "[",   "[]",  "[::1",    "::1",  "[::1]x", "[1.2.3.4]", "[::1%25eth0]", "a%41", "a\t"})
     EXPECT_FALSE(is_valid_host(text)) << text;
 }
 
 TEST(Grammar, Paths) {
-  for (const std::string_view text : {"/", "/a?b", "*", "//", "/%00"}) EXPECT_TRUE(is_valid_path(text)) << text;
+  for (const std::string_view text : {"/", "/a?b", "*", "//", "/%00"})
+    EXPECT_TRUE(is_valid_path(text)) << text;
   for (const std::string_view text : {"", "a", "/a b", "/a\r\nX: y", "/#", "/\x80", "**"})
     EXPECT_FALSE(is_valid_path(text)) << text;
 }

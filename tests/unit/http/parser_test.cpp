@@ -8,7 +8,8 @@
 namespace perilune::http {
 namespace {
 
-constexpr std::string_view get = "GET /a HTTP/1.1\r\nHost: example.com\r\nX-Long-Enough-For-The-Heap: value\r\n\r\n";
+constexpr std::string_view get =
+    "GET /a HTTP/1.1\r\nHost: example.com\r\nX-Long-Enough-For-The-Heap: value\r\n\r\n";
 
 std::string head_of(size_t bytes) {
   std::string text = "GET / HTTP/1.1\r\nHost: a\r\n";
@@ -16,7 +17,8 @@ std::string head_of(size_t bytes) {
   while (text.size() + 2 < bytes) {
     const size_t line = std::min<size_t>(bytes - text.size() - 2, 1000);
     text += "X:" + std::string(line - 4, 'v') + "\r\n";
-    if (bytes - text.size() - 2 < 4 && bytes != text.size() + 2) text.insert(text.size() - 2, bytes - text.size() - 2, 'v');
+    if (bytes - text.size() - 2 < 4 && bytes != text.size() + 2)
+      text.insert(text.size() - 2, bytes - text.size() - 2, 'v');
   }
   return text + "\r\n";
 }
@@ -38,7 +40,8 @@ TEST(ParserLimits, RequestLineBytes) {
   constexpr size_t rest = std::string_view("GET  HTTP/1.1").size();
   const std::string path = "/" + std::string(limits::request_line_bytes_max - rest - 1, 'p');
   const std::string fields = "\r\nHost: a\r\n\r\n";
-  expect_transcript(Kind::Request, "GET " + path + " HTTP/1.1" + fields, "GET " + path + " [none] Host=a; end");
+  expect_transcript(Kind::Request, "GET " + path + " HTTP/1.1" + fields,
+                    "GET " + path + " [none] Host=a; end");
   expect_transcript(Kind::Request, "GET " + path + "p HTTP/1.1" + fields, "!client uri-too-long");
   expect_transcript(Kind::Request, "GET " + path + std::string(100, 'p'), "!client uri-too-long");
 }
@@ -96,7 +99,8 @@ TEST(ParserLimits, FramingThatCarriesNothing) {
 
   // A large chunk pays for its signature, and each message has an allowance of its own.
   std::string paid = head, expected;
-  for (int i = 0; i < 100; ++i) paid += "800;" + std::string(1000, 'e') + "\r\n" + std::string(2048, 'x') + "\r\n";
+  for (int i = 0; i < 100; ++i)
+    paid += "800;" + std::string(1000, 'e') + "\r\n" + std::string(2048, 'x') + "\r\n";
   expected = "POST / [chunked] Host=a; \"" + std::string(204800, 'x') + "\"; end";
   paid += "0\r\n\r\n";
   for (int i = 0; i < 3; ++i) {
@@ -113,8 +117,9 @@ TEST(Parser, ASteadyConnectionAllocatesNothing) {
   buffer::ChunkPool pool;
   {
     H1Parser requests(Kind::Request), responses(Kind::Response);
-    const std::string post = "POST /with/a/long/path HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive\r\n"
-                             "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    const std::string post =
+        "POST /with/a/long/path HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     const std::string answer = "HTTP/1.1 200 Perfectly all right\r\nContent-Length: 5\r\n\r\nhello";
     const auto exchange = [&] {
       requests.feed(buffer::buffer_of(post, pool).take_slice());
@@ -240,8 +245,9 @@ TEST(Parser, ManySlicesAtOnce) {
 /// Damaged and cut at random: any two cuts of the same bytes read the same, and nothing crashes.
 TEST(Parser, AnyCutOfAnyBytesReadsTheSame) {
   const std::vector<std::string> seeds_of_requests{
-      std::string(get) + "POST /x HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\nConnection: te, x\r\nTE: trailers\r\n\r\n"
-                         "5;a=\"b\"\r\nhello\r\n0\r\nX: y\r\n\r\nPUT http://c:1/? HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc\r\n"};
+      std::string(get) +
+      "POST /x HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\nConnection: te, x\r\nTE: trailers\r\n\r\n"
+      "5;a=\"b\"\r\nhello\r\n0\r\nX: y\r\n\r\nPUT http://c:1/? HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc\r\n"};
   const std::vector<std::string> seeds_of_responses{
       "HTTP/1.1 100 \r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
       "HTTP/1.0 404 Not\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nhi"
@@ -250,7 +256,9 @@ TEST(Parser, AnyCutOfAnyBytesReadsTheSame) {
   const std::string_view alphabet("\r\n\r\n \t:;,0159afxX=\"\\\0\x7f\xff", 24);
   for (unsigned seed = 0; seed < 4000; ++seed) {
     std::mt19937 random(seed);
-    const auto below = [&](size_t bound) { return std::uniform_int_distribution<size_t>(0, bound - 1)(random); };
+    const auto below = [&](size_t bound) {
+      return std::uniform_int_distribution<size_t>(0, bound - 1)(random);
+    };
     const Kind kind = seed % 2 == 0 ? Kind::Request : Kind::Response;
     std::string text = kind == Kind::Request ? seeds_of_requests.front() : seeds_of_responses.front();
     for (size_t damage = below(4); damage > 0; --damage) {

@@ -23,8 +23,12 @@ TEST_P(RefusedRequests, AreRefusedInAnyCut) {
 std::string case_name(const testing::TestParamInfo<Case>& info) { return info.param.name; }
 
 std::string line(std::string_view text) { return std::string(text) + "\r\nHost: a\r\n\r\n"; }
-std::string field(std::string_view text) { return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(text) + "\r\n\r\n"; }
-std::string host(std::string_view text) { return "GET / HTTP/1.1\r\nHost: " + std::string(text) + "\r\n\r\n"; }
+std::string field(std::string_view text) {
+  return "GET / HTTP/1.1\r\nHost: a\r\n" + std::string(text) + "\r\n\r\n";
+}
+std::string host(std::string_view text) {
+  return "GET / HTTP/1.1\r\nHost: " + std::string(text) + "\r\n\r\n";
+}
 std::string post(std::string_view fields) {
   return "POST / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n\r\n0\r\n\r\n";
 }
@@ -150,24 +154,32 @@ const std::vector<Case> fields{
     {"BareLineFeedEndsHead", "RFC 9112 section 2.2", "GET / HTTP/1.1\r\nHost: a\r\n\n"},
     {"BareLineFeedsEndHead", "RFC 9112 section 2.2", "GET / HTTP/1.1\r\nHost: a\n\n"},
     {"ReturnsEndHead", "RFC 9112 section 2.2", "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n"},
-    {"TooManyConnectionOptions", "RFC 9110 section 7.6.1", field("Connection: " + [] {
-       std::string options;
-       for (int i = 0; i < 65; ++i) options += "a,";
-       return options;
-     }())},
+    {"TooManyConnectionOptions", "RFC 9110 section 7.6.1",
+     field("Connection: " +
+           [] {
+             std::string options;
+             for (int i = 0; i < 65; ++i) options += "a,";
+             return options;
+           }())},
     {"UnknownExpectation", "RFC 9110 section 10.1.1", field("Expect: 200-ok"), "expectation-failed"},
     {"ExpectationList", "RFC 9110 section 10.1.1", field("Expect: 100-continue, x"), "expectation-failed"},
     {"ExpectationEmpty", "RFC 9110 section 10.1.1", field("Expect:"), "expectation-failed"},
-    {"ExpectationsTwoKinds", "RFC 9110 section 10.1.1", field("Expect: 100-continue\r\nExpect: x"), "expectation-failed"},
+    {"ExpectationsTwoKinds", "RFC 9110 section 10.1.1", field("Expect: 100-continue\r\nExpect: x"),
+     "expectation-failed"},
 };
 INSTANTIATE_TEST_SUITE_P(Fields, RefusedRequests, testing::ValuesIn(fields), case_name);
 
 const std::vector<Case> lengths{
-    {"WithCoding", "RFC 9112 section 6.1", post("Content-Length: 5\r\nTransfer-Encoding: chunked"), "ambiguous-body"},
-    {"BehindCoding", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked\r\nContent-Length: 5"), "ambiguous-body"},
-    {"ZeroWithCoding", "RFC 9112 section 6.1", post("Content-Length: 0\r\nTransfer-Encoding: chunked"), "ambiguous-body"},
-    {"WithIdentity", "RFC 9112 section 6.1", post("Content-Length: 5\r\nTransfer-Encoding: identity"), "ambiguous-body"},
-    {"WithEmptyCoding", "RFC 9112 section 6.1", post("Content-Length: 5\r\nTransfer-Encoding:"), "ambiguous-body"},
+    {"WithCoding", "RFC 9112 section 6.1", post("Content-Length: 5\r\nTransfer-Encoding: chunked"),
+     "ambiguous-body"},
+    {"BehindCoding", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked\r\nContent-Length: 5"),
+     "ambiguous-body"},
+    {"ZeroWithCoding", "RFC 9112 section 6.1", post("Content-Length: 0\r\nTransfer-Encoding: chunked"),
+     "ambiguous-body"},
+    {"WithIdentity", "RFC 9112 section 6.1", post("Content-Length: 5\r\nTransfer-Encoding: identity"),
+     "ambiguous-body"},
+    {"WithEmptyCoding", "RFC 9112 section 6.1", post("Content-Length: 5\r\nTransfer-Encoding:"),
+     "ambiguous-body"},
     {"WithCodingInOldVersion", "RFC 9112 section 6.1",
      "POST / HTTP/1.0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "ambiguous-body"},
     {"TwoDifferent", "RFC 9112 section 6.3", post("Content-Length: 5\r\nContent-Length: 6"), "bad-length"},
@@ -188,8 +200,10 @@ const std::vector<Case> lengths{
     {"Above64Bits", "RFC 9110 section 8.6", post("Content-Length: 18446744073709551621"), "bad-length"},
     {"VeryLong", "RFC 9110 section 8.6", post("Content-Length: " + std::string(100, '9')), "bad-length"},
     {"HighDigits", "RFC 9110 section 8.6", post("Content-Length: \xd9\xa5"), "bad-length"},
-    {"ConnectWithLength", "RFC 9110 section 9.3.6", "CONNECT b:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"},
-    {"ConnectChunked", "RFC 9110 section 9.3.6", "CONNECT b:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"},
+    {"ConnectWithLength", "RFC 9110 section 9.3.6",
+     "CONNECT b:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"},
+    {"ConnectChunked", "RFC 9110 section 9.3.6",
+     "CONNECT b:1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"},
 };
 INSTANTIATE_TEST_SUITE_P(Lengths, RefusedRequests, testing::ValuesIn(lengths), case_name);
 
@@ -201,9 +215,10 @@ const std::vector<Case> codings{
     {"ChunkedThenGzip", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked, gzip"), unknown},
     {"ChunkedThenIdentity", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked, identity"), unknown},
     {"ChunkedTwice", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked, chunked"), unknown},
-    {"ChunkedInTwoFields", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), unknown},
-    {"IdentityInASecondField", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"),
-     unknown},
+    {"ChunkedInTwoFields", "RFC 9112 section 6.1",
+     post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"), unknown},
+    {"IdentityInASecondField", "RFC 9112 section 6.1",
+     post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"), unknown},
     {"Empty", "RFC 9112 section 6.1", post("Transfer-Encoding:"), unknown},
     {"EmptyElement", "RFC 9112 section 6.1", post("Transfer-Encoding: chunked,"), unknown},
     {"Misspelt", "RFC 9112 section 6.1", post("Transfer-Encoding: xchunked"), unknown},
@@ -212,7 +227,10 @@ const std::vector<Case> codings{
     {"Parameter", "RFC 9112 section 7", post("Transfer-Encoding: chunked;q=1"), unknown},
     {"Quoted", "RFC 9112 section 7", post("Transfer-Encoding: \"chunked\""), unknown},
     {"SpaceInside", "RFC 9112 section 7", post("Transfer-Encoding: chun ked"), unknown},
-    {"HighByte", "RFC 9112 section 7", post("Transfer-Encoding: \xa0" "chunked"), unknown},
+    {"HighByte", "RFC 9112 section 7",
+     post("Transfer-Encoding: \xa0"
+          "chunked"),
+     unknown},
     {"VerticalTab", "RFC 9110 section 5.5", post("Transfer-Encoding: \vchunked")},
     {"FormFeed", "RFC 9110 section 5.5", post("Transfer-Encoding: chunked\f")},
     {"Nul", "RFC 9110 section 5.5", post("Transfer-Encoding: chunked\0"s)},

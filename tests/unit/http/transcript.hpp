@@ -87,7 +87,10 @@ class Transcript {
   bool write(Result<Item> result) {
     if (!result) {
       begin();
-      text_.append("!").append(side_name(result.error().side)).append(" ").append(code_name(result.error().code));
+      text_.append("!")
+          .append(side_name(result.error().side))
+          .append(" ")
+          .append(code_name(result.error().code));
       failed_ = true;
       // It stays failed, with the same words.
       EXPECT_EQ(parser_.next().error().to_string(), result.error().to_string());
@@ -187,8 +190,10 @@ inline void expect_transcript(Kind kind, std::string_view bytes, std::string_vie
   const size_t step = bytes.size() > 2000 ? 997 : 1;
   for (size_t cut = 1; cut < bytes.size(); cut += step) {
     const std::vector<std::string_view> halves{bytes.substr(0, cut), bytes.substr(cut)};
-    ASSERT_EQ(transcript_of(kind, halves, Pulling::AfterEachPiece, asked, limits), expected) << "cut at " << cut;
-    ASSERT_EQ(transcript_of(kind, halves, Pulling::AfterAll, asked, limits), expected) << "in a row, cut at " << cut;
+    ASSERT_EQ(transcript_of(kind, halves, Pulling::AfterEachPiece, asked, limits), expected)
+        << "cut at " << cut;
+    ASSERT_EQ(transcript_of(kind, halves, Pulling::AfterAll, asked, limits), expected)
+        << "in a row, cut at " << cut;
   }
 }
 
