@@ -236,8 +236,6 @@ void SimConnection::receive_reset(Side side) {
   End& end = ends_[side];
   if (end.is_reset || end.is_closed) return;
   end.is_reset = true;
-  from(side).on_the_way.clear();
-  from(side).bytes_on_the_way = 0;
   if (world_.draw(world_.faults().reset_loses_unread)) {
     to(side).arrived.clear();
     to(side).taken = 0;
