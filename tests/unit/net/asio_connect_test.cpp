@@ -107,8 +107,9 @@ TEST_F(AsioConnectTest, BytesThatComeWithTheConnectionAreTold) {
     }
     void on_accept_paused(const Error&) override {}
     std::vector<std::unique_ptr<Stream>> streams;
-  } greeter;
+  };
   Worker server(sockets_);
+  Greeter greeter;
   auto listener = server.network.listen(address_of("127.0.0.1:0"), {}, greeter);
   Dialer dialer;
   dialer.operation = worker_.network.connect((*listener)->local(), {}, dialer);
