@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/error.hpp"
+#include "base/limits.hpp"
 #include "base/time.hpp"
 
 namespace perilune::algo {
@@ -44,10 +45,10 @@ struct PoolKeyRules {
 /// Limits of a pool. `key` holds for each key that has no rules of its own.
 struct PoolRules {
   PoolKeyRules key = {};
-  uint32_t total_max = unlimited;  ///< used, over all keys
-  uint32_t idle_max = unlimited;   ///< over all keys
-  uint32_t queue_max = 1024;       ///< waiters without an allocation, over all keys
-  Duration queue_timeout = 5s;
+  uint32_t total_max = unlimited;               ///< used, over all keys
+  uint32_t idle_max = unlimited;                ///< over all keys
+  uint32_t queue_max = limits::pool_queue_max;  ///< waiters without an allocation, over all keys
+  Duration queue_timeout = limits::queue_timeout;
   PoolBinding binding = PoolBinding::Own;
   EmptyKey empty_key = EmptyKey::Waits;
 };

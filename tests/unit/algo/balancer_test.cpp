@@ -22,6 +22,7 @@ std::string choices(Balancer& balancer, int count) {
 struct RoundCase {
   std::vector<BalancerTarget> targets;
   std::string order;
+  friend void PrintTo(const RoundCase& test, std::ostream* out) { *out << test.order; }
 };
 class RoundRobinTest : public testing::TestWithParam<RoundCase> {};
 TEST_P(RoundRobinTest, GoesRoundSmoothly) {
@@ -188,6 +189,9 @@ struct MoveCase {
   std::vector<BalancerTarget> before;
   BalancerTarget change;
   double moved;
+  friend void PrintTo(const MoveCase& test, std::ostream* out) {
+    *out << test.before.size() << " targets, then " << test.change.name << " " << test.change.weight;
+  }
 };
 class MovementTest : public testing::TestWithParam<MoveCase> {};
 TEST_P(MovementTest, OnlyKeysOfTheChangedTargetMove) {

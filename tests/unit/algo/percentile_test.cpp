@@ -12,6 +12,9 @@ struct PercentileCase {
   std::vector<double> values;
   double percent;
   std::optional<double> result;
+  friend void PrintTo(const PercentileCase& test, std::ostream* out) {
+    *out << test.percent << " % of " << test.values.size();
+  }
 };
 class PercentileTest : public testing::TestWithParam<PercentileCase> {};
 TEST_P(PercentileTest, IsInterpolatedWithinItsBucket) {

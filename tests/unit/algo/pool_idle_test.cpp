@@ -55,6 +55,7 @@ TEST(PoolIdle, S51_AnIdleTimeoutNeverClosesWhatWasHandedOut) {
 struct RefusedCase {
   PoolRules rules;
   std::string word;
+  friend void PrintTo(const RefusedCase& test, std::ostream* out) { *out << test.word; }
 };
 class PoolRulesTest : public testing::TestWithParam<RefusedCase> {};
 TEST_P(PoolRulesTest, S52_WhatHasTwoMeaningsIsRefusedByName) {

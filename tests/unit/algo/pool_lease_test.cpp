@@ -21,6 +21,7 @@ TEST(PoolLease, S11_AFreshIdleOneIsLeasedWithoutAllocatingOrWaiting) {
 struct OrderCase {
   PoolOrder order;
   std::string next;
+  friend void PrintTo(const OrderCase& test, std::ostream* out) { *out << test.next; }
 };
 class PoolOrderTest : public testing::TestWithParam<OrderCase> {};
 TEST_P(PoolOrderTest, S12_S13_LastOrFirstReleasedIsLeasedNext) {
@@ -37,6 +38,7 @@ INSTANTIATE_TEST_SUITE_P(Orders, PoolOrderTest,
 struct ShrinkCase {
   PoolOrder order;
   uint32_t left;
+  friend void PrintTo(const ShrinkCase& test, std::ostream* out) { *out << test.left; }
 };
 class PoolShrinkTest : public testing::TestWithParam<ShrinkCase> {};
 TEST_P(PoolShrinkTest, S14_WithFallingLoadLifoShrinksThePoolAndFifoDoesNot) {

@@ -10,6 +10,7 @@ namespace {
 struct PathCase {
   std::string path;
   std::optional<std::string> normal;
+  friend void PrintTo(const PathCase& test, std::ostream* out) { *out << test.path; }
 };
 class PathTest : public testing::TestWithParam<PathCase> {};
 TEST_P(PathTest, HasThisNormalForm) {
@@ -59,6 +60,9 @@ struct RouteCase {
   std::optional<std::string> host;
   std::string target;
   std::optional<Found> found;
+  friend void PrintTo(const RouteCase& test, std::ostream* out) {
+    *out << test.host.value_or("(no host)") << " " << test.target;
+  }
 };
 class RouteTest : public testing::TestWithParam<RouteCase> {};
 TEST_P(RouteTest, FindsTheMostFitting) {
@@ -159,6 +163,7 @@ INSTANTIATE_TEST_SUITE_P(OtherTargets, RouteTest,
 struct BadCase {
   std::string pattern;
   std::string word;
+  friend void PrintTo(const BadCase& test, std::ostream* out) { *out << test.pattern; }
 };
 class BadPatternTest : public testing::TestWithParam<BadCase> {};
 TEST_P(BadPatternTest, IsRefusedAndNamed) {
