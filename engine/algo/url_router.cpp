@@ -51,7 +51,6 @@ struct UrlRouter::Parts {
 struct UrlRouter::Request {
   std::string_view host;
   std::string_view path;
-  bool is_asterisk = false;
 };
 
 Result<UrlRouter::Parts> UrlRouter::parse(std::string_view pattern) {
@@ -156,25 +155,21 @@ std::string_view UrlRouter::normal_host(std::string_view host) {
 
 bool UrlRouter::understand(std::optional<std::string_view> host, std::string_view target, Request& request) {
   std::string_view authority = host.value_or(std::string_view());
-  if (target == "*") {
-    request.is_asterisk = true;
-  } else {
-    target = path_of_target(target);
-    if (!target.empty() && target.front() != '/') {
-      const size_t scheme = target.find("://");
-      if (scheme == std::string_view::npos) return false;
-      target.remove_prefix(scheme + 3);
-      const size_t slash = std::min(target.find('/'), target.size());
-      authority = target.substr(0, slash);
-      target.remove_prefix(slash);
-      if (const size_t at = authority.rfind('@'); at != std::string_view::npos)
-        authority.remove_prefix(at + 1);
-    }
-    request.path = target;
-    if (!is_normal_path(target)) {
-      if (!normalize_path(target, path_scratch_)) return false;
-      request.path = path_scratch_;
-    }
+  if (target == "*") return false;
+  target = path_of_target(target);
+  if (!target.empty() && target.front() != '/') {
+    const size_t scheme = target.find("://");
+    if (scheme == std::string_view::npos) return false;
+    target.remove_prefix(scheme + 3);
+    const size_t slash = std::min(target.find('/'), target.size());
+    authority = target.substr(0, slash);
+    target.remove_prefix(slash);
+    if (const size_t at = authority.rfind('@'); at != std::string_view::npos) authority.remove_prefix(at + 1);
+  }
+  request.path = target;
+  if (!is_normal_path(target)) {
+    if (!normalize_path(target, path_scratch_)) return false;
+    request.path = path_scratch_;
   }
   request.host = normal_host(authority);
   return true;
@@ -187,7 +182,6 @@ UrlRouter::Match UrlRouter::matched(uint32_t route, std::string_view rest) const
 std::optional<UrlRouter::Match> UrlRouter::find_in(uint32_t root, const Request& request) const {
   uint32_t longest = nodes_[root].wildcard;
   std::string_view rest = request.path;
-  if (request.is_asterisk) return longest == none ? std::nullopt : std::optional(matched(longest, {}));
 
   uint32_t node = root;
   std::string_view left = request.path;

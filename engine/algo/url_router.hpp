@@ -45,7 +45,7 @@ class UrlRouter {
   /// `host` is a Host field: a port is cut off, one dot at the end too. `target` is a request target:
   ///   - "/path?query", the query is cut off;
   ///   - "http://host/path" (absolute-form): its host counts, not the argument (RFC 9112 section 3.2.2);
-  ///   - "*" (asterisk-form) is matched by the "/*" patterns only, with an empty rest;
+  ///   - "*" (asterisk-form) asks about the server as a whole, which is no path: it matches nothing;
   ///   - "host:port" (authority-form), a broken percent-encoding, and anything else match nothing.
   /// Does not allocate once its scratch space has grown to the longest path.
   std::optional<Match> find(std::optional<std::string_view> host, std::string_view target);

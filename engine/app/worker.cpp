@@ -75,6 +75,8 @@ void Worker::stop() {
   for (const auto& state : states_) state->stop();
   loop_.settle();
   servers_.clear();
+  for (const auto& program : programs_) program->drain();
+  loop_.settle();
   programs_.clear();
   http_.reset();
   loop_.settle();

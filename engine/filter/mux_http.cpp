@@ -109,6 +109,12 @@ void MuxHttp::begin(ClientSession& session, bool is_reused) {
     exchange->is_reused = is_reused;
   }
   ctx.set_connection(Ref<flow::Context>(session.connection()));
+  // RFC 9112 section 3.2: a request of HTTP/1.0 may come without a Host and must not go on without.
+  if (!request_->headers.has(message::Name::Host)) {
+    const flow::UpstreamInfo* info = session.connection()->upstream();
+    const bool has_name = info && !info->endpoint.empty() && !info->endpoint.starts_with("unix:");
+    request_->headers.add("Host", has_name ? info->endpoint : "localhost", message::Name::Host);
+  }
   session.begin(*this, *request_);
   for (size_t i = 0; i < kept_.size() && session_; ++i) {
     Event& kept = kept_[i];

@@ -18,6 +18,8 @@ class MuxHttpPlan final : public flow::FilterPlan {
   bool answers() const override { return true; }
   void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override { visit(*target); }
 
+  void drain() override { pool->drain(); }
+
   Services* services = nullptr;
   Ref<flow::PipelinePlan> target;
   /// Decides the key; null: a fixed one.

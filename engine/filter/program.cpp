@@ -47,6 +47,11 @@ Program::~Program() {
   for (const auto& plan : pipelines) plan->dismantle();
 }
 
+void Program::drain() {
+  for (const auto& plan : pipelines)
+    for (const auto& filter : plan->filters()) filter->drain();
+}
+
 Result<void> Program::check() const {
   for (const auto& scope : scopes)
     if (auto result = scope->check(); result.has_error()) return result.error();

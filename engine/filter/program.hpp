@@ -28,6 +28,8 @@ struct Program {
   /// Every pipeline there is, anonymous ones too, in the order of definition.
   std::vector<Ref<flow::PipelinePlan>> pipelines;
 
+  /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.
+  void drain();
   /// Checks what can only be checked when all is there: names, that somebody answers, that only one does.
   /// Errors (Side::Script): a sentence with file:line.
   Result<void> check() const;

@@ -47,6 +47,9 @@ class FilterPlan {
   /// Pipelines that this filter leads to, for graphs and checks.
   virtual void each_target(const std::function<void(const PipelinePlan&)>&) const {}
 
+  /// The program is over: what the plan keeps for coming instances (idle connections) is closed.
+  virtual void drain() {}
+
   /// As the script calls it, e.g. "muxHTTP".
   std::string name;
   Place place;
