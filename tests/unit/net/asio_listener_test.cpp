@@ -3,8 +3,10 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <barrier>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gmock/gmock.h>
 
@@ -63,6 +65,26 @@ TEST_F(AsioListenerTest, WorkersShareAPortAndTheKernelSpreadsConnections) {
   }));
   EXPECT_GT(acceptor_.ends.size(), 1u);
   EXPECT_GT(second_acceptor.ends.size(), 0u);
+}
+
+TEST_F(AsioListenerTest, WorkersMayAskFromTheirThreads) {
+  constexpr size_t workers = 4;
+  std::array<Address, workers> bound;
+  std::barrier all_listen(workers);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < workers; ++i) {
+    threads.emplace_back([&, i] {
+      Worker worker(sockets_);
+      Acceptor acceptor;
+      auto listener = worker.network.listen(address_of("127.0.0.1:0"), {}, acceptor);
+      if (listener) bound[i] = (*listener)->local();
+      all_listen.arrive_and_wait();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Address& address : bound) EXPECT_EQ(address, bound[0]);
+  EXPECT_NE(bound[0].port, 0);
+  EXPECT_EQ(sockets_.addresses(), 0u);
 }
 
 TEST_F(AsioListenerTest, PortZeroTwiceIsTwoPorts) {
