@@ -150,9 +150,12 @@ void DemuxHttp::begin_tunnel() {
   if (input_ended_ && stream.demux_) stream.feed(Event::stream_end());
 }
 
-void DemuxHttp::refuse(const Error& error) {
+void DemuxHttp::refuse(const Error& cause) {
   stops_parsing_ = true;
-  if (error.code == ErrorCode::Truncated && !receiving_) return;  // half a head and the client is gone: no one asks
+  if (cause.code == ErrorCode::Truncated && !receiving_) return;  // half a head and the client is gone: no one asks
+  const Error error = cause.code == ErrorCode::Truncated
+                          ? Error{ErrorCode::ClientGone, Side::Client, "the request was cut off"}
+                          : cause;
   if (receiving_) {
     const Ref<DemuxStream> stream = std::move(receiving_);
     if (!stream->demux_) return;

@@ -140,6 +140,9 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   response_begun_ = true;
   if (context_) context_->set_response(head);
   const message::BodyFraming framing = http::outgoing_response_framing(response, client, method);
+  // An answer to HEAD says how long the body would have been (RFC 9110 section 9.3.2).
+  if (method == "HEAD" && response.body.kind == BodyKind::Length && !response.headers.has(message::Name::ContentLength))
+    response.headers.add("Content-Length", std::to_string(response.body.length), message::Name::ContentLength);
   body_ = framing.kind;
   body_left_ = framing.length;
   is_tunnel_ = body_ == BodyKind::Tunnel;
