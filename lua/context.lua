@@ -8,14 +8,23 @@ local fail, describe, suggest = core.fail, core.describe, core.suggest
 --- Names that `context {…}` has declared; false as long as it was not called.
 local declared = false
 
-local client_metatable = {
-  __index = function(client, name)
-    fail("ctx.client has no " .. describe(name) .. suggest(name, { id = 1, ip = 1, port = 1, localIP = 1, localPort = 1,
-      protocol = 1, tls = 1 }))
-  end,
-  __newindex = function() fail("ctx.client is read-only") end,
-  __metatable = "client",
-}
+local client_names = { id = 1, ip = 1, port = 1, localIP = 1, localPort = 1, protocol = 1, tls = 1 }
+
+--- A read-only view of what the engine said about a client.
+local function view_of(client)
+  return setmetatable({}, {
+    __index = function(_, name)
+      local value = client[name]
+      if value == nil and not client_names[name] then
+        fail("ctx.client has no " .. describe(name) .. suggest(name, client_names))
+      end
+      return value
+    end,
+    __newindex = function() fail("ctx.client is read-only") end,
+    __pairs = function() return next, client end,
+    __metatable = "client",
+  })
+end
 
 local context_session, context_client = core.context_session, core.context_client
 
@@ -27,8 +36,9 @@ local function client_of(number)
   client = context_client(number)
   if not client then return nil end
   client.tls = false
-  session[2] = setmetatable(client, client_metatable)
-  return client
+  local view = view_of(client)
+  session[2] = view
+  return view
 end
 
 --- The names that the engine answers.
@@ -46,7 +56,7 @@ local function undeclared(name)
   local names = {}
   for known in next, declared do names[known] = true end
   for known in next, reserved do names[known] = true end
-  fail("ctx has no " .. describe(name) .. suggest(name, names) .. "; context {…} at the top of a file declares names")
+  fail("ctx has no " .. describe(name) .. suggest(name, names) .. " (context {…} declares the names of ctx)")
 end
 
 local function index(ctx, name)

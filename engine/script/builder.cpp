@@ -143,13 +143,11 @@ Outcome Builder::add_filter(lua_State* L) {
   if (auto read = reader.read(2, spec.arguments, spec.options); !read) return Outcome::error(read.error().detail);
   filter::FilterCall call{spec,  interpreter.services, place, std::move(reader.arguments), std::move(reader.options),
                           box->scope, box->plan};
-  auto filter = spec.make(call);
+  auto filter = filter::make_filter(call);
   if (!filter) {
     const std::string& sentence = filter.error().detail;
     return Outcome::error(sentence.starts_with(name + ":") ? sentence : name + ": " + sentence);
   }
-  (*filter)->name = name;
-  (*filter)->place = place;
   box->plan->add(std::move(*filter));
   box->place = place;
   lua_settop(L, 1);

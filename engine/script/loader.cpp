@@ -277,7 +277,8 @@ Outcome Loader::unknown_global(lua_State* L) {
 Outcome Loader::assigned_global(lua_State* L) {
   const std::string name(string_at(L, 2).value_or("?"));
   lua_rawgeti(L, LUA_REGISTRYINDEX, Interpreter::of(L).loader.globals_);
-  lua_getfield(L, -1, name.c_str());
+  push_text(L, name);
+  lua_rawget(L, -2);
   if (!lua_isnil(L, -1)) return Outcome::error("\"" + name + "\" belongs to the engine and cannot be replaced; write: local " + name);
   return Outcome::error("assignment to the unknown name \"" + name + "\"; write: local " + name);
 }

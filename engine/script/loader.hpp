@@ -27,6 +27,8 @@ class Loader {
   /// Runs a script. Errors (Side::Script): ScriptError with "file:line: sentence".
   Result<void> run(const std::string& path);
   bool is_loading() const { return is_loading_; }
+  /// Pushes the table of the chosen globals, for those who add to them before a script is run.
+  void push_globals(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, globals_); }
 
   /// `path` as seen from the file in which the running function stands; it is noted among the files.
   std::string resolve(lua_State* L, std::string_view path);
