@@ -257,6 +257,7 @@ void bind_headers(lua_State* L, BindingContext& context) {
   lua_setfield(L, -2, "__index");
   add_functions(L, context, "headers ",
                 {{"__newindex(name, value)", &outcome_function<new_index>},
+                 {"__pairs(headers)", &each},
                  {"__gc(headers)", &destroy_userdata<MessageBox>},
                  {"__tostring(headers)", &to_text},
                  {"__eq(a, b)", &equal}});

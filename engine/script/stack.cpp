@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "script/data_box.hpp"
 #include "script/message_box.hpp"
+#include "script/place.hpp"
 
 namespace perilune::script {
 namespace {
@@ -70,17 +71,11 @@ std::string describe_value(lua_State* L, int index) {
   }
 }
 
-void raise_top(lua_State* L, int level) {
-  luaL_where(L, level);
-  lua_insert(L, -2);
-  lua_concat(L, 2);
-  lua_error(L);
-  __builtin_unreachable();
-}
+void raise_top(lua_State* L) { raise_at_script(L); }
 
-void raise(lua_State* L, const char* message, int level) {
+void raise(lua_State* L, const char* message) {
   lua_pushstring(L, message);
-  raise_top(L, level);
+  raise_at_script(L);
 }
 
 std::string argument_message(lua_State* L, int index, std::string_view expectation) {

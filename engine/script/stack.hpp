@@ -35,10 +35,10 @@ inline void push_text(lua_State* L, std::string_view text) { lua_pushlstring(L, 
 /// What is at `index`, for error messages: `nothing`, `nil`, `5`, `"text"` (cut at 40 bytes), `a table`, `a Message`.
 std::string describe_value(lua_State* L, int index);
 
-/// Raises the string at the top of the stack with the place of the function `level` above the running one
-/// in front (1: its caller).
-[[noreturn]] void raise_top(lua_State* L, int level = 1);
-[[noreturn]] void raise(lua_State* L, const char* message, int level = 1);
+/// Raises the string at the top of the stack with the place in front where the script stands that is running: files
+/// of our own Lua library are looked through (place.hpp).
+[[noreturn]] void raise_top(lua_State* L);
+[[noreturn]] void raise(lua_State* L, const char* message);
 /// Raises "base64.encode: text (argument 1) expects a string, got nil". `index` as on the stack; in a method's
 /// signature ("headers:add(name, value)") the receiver is not counted.
 [[noreturn]] void raise_argument(lua_State* L, int index, std::string_view expectation);

@@ -1,4 +1,4 @@
-#include "script/library_fixture.hpp"
+#include "unit/script/library_fixture.hpp"
 
 namespace perilune::script {
 namespace {

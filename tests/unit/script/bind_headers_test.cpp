@@ -1,4 +1,4 @@
-#include "script/library_fixture.hpp"
+#include "unit/script/library_fixture.hpp"
 
 namespace perilune::script {
 namespace {
@@ -34,6 +34,15 @@ TEST(BindHeaders, EachGoesInOrderAndKeepsCase) {
       {"local s = '' for name, value in req.headers:each() do s = s .. name .. '=' .. value .. ' ' end return s",
        "Host=a X-Y=1 x-y=2 "},
   });
+  // The library's own pairs looks for this.
+  ASSERT_EQ(luaL_loadstring(lua.L, "return req.headers"), 0);
+  lua_call(lua.L, 0, 1);
+  ASSERT_TRUE(luaL_getmetafield(lua.L, -1, "__pairs"));
+  lua_insert(lua.L, -2);
+  lua_call(lua.L, 1, 1);
+  lua_call(lua.L, 0, 2);
+  EXPECT_EQ(string_at(lua.L, -2), "Host");
+  EXPECT_EQ(string_at(lua.L, -1), "a");
 }
 
 TEST(BindHeaders, ATableOfHeadersIsSentInTheOrderOfNames) {

@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "base/limits.hpp"
-#include "script/library_fixture.hpp"
+#include "unit/script/library_fixture.hpp"
 
 namespace perilune::script {
 namespace {

@@ -1,5 +1,5 @@
 #include "base/log.hpp"
-#include "script/library_fixture.hpp"
+#include "unit/script/library_fixture.hpp"
 
 namespace perilune::script {
 namespace {
