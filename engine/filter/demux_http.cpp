@@ -64,8 +64,9 @@ void DemuxHttp::on_event(Event&& event) {
 }
 
 bool DemuxHttp::may_parse() const {
-  if (is_closed_ || stops_parsing_ || awaits_upgrade_) return false;
+  if (is_closed_ || stops_parsing_) return false;
   if (receiving_) return receiving_->response_done_ || !receiving_->request_valve_.is_held();
+  if (awaits_upgrade_) return false;
   return streams_count_ < plan_.pipelined_max;
 }
 
@@ -123,12 +124,8 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
   const bool has_body = head->body.kind == message::BodyKind::Length || head->body.kind == message::BodyKind::Chunked;
   // A request that offers another protocol is whole before anything else is parsed (RFC 9110 section 7.8).
   if (has_body) head->upgrade.clear();
-  awaits_upgrade_ = !head->upgrade.empty() || head->method == "CONNECT";
+  awaits_upgrade_ = stream->offers_upgrade_ = !head->upgrade.empty() || head->method == "CONNECT";
   stream->start(std::move(head));
-  if (awaits_upgrade_ && stream->demux_) {
-    receiving_.reset();
-    stream->feed(Event::message_end());
-  }
 }
 
 void DemuxHttp::drop_body(size_t bytes) {
@@ -136,9 +133,8 @@ void DemuxHttp::drop_body(size_t bytes) {
   if (dropped_bytes_ > limits::drain_bytes_max) stops_parsing_ = true;
 }
 
-void DemuxHttp::begin_tunnel() {
+void DemuxHttp::end_upgrade(DemuxStream& stream) {
   awaits_upgrade_ = false;
-  DemuxStream& stream = streams_.front();
   if (!stream.is_tunnel_) {
     loop().defer(pump_task_);
     return;
@@ -214,6 +210,7 @@ void DemuxHttp::close_connection() {
   is_closed_ = true;
   timer_.disarm();
   input_hold_.release();
+  receiving_.reset();
   pipeline().stop_input();
   const Error cancelled{ErrorCode::Cancelled, Side::Client, {}};
   while (!streams_.empty()) retire_front(&cancelled);

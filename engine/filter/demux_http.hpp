@@ -92,6 +92,7 @@ class DemuxStream final : public Object,
   bool sent_continue_ = false;
   bool closes_ = false;           // the connection ends with this answer
   bool is_tunnel_ = false;
+  bool offers_upgrade_ = false;
   bool is_logged_ = false;
 };
 
@@ -111,7 +112,8 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void begin_request(Ref<message::RequestHead> head);
   void refuse(const Error& error);
   void drop_body(size_t bytes);
-  void begin_tunnel();
+  /// The final answer to a request that offered another protocol: a tunnel begins, or parsing goes on.
+  void end_upgrade(DemuxStream& stream);
   void settle();
   void retire_front(const Error* error);
   void close_connection();

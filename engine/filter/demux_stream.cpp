@@ -160,7 +160,7 @@ void DemuxStream::write_head(Ref<message::Head> head) {
                           closes_ ? http::Persistence::Close : http::Persistence::KeepAlive, date_of_now(services)};
   http::write_response_head(response, form, out, demux_->chunks());
   demux_->send_scratch();
-  if (demux_->awaits_upgrade_) demux_->begin_tunnel();
+  if (offers_upgrade_) demux_->end_upgrade(*this);
 }
 
 void DemuxStream::write_end(Event&& event) {
