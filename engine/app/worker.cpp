@@ -13,6 +13,7 @@ edge::ServerOptions server_options(const filter::ListenPlan& plan) {
   options.session.channel.write_timeout = given.time("writeTimeout", limits::write_timeout);
   // A relay has no message boundaries: silence is only judged where the script says so, or after a tunnel's time.
   options.session.channel.idle_timeout = given.time("idleTimeout", limits::tunnel_idle_timeout);
+  options.session.channel.tells_reset_at_once = true;
   options.session.times.head_timeout = given.time("headTimeout", limits::head_timeout);
   options.session.times.idle_timeout = given.time("idleTimeout", limits::client_idle_timeout);
   options.session.times.body_timeout = given.time("readTimeout", limits::read_timeout);

@@ -22,6 +22,7 @@ inline constexpr size_t buffer_bytes_max = 256 * 1024;      // per direction: fi
 inline constexpr size_t collected_body_bytes_max = 1024 * 1024;  // whole bodies held for a script
 inline constexpr size_t idle_chunks_max = 1024;             // 16 MiB of free chunks kept by a worker for reuse
 inline constexpr size_t drain_bytes_max = 64 * 1024;        // what is read and dropped to keep a connection in step
+inline constexpr size_t linger_bytes_max = 8 * 1024 * 1024;  // read after an error answer: what is in flight by then
 inline constexpr size_t retry_body_bytes_max = 64 * 1024;   // body kept by reference for one retry
 
 // connections and queues

@@ -15,6 +15,7 @@ Channel::Channel(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, Ch
       stream_(std::move(stream)),
       handler_(handler),
       buffer_bytes_max_(static_cast<uint32_t>(options.buffer_bytes_max)),
+      tells_reset_at_once_(options.tells_reset_at_once),
       write_timeout_(options.write_timeout),
       idle_timeout_(options.idle_timeout),
       last_activity_(runtime.loop.now()),
@@ -39,7 +40,10 @@ void Channel::on_valve_changed(flow::Valve& valve) {
 
 void Channel::on_readable() {
   is_readable_ = true;
-  read();
+  if (tells_reset_at_once_ && read_valve_ && read_valve_->is_held() && stream_ && !has_ended_ && stream_->was_reset())
+    fail(ErrorCode::Reset);
+  else
+    read();
 }
 
 void Channel::read() {

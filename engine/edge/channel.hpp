@@ -29,6 +29,8 @@ struct ChannelOptions {
   Duration write_timeout = limits::write_timeout;
   /// No byte either way for this long: IdleTimeout. Duration::max() for never.
   Duration idle_timeout = Duration::max();
+  /// A reset is told even while the read valve is held: for clients, whose unread bytes nobody will answer.
+  bool tells_reset_at_once = false;
 };
 
 /// A stream with buffers and manners: reads while its read valve is open, gathers all writes of a turn into one,
@@ -85,6 +87,7 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   flow::Hold write_hold_;
   buffer::Buffer output_;
   uint32_t buffer_bytes_max_;
+  bool tells_reset_at_once_;
   bool is_readable_ = false;
   bool is_blocked_ = false;     // the kernel took no more; on_writable comes
   bool is_bulk_ = false;        // the last read filled its room: read more at once

@@ -34,10 +34,10 @@ void Session::leave_time_to_protocol() {
 
 void Session::on_channel_data(buffer::Slice slice) {
   if (output_ended_ && !pipeline_->wants_input()) {
-    // Lingering: the answer is out, and what still comes is read so that the kernel does not reset the connection
-    // before the client has read it.
+    // Lingering: what still comes is read so that the kernel does not reset the connection before the client has
+    // read its answer; that is a matter of the time after the answer is out, and of a generous number of bytes.
     drained_bytes_ += slice.size();
-    if (drained_bytes_ > limits::drain_bytes_max) over(nullptr);
+    if (drained_bytes_ > limits::linger_bytes_max) over(nullptr);
     return;
   }
   pipeline_->on_event(flow::Event::data(std::move(slice)));

@@ -124,6 +124,7 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
   const bool has_body = head->body.kind == message::BodyKind::Length || head->body.kind == message::BodyKind::Chunked;
   // A request that offers another protocol is whole before anything else is parsed (RFC 9110 section 7.8).
   if (has_body) head->upgrade.clear();
+  stream->request_done_ = !has_body;
   awaits_upgrade_ = stream->offers_upgrade_ = !head->upgrade.empty() || head->method == "CONNECT";
   stream->start(std::move(head));
 }

@@ -64,6 +64,7 @@ void AsioStream::on_events(uint32_t events) {
   // comes after the socket was drained, and an end or an error seen for the first time.
   bool is_news = (events & (EPOLLIN | end_events)) != 0 && !has(reported_flag);
   if ((events & end_events) && !has(ending_flag)) flags_ |= ending_flag;
+  if (events & EPOLLERR) flags_ |= error_flag;
   if ((events & broken_events) && !has(broken_flag)) {
     flags_ |= broken_flag;
     is_news = true;

@@ -38,6 +38,8 @@ class AsioStream final : public Stream, private EventTarget {
   /// Back to a handler, which is still to be set. `events` are those that the watcher was given.
   void finish_connecting(uint32_t events);
 
+  bool was_reset() const override { return has(error_flag); }
+
  private:
   enum Flag : uint8_t {
     drained_flag = 1,   // a read came back short or empty, and nothing has arrived since
@@ -47,6 +49,7 @@ class AsioStream final : public Stream, private EventTarget {
     full_flag = 16,     // a write was cut short, and no room has been announced since
     reset_on_close_flag = 32,
     connecting_flag = 64,
+    error_flag = 128,  // the kernel announced an error: a reset
   };
   AsioStream(AsioDriver& driver, Descriptor fd, const PackedEndpoint& peer);
 

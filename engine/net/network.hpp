@@ -55,6 +55,8 @@ class Stream {
   virtual void shutdown_write() = 0;
   /// Makes the coming close a reset (RST, linger 0), so that the peer cannot take a cut for an end.
   virtual void reset_on_close() = 0;
+  /// True once a reset was announced, though bytes from before it may still wait to be read.
+  virtual bool was_reset() const = 0;
   virtual Address local() const = 0;
   virtual Address peer() const = 0;
 };

@@ -31,6 +31,7 @@ class SimConnection {
   net::Transfer read(Side side, std::span<const iovec> room);
   net::Transfer write(Side side, std::span<const iovec> data);
   void shutdown_write(Side side);
+  bool was_reset(Side side) const { return ends_[side].is_reset; }
   enum class Close : uint8_t { Plain, Reset };
   /// The side is gone; the connection itself is destroyed when both are.
   void close(Side side, Close how);

@@ -10,10 +10,11 @@ constexpr Duration weak_key_check = 1s;
 
 }  // namespace
 
-/// One key: its connections, the most recently used one last, and who waits for them.
+/// One key: its connections, those that are idle with the last released on top, and who waits.
 struct PoolKey {
   Value key;
   std::vector<PooledConnection*> connections;
+  std::vector<PooledConnection*> idle;
   ConnectionPool::Waiters waiters;
   size_t waiting = 0;
   bool is_in_use = false;  // a lease looks at it: not to be forgotten meanwhile
@@ -35,6 +36,10 @@ void PooledConnection::start(flow::Context* opener) {
 
 void PooledConnection::on_session_available(ClientSession&) {
   idle_since = pool_.runtime_.loop.now();
+  if (key && session->is_idle() && !is_in_idle_stack) {
+    key->idle.push_back(this);
+    is_in_idle_stack = true;
+  }
   if (key) pool_.serve(*key);
   if (!session->is_idle()) return;
   if (!key) session->drain();
@@ -75,18 +80,19 @@ bool ConnectionPool::may_open(const PoolKey& key) const {
 
 PooledConnection* ConnectionPool::find_available(PoolKey& key, const PoolWaiter& waiter) {
   if (waiter.needs_fresh) return nullptr;
-  PooledConnection* shared = nullptr;
-  for (size_t i = key.connections.size(); i-- > 0;) {
-    PooledConnection* candidate = key.connections[i];
-    if (!candidate->session->accepts(waiter.is_idempotent)) continue;
-    if (candidate->session->is_idle()) {
-      // Most recently used goes to the end, where the next search begins.
-      std::swap(key.connections[i], key.connections.back());
-      return candidate;
-    }
-    if (!shared || candidate->session->active() < shared->session->active()) shared = candidate;
+  while (!key.idle.empty()) {
+    PooledConnection* candidate = key.idle.back();
+    key.idle.pop_back();
+    candidate->is_in_idle_stack = false;
+    if (candidate->session->is_idle() && candidate->session->accepts(waiter.is_idempotent)) return candidate;
   }
-  return shared;
+  if (options_.session.pipelining <= 1) return nullptr;
+  PooledConnection* least_busy = nullptr;
+  for (PooledConnection* candidate : key.connections) {
+    if (!candidate->session->accepts(waiter.is_idempotent)) continue;
+    if (!least_busy || candidate->session->active() < least_busy->session->active()) least_busy = candidate;
+  }
+  return least_busy;
 }
 
 bool ConnectionPool::close_oldest_idle(PoolKey& key) {
@@ -118,12 +124,9 @@ Result<ClientSession*> ConnectionPool::lease(const Value& key, PoolWaiter& waite
   // A newcomer never overtakes who waits already.
   if (entry.waiters.empty() || waiter.needs_fresh) {
     if (PooledConnection* connection = find_available(entry, waiter)) {
-      // Sharing is for when no more connections may be opened, or pipelining was asked for.
-      if (connection->session->is_idle() || options_.session.pipelining > 1) {
-        ++stats_.reused;
-        is_reused = true;
-        return connection->session.get();
-      }
+      ++stats_.reused;
+      is_reused = true;
+      return connection->session.get();
     }
     if (!may_open(entry) && waiter.needs_fresh) {
       entry.is_in_use = true;
@@ -179,6 +182,7 @@ void ConnectionPool::connection_over(PooledConnection& connection) {
   --stats_.connections;
   if (PoolKey* key = connection.key) {
     key->connections.erase(std::find(key->connections.begin(), key->connections.end(), &connection));
+    if (connection.is_in_idle_stack) key->idle.erase(std::find(key->idle.begin(), key->idle.end(), &connection));
     connection.key = nullptr;
     serve(*key);
     forget_if_empty(*key);

@@ -71,6 +71,7 @@ class PooledConnection final : public Object,
   Ref<ClientSession> session;
   Instant idle_since{};
   uint64_t order = 0;
+  bool is_in_idle_stack = false;
 
  private:
   void on_session_available(ClientSession& session) override;
