@@ -43,7 +43,7 @@ end
 function globals.print(...)
   local words = { ... }
   for i = 1, select("#", ...) do words[i] = tostring(words[i]) end
-  globals.log.info(concat(words, "\t"))
+  globals.log.info(concat(words, " "))
 end
 
 local modules, loading = {}, {}

@@ -17,17 +17,17 @@ Interpreter& Wait::interpreter() const { return coroutine_.interpreter; }
 
 Coroutine::Coroutine(Interpreter& owner) : interpreter(owner) {}
 
-void Coroutine::require_wait(lua_State* L, const char* function) {
+void Coroutine::require_wait(lua_State* L, const char* asked) {
   if (is_cancelled) {
     if (++refusals > refusals_max && lua_isyieldable(L)) return;  // suspend() leaves it lying
     interpreter.push_cancelled(L);
     lua_error(L);
   }
-  if (why_no_wait) raise_at_script(L, "%s cannot wait here: %s", function, why_no_wait);
+  if (why_no_wait) raise_at_script(L, "%s cannot wait here: %s", asked, why_no_wait);
   // LuaJIT cannot suspend a function that a C function called.
   if (!lua_isyieldable(L))
     raise_at_script(L, "%s cannot wait here: functions called by table.sort, string.gsub and the like may not wait",
-                    function);
+                    asked);
 }
 
 int Coroutine::suspend(lua_State* L, std::unique_ptr<Wait> new_wait) {

@@ -48,8 +48,8 @@ class Coroutine final : public boost::intrusive::list_base_hook<> {
   Coroutine& operator=(const Coroutine&) = delete;
 
   bool may_wait(lua_State* L) const { return !is_cancelled && !why_no_wait && lua_isyieldable(L); }
-  /// Raises unless the running function may wait here. `function` is what the script called.
-  void require_wait(lua_State* L, const char* function);
+  /// Raises unless the running function may wait here. `asked` is what the script called.
+  void require_wait(lua_State* L, const char* asked);
   /// Suspends the running function until `wait` is over: `return coroutine.suspend(L, ...)` from a bound
   /// function, after require_wait.
   int suspend(lua_State* L, std::unique_ptr<Wait> wait);
@@ -62,6 +62,8 @@ class Coroutine final : public boost::intrusive::list_base_hook<> {
   int reference = LUA_NOREF;
   /// What it runs for; null for the main thread and for idle ones.
   flow::HookCall* call = nullptr;
+  /// The function that it runs, as a reference in the registry.
+  int function = LUA_NOREF;
   std::unique_ptr<Wait> wait;
   /// Says why the running function may not wait; null when it may.
   const char* why_no_wait = nullptr;

@@ -23,6 +23,7 @@ void LuaHook::run(flow::HookCall& call) {
   }
   Coroutine& coroutine = interpreter_->coroutines.take();
   coroutine.call = &call;
+  coroutine.function = function_;
   coroutine.why_no_wait = call.may_wait ? nullptr : end_handlers_may_not_wait;
   lua_State* L = coroutine.thread;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function_);

@@ -2,6 +2,8 @@
 
 #include <cstdarg>
 
+#include "script/coroutine.hpp"
+
 namespace perilune::script {
 namespace {
 
@@ -9,7 +11,13 @@ namespace {
 bool find_script_frame(lua_State* L, lua_Debug& frame) {
   for (int level = 0; lua_getstack(L, level, &frame); ++level)
     if (lua_getinfo(L, "Sl", &frame) && frame.source[0] == '@' && frame.currentline > 0) return true;
-  return false;
+  // A call in tail position has replaced its function: then the hook's own first line must do.
+  const Coroutine& coroutine = Coroutine::of(L);
+  if (!coroutine.call) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, coroutine.function);
+  if (!lua_getinfo(L, ">S", &frame) || frame.source[0] != '@') return false;
+  frame.currentline = frame.linedefined;
+  return true;
 }
 
 }  // namespace

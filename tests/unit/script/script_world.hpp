@@ -85,7 +85,8 @@ class TestCall final : public flow::HookHandler {
 /// at their functions, and `note(...)`, which writes to `notes`.
 class ScriptWorld {
  public:
-  ScriptWorld() {
+  ScriptWorld() : ScriptWorld(no_network) {}
+  explicit ScriptWorld(net::Network& its_network) : network(its_network) {
     char name[] = "/tmp/plXXXXXX";
     folder = mkdtemp(name);
     start();
@@ -94,6 +95,9 @@ class ScriptWorld {
     hooks.clear();
     program.reset();
     interpreter.reset();
+    http.reset();
+    turn();
+    arena.release_memory();
     EXPECT_EQ(chunks.alive(), 0u);
     std::filesystem::remove_all(folder);
   }
@@ -101,7 +105,7 @@ class ScriptWorld {
   void start(StateOptions options = {}) {
     hooks.clear();
     program = std::make_unique<filter::Program>();
-    interpreter = std::make_unique<Interpreter>(services, http, std::move(options));
+    interpreter = std::make_unique<Interpreter>(services, *http, std::move(options));
     lua_State* L = interpreter->main();
     interpreter->loader.push_globals(L);
     lua_pushlightuserdata(L, this);
@@ -170,9 +174,10 @@ class ScriptWorld {
   buffer::ChunkPool chunks;
   buffer::ReadArena arena{chunks};
   flow::Runtime runtime{loop, chunks, arena};
-  NoNetwork network;
+  NoNetwork no_network;
+  net::Network& network;
   filter::Services services{runtime, network};
-  filter::HttpClient http{services};
+  std::unique_ptr<filter::HttpClient> http = std::make_unique<filter::HttpClient>(services);
   TestClient client;
   std::map<std::string, Ref<flow::Hook>> hooks;
   std::unique_ptr<filter::Program> program;
