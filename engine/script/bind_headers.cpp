@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <vector>
+#include <boost/container/small_vector.hpp>
 
 #include "base/text.hpp"
 #include "script/message_box.hpp"
@@ -63,7 +63,7 @@ bool is_method(std::string_view name) {
 
 /// The third upvalue holds the methods.
 int index(lua_State* L) {
-  const MessageBox& box = self(L);
+  const MessageBox& box = receiver<MessageBox>(L);
   const auto name = string_at(L, 2);
   if (!name) raise(L, "a header name is a string");
   if (is_method(*name)) {
@@ -112,7 +112,7 @@ std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::str
 }
 
 Outcome new_index(lua_State* L) {
-  const MessageBox& box = self(L);
+  const MessageBox& box = receiver<MessageBox>(L);
   Headers& headers = section(L, box);
   if (const char* why = why_read_only(*box.message)) return Outcome::error(why);
   const auto name = string_at(L, 2);
@@ -225,7 +225,7 @@ std::optional<std::string> check_field(std::string_view name, std::string_view v
 std::optional<std::string> read_headers(lua_State* L, int index, Headers& headers) {
   if (!lua_istable(L, index)) return "headers expects a table, got " + describe_value(L, index);
   // In the order of names: a table has none, and what is sent must not differ from run to run.
-  std::vector<std::string_view> names;
+  boost::container::small_vector<std::string_view, 16> names;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);

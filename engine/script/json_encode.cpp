@@ -1,7 +1,7 @@
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <charconv>
 #include <cmath>
-#include <vector>
 
 #include "base/limits.hpp"
 #include "script/json.hpp"
@@ -112,7 +112,7 @@ class Encoder {
   std::string key_text() { return describe_value(L, -1); }
 
   bool write_object() {
-    std::vector<std::string_view> names;
+    boost::container::small_vector<std::string_view, 16> names;
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
       lua_pop(L, 1);

@@ -44,8 +44,8 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   size_t alive() const { return slots_.size() - free_.size(); }
 
   void push(lua_State* L, const BindingContext& context, flow::Message& message);
-  /// Headers or trailers of a box.
-  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part);
+  /// Headers or trailers of a box. `anchors` is where the table of anchors stands (push_anchors).
+  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part, int anchors);
   /// Pushes the table made of `source` the last time under this key, or returns false: it must be made and
   /// kept. Only borrowed messages keep tables.
   enum class Kept : uint8_t { Query, Cookies };
@@ -53,6 +53,7 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   /// Keeps the table at the top of the stack.
   void keep(lua_State* L, const MessageBox& box, Kept key, std::string_view source);
   void create_anchors(lua_State* L);
+  void push_anchors(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_); }
 
  private:
   struct Slot {

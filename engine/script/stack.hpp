@@ -177,9 +177,15 @@ void push_subtable(lua_State* L, const char* name);
 /// and `const void* kind = &tag` as its first member.
 template <typename T>
 T* test_userdata(lua_State* L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_objlen(L, index) != sizeof(T)) return nullptr;
   auto* box = static_cast<T*>(lua_touserdata(L, index));
-  return box->kind == &T::tag ? box : nullptr;
+  // A light userdata has no length; json.null is the only one that scripts have.
+  return box && lua_objlen(L, index) == sizeof(T) && box->kind == &T::tag ? box : nullptr;
+}
+/// The receiver of a metamethod that only Lua itself calls with it first (__index, __newindex, __len): metatables are
+/// out of reach for scripts, so nothing else can stand there.
+template <typename T>
+T& receiver(lua_State* L) {
+  return *static_cast<T*>(lua_touserdata(L, 1));
 }
 /// Like it, for argument `index` of the running function; raises.
 template <typename T>
