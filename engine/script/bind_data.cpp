@@ -18,7 +18,8 @@ void push_string(lua_State* L, const DataBox& data) {
   luaL_pushresult(&text);
 }
 
-/// A range as string.sub takes it: from 1, negative ones from the end, cut to what is there. Empty: first > last.
+/// A range as string.sub takes it: from 1, negative ones from the end, cut to what is there. Empty: first >
+/// last.
 struct Range {
   size_t begin;
   size_t end;

@@ -35,8 +35,9 @@ enum class Field : uint8_t {
   SetCookie,
 };
 constexpr std::array<std::string_view, 20> field_names{
-    "method", "path",   "pathname", "query",   "cookies",  "host", "authority", "scheme",   "protocol", "originalPath",
-    "status", "reason", "error",    "headers", "trailers", "body", "data",      "bodySize", "json",     "setCookie"};
+    "method",   "path",     "pathname",     "query",    "cookies", "host",     "authority",
+    "scheme",   "protocol", "originalPath", "status",   "reason",  "error",    "headers",
+    "trailers", "body",     "data",         "bodySize", "json",    "setCookie"};
 
 /// A comparison of a known size: a few instructions, no call.
 template <size_t N>
@@ -65,7 +66,10 @@ Field field_of(std::string_view name) {
       if (is(name, "bodySize")) return Field::BodySize;
       if (is(name, "trailers")) return Field::Trailers;
       return is(name, "protocol") ? Field::Protocol : Field::None;
-    case 9: return is(name, "authority") ? Field::Authority : is(name, "setCookie") ? Field::SetCookie : Field::None;
+    case 9:
+      return is(name, "authority")   ? Field::Authority
+             : is(name, "setCookie") ? Field::SetCookie
+                                     : Field::None;
     case 12: return is(name, "originalPath") ? Field::OriginalPath : Field::None;
     default: return Field::None;
   }
@@ -82,7 +86,8 @@ constexpr const char* given_by_function = "this body is given by a function, pie
 
 std::string_view pathname_of(std::string_view path) { return path.substr(0, path.find('?')); }
 
-/// The host in lower case. Hosts are short; a longer one than fits is given as it is, which no server answers to.
+/// The host in lower case. Hosts are short; a longer one than fits is given as it is, which no server answers
+/// to.
 void push_host(lua_State* L, std::string_view host) {
   std::array<char, 256> lower;
   if (host.size() > lower.size()) {
@@ -141,7 +146,8 @@ void push_field(lua_State* L, const MessageBox& box, Field field) {
     case Field::Body: return push_string(L, body_of(L, message));
     case Field::Data: return push_data(L, context_of(L), body_of(L, message));
     case Field::BodySize:
-      return lua_pushnumber(L, static_cast<double>(message.has_body ? message.body.size() : message.body_size));
+      return lua_pushnumber(L,
+                            static_cast<double>(message.has_body ? message.body.size() : message.body_size));
     case Field::Cookies: return push_cookies(L, context_of(L), box);
     case Field::Json: return lua_pushvalue(L, json_upvalue);
     case Field::SetCookie: return lua_pushvalue(L, set_cookie_upvalue);
@@ -192,7 +198,8 @@ Outcome assign_request_field(lua_State* L, flow::Message& message, Field field) 
   if (!head) return Outcome::error(no_such_field("a response", name));
   const auto text = string_at(L, 3);
   if (!text) return Outcome::error(std::string(name) + " expects a string, got " + describe_value(L, 3));
-  if (auto wrong = is_method ? check_method(*text) : check_path(*text)) return Outcome::error(std::move(*wrong));
+  if (auto wrong = is_method ? check_method(*text) : check_path(*text))
+    return Outcome::error(std::move(*wrong));
   if (is_method) {
     head->method.assign(*text);
     return 0;
@@ -253,7 +260,8 @@ Outcome to_text(lua_State* L) {
   std::string text = "Message (over)";
   if (box.message) {
     if (const auto* request = box.message->request()) text = request->method + " " + request->path;
-    else if (const auto* response = box.message->response()) text = "response " + std::to_string(response->status);
+    else if (const auto* response = box.message->response())
+      text = "response " + std::to_string(response->status);
   }
   push_text(L, text);
   return 1;

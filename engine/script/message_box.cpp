@@ -59,10 +59,11 @@ void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Messa
   make(L, context, slot, MessagePart::Message);
 }
 
-void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part,
-                             int anchors) {
+void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box,
+                             MessagePart part, int anchors) {
   if (box.owns) new_userdata<MessageBox>(L, context.headers_metatable, Ref<flow::Message>(box.message), part);
-  else if (slots_[box.slot].parts[static_cast<size_t>(part)]) lua_rawgeti(L, anchors, anchor(box.slot, static_cast<int>(part)));
+  else if (slots_[box.slot].parts[static_cast<size_t>(part)])
+    lua_rawgeti(L, anchors, anchor(box.slot, static_cast<int>(part)));
   else make(L, context, box.slot, part);
 }
 
@@ -89,12 +90,15 @@ void MessageBoxes::keep(lua_State* L, const MessageBox& box, Kept key, std::stri
 }
 
 message::Headers* section_of(const MessageBox& box) {
-  if (box.part == MessagePart::Trailers) return box.message->trailers ? &box.message->trailers->headers : nullptr;
+  if (box.part == MessagePart::Trailers)
+    return box.message->trailers ? &box.message->trailers->headers : nullptr;
   return &box.message->head->headers;
 }
 
 const char* why_read_only(const flow::Message& message) {
-  return message.is_read_only ? "this message is read-only: its head was sent already, or it is the static Message of a filter" : nullptr;
+  return message.is_read_only
+             ? "this message is read-only: its head was sent already, or it is the static Message of a filter"
+             : nullptr;
 }
 
 void push_message(lua_State* L, BindingContext& context, flow::Message& message) {

@@ -10,8 +10,8 @@ namespace perilune::script {
 /// What a userdata shows of its message.
 enum class MessagePart : uint8_t { Message, Headers, Trailers };
 
-/// What the userdata of a message, of its headers and of its trailers hold. A message that a script made is owned
-/// by each of its boxes; one of the engine is borrowed, and null once it is over.
+/// What the userdata of a message, of its headers and of its trailers hold. A message that a script made is
+/// owned by each of its boxes; one of the engine is borrowed, and null once it is over.
 struct MessageBox {
   static constexpr char tag = 0;
   const void* kind = &tag;
@@ -32,8 +32,8 @@ struct MessageBox {
   }
 };
 
-/// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off when
-/// the message ends, without a call to Lua. The userdata are anchored in a table of the registry, a few
+/// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off
+/// when the message ends, without a call to Lua. The userdata are anchored in a table of the registry, a few
 /// entries for each slot; a slot that is free keeps what it had until it is used again.
 class MessageBoxes final : public flow::Message::ScriptOwner {
  public:
@@ -45,7 +45,8 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
 
   void push(lua_State* L, const BindingContext& context, flow::Message& message);
   /// Headers or trailers of a box. `anchors` is where the table of anchors stands (push_anchors).
-  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part, int anchors);
+  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part,
+                 int anchors);
   /// Pushes the table made of `source` the last time under this key, or returns false: it must be made and
   /// kept. Only borrowed messages keep tables.
   enum class Kept : uint8_t { Query, Cookies };
@@ -84,9 +85,9 @@ const char* why_read_only(const flow::Message& message);
 void push_made_message(lua_State* L, BindingContext& context, Ref<flow::Message> message);
 
 // The parts of bind_message, a file each.
-void bind_headers(lua_State* L, BindingContext& context);          // the metatable of headers
-Outcome make_message(lua_State* L);                                 // Message{…}
-Outcome set_cookie(lua_State* L);                                   // res:setCookie(name, value, options)
+void bind_headers(lua_State* L, BindingContext& context);  // the metatable of headers
+Outcome make_message(lua_State* L);                        // Message{…}
+Outcome set_cookie(lua_State* L);                          // res:setCookie(name, value, options)
 void push_query(lua_State* L, BindingContext& context, const MessageBox& box);
 void push_cookies(lua_State* L, BindingContext& context, const MessageBox& box);
 
@@ -95,7 +96,8 @@ std::optional<std::string> read_headers(lua_State* L, int index, message::Header
 /// Checks a field that a script sets. Returns what is wrong.
 std::optional<std::string> check_field(std::string_view name, std::string_view value);
 /// Brings the value at `index` (string, Data, function, nil) in as the body. Returns what is wrong.
-std::optional<std::string> assign_body(lua_State* L, BindingContext& context, int index, flow::Message& message);
+std::optional<std::string> assign_body(lua_State* L, BindingContext& context, int index,
+                                       flow::Message& message);
 std::optional<std::string> check_method(std::string_view method);
 std::optional<std::string> check_path(std::string_view path);
 std::optional<std::string> check_status(lua_State* L, int index);
