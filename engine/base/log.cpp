@@ -45,7 +45,8 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
     if (size < line.size()) line[size - 1] = '\n';
     if (dropped_ > 0 && size + 32 < limits::log_record_bytes_max) {
       char note[32];
-      const int length = std::snprintf(note, sizeof note, " dropped=%llu\n", static_cast<unsigned long long>(dropped_));
+      const int length =
+          std::snprintf(note, sizeof note, " dropped=%llu\n", static_cast<unsigned long long>(dropped_));
       line.resize(size - 1);
       line.append(note, note + length);
       size = line.size();
@@ -62,7 +63,7 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
 struct Output {
   Output() : sink(std::make_shared<Sink>()), logger("perilune", sink) {
     logger.set_formatter(std::make_unique<spdlog::pattern_formatter>("%Y-%m-%dT%H:%M:%S.%eZ %v",
-                                                                      spdlog::pattern_time_type::utc, "\n"));
+                                                                     spdlog::pattern_time_type::utc, "\n"));
     logger.set_level(spdlog::level::debug);
   }
   std::shared_ptr<Sink> sink;

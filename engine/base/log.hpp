@@ -14,10 +14,10 @@
 ///
 ///   2026-11-21T08:49:37.123Z warn  upstream refused endpoint=10.0.0.1:8080 detail="no such host"
 ///
-/// A record is one line: control characters in it are escaped (a value from the network cannot fake a record). The
-/// further lines of a traceback follow their record, indented by four spaces.
-/// Writing never waits for whoever reads stderr: a record that would have to wait is dropped, and the next one
-/// that is written says how many were (`dropped=3`). Longer ones than limits::log_record_bytes_max are cut.
+/// A record is one line: control characters in it are escaped (a value from the network cannot fake a
+/// record). The further lines of a traceback follow their record, indented by four spaces. Writing never
+/// waits for whoever reads stderr: a record that would have to wait is dropped, and the next one that is
+/// written says how many were (`dropped=3`). Longer ones than limits::log_record_bytes_max are cut.
 namespace perilune::log {
 
 enum class Level : uint8_t { Debug, Info, Warn, Error, Off };
@@ -48,7 +48,8 @@ inline void error(std::string_view text) { write(Level::Error, text); }
 /// What a record looks like behind its time and level.
 std::string format(std::string_view text, std::span<const Field> fields);
 
-/// Gives every line (without its time, "warn  text…") to `take` instead of stderr, until called with null. For tests.
+/// Gives every line (without its time, "warn  text…") to `take` instead of stderr, until called with null.
+/// For tests.
 void capture(std::function<void(std::string_view line)> take);
 
 /// Holds records that repeat: of each place at most `burst` in each `period`, the others are counted.

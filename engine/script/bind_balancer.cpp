@@ -24,7 +24,8 @@ BalancerBox& self(lua_State* L) { return check_userdata<BalancerBox>(L, 1, "a lo
 
 std::optional<uint32_t> weight_at(lua_State* L, int index) {
   const double weight = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : -1;
-  if (!(weight >= 0) || weight > algo::Balancer::weight_max || weight != std::floor(weight)) return std::nullopt;
+  if (!(weight >= 0) || weight > algo::Balancer::weight_max || weight != std::floor(weight))
+    return std::nullopt;
   return static_cast<uint32_t>(weight);
 }
 
@@ -44,8 +45,9 @@ class TargetList {
       lua_pop(L, 1);
       const double key = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
       if (key >= 1 && key <= static_cast<double>(count)) continue;
-      return wrong("a map of targets has no order: write a list, { \"a:1\", { \"b:2\", weight = 2 } }; got the key " +
-                   describe_value(L, -1));
+      return wrong(
+          "a map of targets has no order: write a list, { \"a:1\", { \"b:2\", weight = 2 } }; got the key " +
+          describe_value(L, -1));
     }
     for (size_t i = 1; i <= count; ++i) {
       lua_rawgeti(L, 1, static_cast<int>(i));
@@ -73,7 +75,8 @@ class TargetList {
       lua_getfield(L, -1, "weight");
       if (!lua_isnil(L, -1)) {
         const auto given = weight_at(L, -1);
-        if (!given) return wrong(label + ": weight expects " + weight_expectation + ", got " + describe_value(L, -1));
+        if (!given)
+          return wrong(label + ": weight expects " + weight_expectation + ", got " + describe_value(L, -1));
         weight = *given;
       }
       lua_rawgeti(L, -2, 1);

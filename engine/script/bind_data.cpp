@@ -18,7 +18,8 @@ void push_string(lua_State* L, const DataBox& data) {
   luaL_pushresult(&text);
 }
 
-/// A range as string.sub takes it: from 1, negative ones from the end, cut to what is there. Empty: first > last.
+/// A range as string.sub takes it: from 1, negative ones from the end, cut to what is there. Empty: first >
+/// last.
 struct Range {
   size_t begin;
   size_t end;
@@ -152,6 +153,16 @@ Outcome concat(lua_State* L) {
 }
 
 Outcome construct(lua_State* L) {
+  constexpr size_t short_text = 1024;  // goes into the worker's shared chunk in one piece
+  const auto text = string_at(L, 1);
+  if (text && !text->empty() && text->size() <= short_text) {
+    buffer::Chunk* chunk = context_of(L).chunks.shared(text->size());
+    std::memcpy(chunk->free_begin(), text->data(), text->size());
+    buffer::Slice slice(chunk, chunk->used, static_cast<uint32_t>(text->size()));
+    chunk->used += static_cast<uint32_t>(text->size());
+    push_data(L, context_of(L), std::move(slice));
+    return 1;
+  }
   buffer::Buffer bytes;
   if (!lua_isnoneornil(L, 1) && !to_bytes(L, context_of(L), 1, bytes)) {
     return Outcome::error(argument_message(L, 1, "a string or Data"));

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <vector>
+#include <boost/container/small_vector.hpp>
 
 #include "base/text.hpp"
 #include "script/message_box.hpp"
@@ -10,12 +10,12 @@ namespace {
 using message::Headers;
 using message::Name;
 
-/// Fields that say how a message is delimited or belong to one connection: heads keep them apart (head.hpp), the
-/// encoders write them.
+/// Fields that say how a message is delimited or belong to one connection: heads keep them apart (head.hpp),
+/// the encoders write them.
 bool is_framing(Name name) { return name == Name::ContentLength || name == Name::TransferEncoding; }
 bool is_hop_by_hop(Name name) {
-  return name == Name::Connection || name == Name::KeepAlive || name == Name::ProxyConnection || name == Name::Te ||
-         name == Name::Trailer || name == Name::Upgrade || name == Name::Http2Settings;
+  return name == Name::Connection || name == Name::KeepAlive || name == Name::ProxyConnection ||
+         name == Name::Te || name == Name::Trailer || name == Name::Upgrade || name == Name::Http2Settings;
 }
 
 const MessageBox& self(lua_State* L) {
@@ -39,9 +39,11 @@ bool push_kept_apart(lua_State* L, const MessageBox& box, std::string_view name)
     push_text(L, head.upgrade);
     return true;
   }
-  if (head.body.kind != message::BodyKind::Length || !equal_ignoring_case(name, "content-length")) return false;
+  if (head.body.kind != message::BodyKind::Length || !equal_ignoring_case(name, "content-length"))
+    return false;
   char digits[24];
-  const int size = std::snprintf(digits, sizeof digits, "%llu", static_cast<unsigned long long>(head.body.length));
+  const int size =
+      std::snprintf(digits, sizeof digits, "%llu", static_cast<unsigned long long>(head.body.length));
   push_text(L, {digits, static_cast<size_t>(size)});
   return true;
 }
@@ -63,7 +65,7 @@ bool is_method(std::string_view name) {
 
 /// The third upvalue holds the methods.
 int index(lua_State* L) {
-  const MessageBox& box = self(L);
+  const MessageBox& box = receiver<MessageBox>(L);
   const auto name = string_at(L, 2);
   if (!name) raise(L, "a header name is a string");
   if (is_method(*name)) {
@@ -74,7 +76,8 @@ int index(lua_State* L) {
   return push_value(L, box, *name);
 }
 
-/// A field value at `index`: a string, or a number as Lua writes it. The view lives as long as the stack slot.
+/// A field value at `index`: a string, or a number as Lua writes it. The view lives as long as the stack
+/// slot.
 std::optional<std::string_view> value_at(lua_State* L, int index) {
   const int type = lua_type(L, index);
   if (type != LUA_TSTRING && type != LUA_TNUMBER) return std::nullopt;
@@ -84,8 +87,8 @@ std::optional<std::string_view> value_at(lua_State* L, int index) {
 }
 
 std::string wrong_value(lua_State* L, int index, std::string_view name) {
-  return "headers: the value of \"" + std::string(name) + "\" expects a string, a number or a list of them, got " +
-         describe_value(L, index);
+  return "headers: the value of \"" + std::string(name) +
+         "\" expects a string, a number or a list of them, got " + describe_value(L, index);
 }
 
 /// Sets `name` to the value at `index`; all is checked before anything changes.
@@ -112,7 +115,7 @@ std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::str
 }
 
 Outcome new_index(lua_State* L) {
-  const MessageBox& box = self(L);
+  const MessageBox& box = receiver<MessageBox>(L);
   Headers& headers = section(L, box);
   if (const char* why = why_read_only(*box.message)) return Outcome::error(why);
   const auto name = string_at(L, 2);
@@ -209,7 +212,8 @@ std::optional<std::string> check_field(std::string_view name, std::string_view v
   if (id != Name::Other) {
     if (is_framing(id)) return "headers: \"" + shown + "\" cannot be set: framing follows the body by itself";
     if (is_hop_by_hop(id)) {
-      return "headers: \"" + shown + "\" cannot be set: it belongs to one connection, and the engine writes it";
+      return "headers: \"" + shown +
+             "\" cannot be set: it belongs to one connection, and the engine writes it";
     }
   }
   if (!message::is_valid_name(name)) {
@@ -225,7 +229,7 @@ std::optional<std::string> check_field(std::string_view name, std::string_view v
 std::optional<std::string> read_headers(lua_State* L, int index, Headers& headers) {
   if (!lua_istable(L, index)) return "headers expects a table, got " + describe_value(L, index);
   // In the order of names: a table has none, and what is sent must not differ from run to run.
-  std::vector<std::string_view> names;
+  boost::container::small_vector<std::string_view, 16> names;
   lua_pushnil(L);
   while (lua_next(L, index) != 0) {
     lua_pop(L, 1);

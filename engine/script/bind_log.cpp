@@ -9,7 +9,8 @@ namespace {
 
 constexpr int fields_max = 32;  // of one record: more is a table that was meant for json.encode
 
-/// Replaces the value at the top by its text, as tostring would give it. May raise: nothing of C++ is held here.
+/// Replaces the value at the top by its text, as tostring would give it. May raise: nothing of C++ is held
+/// here.
 void make_text(lua_State* L) {
   switch (lua_type(L, -1)) {
     case LUA_TSTRING: return;

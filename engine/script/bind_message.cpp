@@ -1,4 +1,5 @@
 #include <array>
+#include <cstring>
 
 #include "script/data_box.hpp"
 #include "script/json.hpp"
@@ -10,6 +11,7 @@ namespace {
 using message::Name;
 
 enum class Field : uint8_t {
+  None,
   Method,
   Path,
   Pathname,
@@ -28,10 +30,55 @@ enum class Field : uint8_t {
   Body,
   Data,
   BodySize,
+  // methods
+  Json,
+  SetCookie,
 };
 constexpr std::array<std::string_view, 20> field_names{
-    "method", "path",   "pathname", "query",   "cookies",  "host", "authority", "scheme",   "protocol", "originalPath",
-    "status", "reason", "error",    "headers", "trailers", "body", "data",      "bodySize", "json",     "setCookie"};
+    "method",   "path",     "pathname",     "query",    "cookies", "host",     "authority",
+    "scheme",   "protocol", "originalPath", "status",   "reason",  "error",    "headers",
+    "trailers", "body",     "data",         "bodySize", "json",    "setCookie"};
+
+/// A comparison of a known size: a few instructions, no call.
+template <size_t N>
+bool is(std::string_view name, const char (&known)[N]) {
+  return std::memcmp(name.data(), known, N - 1) == 0;
+}
+
+/// By length first: reading a field is the most frequent thing that scripts do.
+Field field_of(std::string_view name) {
+  switch (name.size()) {
+    case 4:
+      if (is(name, "path")) return Field::Path;
+      if (is(name, "body")) return Field::Body;
+      if (is(name, "host")) return Field::Host;
+      if (is(name, "data")) return Field::Data;
+      return is(name, "json") ? Field::Json : Field::None;
+    case 5: return is(name, "query") ? Field::Query : is(name, "error") ? Field::Error : Field::None;
+    case 6:
+      if (is(name, "method")) return Field::Method;
+      if (is(name, "status")) return Field::Status;
+      if (is(name, "scheme")) return Field::Scheme;
+      return is(name, "reason") ? Field::Reason : Field::None;
+    case 7: return is(name, "headers") ? Field::Headers : is(name, "cookies") ? Field::Cookies : Field::None;
+    case 8:
+      if (is(name, "pathname")) return Field::Pathname;
+      if (is(name, "bodySize")) return Field::BodySize;
+      if (is(name, "trailers")) return Field::Trailers;
+      return is(name, "protocol") ? Field::Protocol : Field::None;
+    case 9:
+      return is(name, "authority")   ? Field::Authority
+             : is(name, "setCookie") ? Field::SetCookie
+                                     : Field::None;
+    case 12: return is(name, "originalPath") ? Field::OriginalPath : Field::None;
+    default: return Field::None;
+  }
+}
+
+// Upvalues of __index and __newindex behind the two that every bound function has.
+constexpr int anchors_upvalue = lua_upvalueindex(3);
+constexpr int json_upvalue = lua_upvalueindex(4);
+constexpr int set_cookie_upvalue = lua_upvalueindex(5);
 
 constexpr const char* not_collected =
     "this body was not collected, it streams past: use handleMessage or handleMessageBody";
@@ -39,7 +86,8 @@ constexpr const char* given_by_function = "this body is given by a function, pie
 
 std::string_view pathname_of(std::string_view path) { return path.substr(0, path.find('?')); }
 
-/// The host in lower case. Hosts are short; a longer one than fits is given as it is, which no server answers to.
+/// The host in lower case. Hosts are short; a longer one than fits is given as it is, which no server answers
+/// to.
 void push_host(lua_State* L, std::string_view host) {
   std::array<char, 256> lower;
   if (host.size() > lower.size()) {
@@ -85,19 +133,24 @@ void push_response_field(lua_State* L, const message::ResponseHead& head, Field 
   }
 }
 
+void push_part(lua_State* L, const MessageBox& box, MessagePart part) {
+  BindingContext& context = context_of(L);
+  context.messages->push_part(L, context, box, part, anchors_upvalue);
+}
+
 void push_field(lua_State* L, const MessageBox& box, Field field) {
   flow::Message& message = message_of(L, box);
-  BindingContext& context = context_of(L);
   switch (field) {
-    case Field::Headers: return context.messages->push_part(L, context, box, MessagePart::Headers);
-    case Field::Trailers:
-      if (!message.trailers) return lua_pushnil(L);
-      return context.messages->push_part(L, context, box, MessagePart::Trailers);
+    case Field::Headers: return push_part(L, box, MessagePart::Headers);
+    case Field::Trailers: return message.trailers ? push_part(L, box, MessagePart::Trailers) : lua_pushnil(L);
     case Field::Body: return push_string(L, body_of(L, message));
-    case Field::Data: return push_data(L, context, body_of(L, message));
+    case Field::Data: return push_data(L, context_of(L), body_of(L, message));
     case Field::BodySize:
-      return lua_pushnumber(L, static_cast<double>(message.has_body ? message.body.size() : message.body_size));
-    case Field::Cookies: return push_cookies(L, context, box);
+      return lua_pushnumber(L,
+                            static_cast<double>(message.has_body ? message.body.size() : message.body_size));
+    case Field::Cookies: return push_cookies(L, context_of(L), box);
+    case Field::Json: return lua_pushvalue(L, json_upvalue);
+    case Field::SetCookie: return lua_pushvalue(L, set_cookie_upvalue);
     case Field::Protocol:
       return push_text(L, message.head->version == message::Version::Http10 ? "HTTP/1.0" : "HTTP/1.1");
     default: break;
@@ -119,16 +172,15 @@ std::string unknown_field(lua_State* L, const char* what) {
   return std::string(what) + " \"" + std::string(*key) + "\"" + suggestion(*key, field_names);
 }
 
-/// The third upvalue maps names to fields (numbers) and methods (functions).
 int index(lua_State* L) {
-  const MessageBox& box = self(L);
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(3));
-  switch (lua_type(L, -1)) {
-    case LUA_TNUMBER: push_field(L, box, static_cast<Field>(lua_tointeger(L, -1))); return 1;
-    case LUA_TFUNCTION: return 1;
-    default: push_text(L, unknown_field(L, "a Message has no field")); raise_top(L);
+  const auto name = string_at(L, 2);
+  const Field field = name ? field_of(*name) : Field::None;
+  if (field == Field::None) {
+    push_text(L, unknown_field(L, "a Message has no field"));
+    raise_top(L);
   }
+  push_field(L, receiver<MessageBox>(L), field);
+  return 1;
 }
 
 std::string no_such_field(const char* kind, std::string_view name) {
@@ -146,7 +198,8 @@ Outcome assign_request_field(lua_State* L, flow::Message& message, Field field) 
   if (!head) return Outcome::error(no_such_field("a response", name));
   const auto text = string_at(L, 3);
   if (!text) return Outcome::error(std::string(name) + " expects a string, got " + describe_value(L, 3));
-  if (auto wrong = is_method ? check_method(*text) : check_path(*text)) return Outcome::error(std::move(*wrong));
+  if (auto wrong = is_method ? check_method(*text) : check_path(*text))
+    return Outcome::error(std::move(*wrong));
   if (is_method) {
     head->method.assign(*text);
     return 0;
@@ -174,13 +227,10 @@ Outcome assign_response_field(lua_State* L, flow::Message& message, Field field)
 }
 
 Outcome new_index(lua_State* L) {
-  const MessageBox& box = self(L);
-  flow::Message& message = message_of(L, box);
+  flow::Message& message = message_of(L, receiver<MessageBox>(L));
   if (const char* why = why_read_only(message)) return Outcome::error(why);
-  lua_pushvalue(L, 2);
-  lua_rawget(L, lua_upvalueindex(3));
-  if (lua_type(L, -1) != LUA_TNUMBER) return Outcome::error(unknown_field(L, "a Message has no assignable field"));
-  const auto field = static_cast<Field>(lua_tointeger(L, -1));
+  const Field field = field_of(string_at(L, 2).value_or(std::string_view()));
+  if (field == Field::None) return Outcome::error(unknown_field(L, "a Message has no assignable field"));
   switch (field) {
     case Field::Method:
     case Field::Path: return assign_request_field(L, message, field);
@@ -210,7 +260,8 @@ Outcome to_text(lua_State* L) {
   std::string text = "Message (over)";
   if (box.message) {
     if (const auto* request = box.message->request()) text = request->method + " " + request->path;
-    else if (const auto* response = box.message->response()) text = "response " + std::to_string(response->status);
+    else if (const auto* response = box.message->response())
+      text = "response " + std::to_string(response->status);
   }
   push_text(L, text);
   return 1;
@@ -223,11 +274,15 @@ int equal(lua_State* L) {
   return 1;
 }
 
-void push_indexed(lua_State* L, BindingContext& context, const char* signature, lua_CFunction function) {
+/// __index and __newindex share their upvalues.
+void set_accessor(lua_State* L, BindingContext& context, const char* name, lua_CFunction function) {
   lua_pushlightuserdata(L, &context);
-  lua_pushstring(L, signature);
-  lua_pushvalue(L, -4);  // the table of fields, under the metatable
-  lua_pushcclosure(L, function, 3);
+  lua_pushliteral(L, "Message");
+  context.messages->push_anchors(L);
+  push_function(L, context, "message:json()", &outcome_function<json_of>);
+  push_function(L, context, "message:setCookie(name, value, options)", &outcome_function<set_cookie>);
+  lua_pushcclosure(L, function, 5);
+  lua_setfield(L, -2, name);
 }
 
 }  // namespace
@@ -235,19 +290,8 @@ void push_indexed(lua_State* L, BindingContext& context, const char* signature, 
 void bind_message(lua_State* L, BindingContext& context) {
   context.messages->create_anchors(L);
   lua_newtable(L);
-  for (size_t i = 0; i <= static_cast<size_t>(Field::BodySize); ++i) {
-    push_text(L, field_names[i]);
-    lua_pushinteger(L, static_cast<lua_Integer>(i));
-    lua_rawset(L, -3);
-  }
-  add_functions(L, context, "message:",
-                {{"json()", &outcome_function<json_of>},
-                 {"setCookie(name, value, options)", &outcome_function<set_cookie>}});
-  lua_newtable(L);
-  push_indexed(L, context, "Message", &index);
-  lua_setfield(L, -2, "__index");
-  push_indexed(L, context, "Message", &outcome_function<new_index>);
-  lua_setfield(L, -2, "__newindex");
+  set_accessor(L, context, "__index", &index);
+  set_accessor(L, context, "__newindex", &outcome_function<new_index>);
   add_functions(L, context, "Message ",
                 {{"__gc(message)", &destroy_userdata<MessageBox>},
                  {"__tostring(message)", &outcome_function<to_text>},
@@ -255,7 +299,6 @@ void bind_message(lua_State* L, BindingContext& context) {
   lua_pushliteral(L, "Message");
   lua_setfield(L, -2, "__metatable");
   context.message_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_pop(L, 1);
   bind_headers(L, context);
   add_functions(L, context, "", {{"Message(what)", &outcome_function<make_message>}});
 }

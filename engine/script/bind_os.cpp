@@ -17,7 +17,8 @@ void bind_os(lua_State* L, BindingContext& context) {
   push_subtable(L, "os");
   lua_newtable(L);
   lua_newtable(L);
-  add_functions(L, context, "os.env ", {{"__index(name)", &outcome_function<get>}, {"__newindex(name)", &set}});
+  add_functions(L, context, "os.env ",
+                {{"__index(name)", &outcome_function<get>}, {"__newindex(name)", &set}});
   lua_pushliteral(L, "os.env");
   lua_setfield(L, -2, "__metatable");
   lua_setmetatable(L, -2);

@@ -42,7 +42,8 @@ Outcome make(lua_State* L) {
     while (lua_next(L, 1) != 0) {
       lua_pop(L, 1);
       const auto pattern = string_at(L, -1);
-      if (!pattern) return Outcome::error("algo.URLRouter: patterns are strings, got " + describe_value(L, -1));
+      if (!pattern)
+        return Outcome::error("algo.URLRouter: patterns are strings, got " + describe_value(L, -1));
       patterns.push_back(*pattern);
     }
     std::sort(patterns.begin(), patterns.end());
@@ -93,8 +94,8 @@ int find(lua_State* L) {
 }  // namespace
 
 void bind_router(lua_State* L, BindingContext& context) {
-  make_class(L, context, metatable, "router:",
-             {{"add(pattern, value)", &outcome_function<add>}, {"find(host, path)", &find}},
+  make_class(L, context, metatable,
+             "router:", {{"add(pattern, value)", &outcome_function<add>}, {"find(host, path)", &find}},
              &destroy_userdata<RouterBox>);
   lua_pop(L, 1);
   add_functions(L, context, "algo.", {{"URLRouter(routes)", &outcome_function<make>}});

@@ -153,8 +153,8 @@ class QueryWriter {
   std::optional<std::string> write_value(std::string_view name) {
     const int type = lua_type(L, -1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
-      return "url.query: \"" + std::string(name) + "\" expects a string, a number, a boolean or a list of them, got " +
-             describe_value(L, -1);
+      return "url.query: \"" + std::string(name) +
+             "\" expects a string, a number, a boolean or a list of them, got " + describe_value(L, -1);
     }
     if (!text.empty()) text += '&';
     percent_encode(name, &is_unreserved, text);

@@ -53,8 +53,12 @@ void set_text(lua_State* L, const char* key, std::string_view text) {
 
 }  // namespace
 
-BindingContext::BindingContext(buffer::ChunkPool& chunk_pool, loop::Driver& loop_driver, BindingHost& binding_host)
-    : chunks(chunk_pool), driver(loop_driver), host(binding_host), messages(std::make_unique<MessageBoxes>()) {}
+BindingContext::BindingContext(buffer::ChunkPool& chunk_pool, loop::Driver& loop_driver,
+                               BindingHost& binding_host)
+    : chunks(chunk_pool),
+      driver(loop_driver),
+      host(binding_host),
+      messages(std::make_unique<MessageBoxes>()) {}
 
 BindingContext::~BindingContext() = default;
 

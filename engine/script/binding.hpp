@@ -20,8 +20,8 @@ class BindingHost {
  public:
   /// A hook that calls the function at `index`; the stack is left as it was.
   virtual Ref<flow::Hook> make_hook(lua_State* L, int index) = 0;
-  /// Where a file lies that the running Lua function names by `path`: relative paths start at the folder of the
-  /// file in which that function stands. The host may note the path, to watch it.
+  /// Where a file lies that the running Lua function names by `path`: relative paths start at the folder of
+  /// the file in which that function stands. The host may note the path, to watch it.
   virtual std::string resolve_path(lua_State* L, std::string_view path) = 0;
   /// A variable of the environment (`os.env`).
   virtual std::optional<std::string> environment(std::string_view name) = 0;
@@ -54,9 +54,9 @@ struct BindingContext {
   size_t outside_bytes = 0;
 };
 
-// Each adds its names to the table at the top of the stack (the globals of scripts) and leaves the stack as it
-// was; a table of the same name that is there already (`algo`, `os`) gets more entries. They raise on lack of memory
-// only.
+// Each adds its names to the table at the top of the stack (the globals of scripts) and leaves the stack as
+// it was; a table of the same name that is there already (`algo`, `os`) gets more entries. They raise on lack
+// of memory only.
 
 /// `Data`. Before bind_message.
 void bind_data(lua_State* L, BindingContext& context);

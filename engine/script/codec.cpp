@@ -32,7 +32,8 @@ std::string encode(std::string_view bytes, std::string_view alphabet, bool pads)
   for (size_t i = 0; i < bytes.size(); i += 3) {
     const size_t count = std::min<size_t>(bytes.size() - i, 3);
     uint32_t bits = 0;
-    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (size_t k = 0; k < 3; ++k)
+      bits = bits << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (size_t k = 0; k <= count; ++k) text += alphabet[bits >> (18 - 6 * k) & 63];
     if (pads) text.append(3 - count, '=');
   }
@@ -49,7 +50,8 @@ std::string base64_url_encode(std::string_view bytes) { return encode(bytes, for
 Result<std::string> base64_decode(std::string_view text) {
   const size_t size = text.size();
   if (size % 4 == 0 && text.ends_with('=')) text.remove_suffix(text.ends_with("==") ? 2 : 1);
-  if (text.size() % 4 == 1) return broken("base64 of " + std::to_string(size) + " characters cannot be whole");
+  if (text.size() % 4 == 1)
+    return broken("base64 of " + std::to_string(size) + " characters cannot be whole");
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3 + 2);
   uint32_t bits = 0;
@@ -80,7 +82,8 @@ std::string hex_encode(std::string_view bytes) {
 }
 
 Result<std::string> hex_decode(std::string_view text) {
-  if (text.size() % 2 != 0) return broken("hex of " + std::to_string(text.size()) + " digits cannot be whole");
+  if (text.size() % 2 != 0)
+    return broken("hex of " + std::to_string(text.size()) + " digits cannot be whole");
   std::string bytes;
   bytes.reserve(text.size() / 2);
   for (size_t i = 0; i < text.size(); i += 2) {

@@ -28,8 +28,8 @@ struct DataBox {
   void append_to(buffer::Buffer& bytes) const;
 };
 
-/// The bytes of a Data or string as one run. Those of a Data in several slices are joined in a string that is pushed
-/// on the stack; otherwise nil is pushed, so that one value always stands there. None for other types.
+/// The bytes of a Data or string as one run. Those of a Data in several slices are joined in a string that is
+/// pushed on the stack; otherwise nil is pushed, so that one value always stands there. None for other types.
 std::optional<std::string_view> contiguous(lua_State* L, int index);
 
 /// Pushes `bytes` as a Lua string.

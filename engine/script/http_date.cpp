@@ -57,8 +57,8 @@ std::optional<double> parse_http_date(std::string_view given) {
   Parts parts;
   int end = 0;
   const auto whole = [&] { return end > 0 && static_cast<size_t>(end) == given.size(); };
-  if (std::sscanf(text.c_str(), "%*3[A-Za-z], %2d %3s %4d %2d:%2d:%2d GMT%n", &parts.day, parts.month, &parts.year,
-                  &parts.hour, &parts.minute, &parts.second, &end) == 6 &&
+  if (std::sscanf(text.c_str(), "%*3[A-Za-z], %2d %3s %4d %2d:%2d:%2d GMT%n", &parts.day, parts.month,
+                  &parts.year, &parts.hour, &parts.minute, &parts.second, &end) == 6 &&
       whole()) {
     return seconds_of(parts);
   }

@@ -50,14 +50,15 @@ std::string describe(std::string_view text, size_t position, const boost::system
   const std::string_view before = text.substr(0, position);
   const auto line = std::count(before.begin(), before.end(), '\n') + 1;
   const size_t line_begin = before.rfind('\n') + 1;  // npos + 1 is 0
-  return "line " + std::to_string(line) + ", column " + std::to_string(before.size() - line_begin + 1) + ": " +
-         error.message();
+  return "line " + std::to_string(line) + ", column " + std::to_string(before.size() - line_begin + 1) +
+         ": " + error.message();
 }
 
 }  // namespace
 
 Outcome decode_json(lua_State* L, std::string_view text) {
-  // The parsed value lives in one arena, the first part of it on the stack: most documents cost no heap block.
+  // The parsed value lives in one arena, the first part of it on the stack: most documents cost no heap
+  // block.
   std::array<unsigned char, 8192> first_block;
   std::array<unsigned char, 1024> scratch;
   json::monotonic_resource arena(first_block.data(), first_block.size());
@@ -75,7 +76,8 @@ Outcome decode_json(lua_State* L, std::string_view text) {
   }
   const json::value value = parser.release();
   // A container needs itself, a key and a value; the depth is bounded.
-  if (!lua_checkstack(L, static_cast<int>(limits::json_depth_max) * 3)) return Outcome::error("json: no stack left");
+  if (!lua_checkstack(L, static_cast<int>(limits::json_depth_max) * 3))
+    return Outcome::error("json: no stack left");
   push_value(L, value);
   return 1;
 }

@@ -1,7 +1,7 @@
 #include <algorithm>
+#include <boost/container/small_vector.hpp>
 #include <charconv>
 #include <cmath>
-#include <vector>
 
 #include "base/limits.hpp"
 #include "script/json.hpp"
@@ -40,7 +40,8 @@ void write_number(std::string& out, double number) {
   out.append(text, end);
 }
 
-/// Walks the value at the top of the stack. Allocates in Lua nowhere but for stack room, so nothing here raises.
+/// Walks the value at the top of the stack. Allocates in Lua nowhere but for stack room, so nothing here
+/// raises.
 class Encoder {
  public:
   Encoder(lua_State* state, std::string& out) : L(state), out_(out) {}
@@ -61,7 +62,9 @@ class Encoder {
       default: return fail(describe_value(L, -1));
     }
   }
-  std::string wrong() const { return "json.encode: " + (path_.empty() ? "the value" : path_) + " is " + wrong_; }
+  std::string wrong() const {
+    return "json.encode: " + (path_.empty() ? "the value" : path_) + " is " + wrong_;
+  }
 
  private:
   bool fail(std::string what) {
@@ -104,7 +107,8 @@ class Encoder {
       lua_pop(L, 1);
       ++count;
       if (lua_type(L, -1) == LUA_TNUMBER && count <= length) continue;
-      if (lua_type(L, -1) != LUA_TNUMBER) return fail("a table with both a sequence and the key " + key_text());
+      if (lua_type(L, -1) != LUA_TNUMBER)
+        return fail("a table with both a sequence and the key " + key_text());
       return fail("a sequence with holes");
     }
     return true;
@@ -112,14 +116,15 @@ class Encoder {
   std::string key_text() { return describe_value(L, -1); }
 
   bool write_object() {
-    std::vector<std::string_view> names;
+    boost::container::small_vector<std::string_view, 16> names;
     lua_pushnil(L);
     while (lua_next(L, -2) != 0) {
       lua_pop(L, 1);
       const auto name = string_at(L, -1);
       if (!name) {
-        return fail(lua_type(L, -1) == LUA_TNUMBER ? "a sequence with holes, it has no [1] but has [" + key_text() + "]"
-                                                   : "a table with a key that is " + key_text());
+        return fail(lua_type(L, -1) == LUA_TNUMBER
+                        ? "a sequence with holes, it has no [1] but has [" + key_text() + "]"
+                        : "a table with a key that is " + key_text());
       }
       names.push_back(*name);
     }

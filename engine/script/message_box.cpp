@@ -29,7 +29,7 @@ void MessageBoxes::end_all() {
 MessageBox* MessageBoxes::make(lua_State* L, const BindingContext& context, uint32_t slot, MessagePart part) {
   const int metatable = part == MessagePart::Message ? context.message_metatable : context.headers_metatable;
   auto* box = new_userdata<MessageBox>(L, metatable, *slots_[slot].message, part, slot);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_);
+  push_anchors(L);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, anchor(slot, static_cast<int>(part)));
   lua_pop(L, 1);
@@ -40,7 +40,7 @@ MessageBox* MessageBoxes::make(lua_State* L, const BindingContext& context, uint
 void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Message& message) {
   if (message.script_reference != 0) {
     PERILUNE_EXPECT(message.script_owner == this, "a message is shown to scripts by one worker");
-    lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_);
+    push_anchors(L);
     lua_rawgeti(L, -1, anchor(static_cast<uint32_t>(message.script_reference - 1), 0));
     lua_remove(L, -2);
     return;
@@ -59,18 +59,12 @@ void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Messa
   make(L, context, slot, MessagePart::Message);
 }
 
-void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part) {
-  if (box.owns) {
-    new_userdata<MessageBox>(L, context.headers_metatable, Ref<flow::Message>(box.message), part);
-    return;
-  }
-  if (!slots_[box.slot].parts[static_cast<size_t>(part)]) {
-    make(L, context, box.slot, part);
-    return;
-  }
-  lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_);
-  lua_rawgeti(L, -1, anchor(box.slot, static_cast<int>(part)));
-  lua_remove(L, -2);
+void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box,
+                             MessagePart part, int anchors) {
+  if (box.owns) new_userdata<MessageBox>(L, context.headers_metatable, Ref<flow::Message>(box.message), part);
+  else if (slots_[box.slot].parts[static_cast<size_t>(part)])
+    lua_rawgeti(L, anchors, anchor(box.slot, static_cast<int>(part)));
+  else make(L, context, box.slot, part);
 }
 
 bool MessageBoxes::push_kept(lua_State* L, const MessageBox& box, Kept key, std::string_view source) {
@@ -78,7 +72,7 @@ bool MessageBoxes::push_kept(lua_State* L, const MessageBox& box, Kept key, std:
   const auto place = static_cast<size_t>(key);
   const Slot& slot = slots_[box.slot];
   if (!slot.is_kept[place] || slot.sources[place] != source) return false;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_);
+  push_anchors(L);
   lua_rawgeti(L, -1, anchor(box.slot, 3 + static_cast<int>(place)));
   lua_remove(L, -2);
   return true;
@@ -87,7 +81,7 @@ bool MessageBoxes::push_kept(lua_State* L, const MessageBox& box, Kept key, std:
 void MessageBoxes::keep(lua_State* L, const MessageBox& box, Kept key, std::string_view source) {
   if (box.owns) return;
   const auto place = static_cast<size_t>(key);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_);
+  push_anchors(L);
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, anchor(box.slot, 3 + static_cast<int>(place)));
   lua_pop(L, 1);
@@ -96,12 +90,15 @@ void MessageBoxes::keep(lua_State* L, const MessageBox& box, Kept key, std::stri
 }
 
 message::Headers* section_of(const MessageBox& box) {
-  if (box.part == MessagePart::Trailers) return box.message->trailers ? &box.message->trailers->headers : nullptr;
+  if (box.part == MessagePart::Trailers)
+    return box.message->trailers ? &box.message->trailers->headers : nullptr;
   return &box.message->head->headers;
 }
 
 const char* why_read_only(const flow::Message& message) {
-  return message.is_read_only ? "this message is read-only: its head was sent already, or it is the static Message of a filter" : nullptr;
+  return message.is_read_only
+             ? "this message is read-only: its head was sent already, or it is the static Message of a filter"
+             : nullptr;
 }
 
 void push_message(lua_State* L, BindingContext& context, flow::Message& message) {

@@ -10,8 +10,8 @@ namespace perilune::script {
 /// What a userdata shows of its message.
 enum class MessagePart : uint8_t { Message, Headers, Trailers };
 
-/// What the userdata of a message, of its headers and of its trailers hold. A message that a script made is owned
-/// by each of its boxes; one of the engine is borrowed, and null once it is over.
+/// What the userdata of a message, of its headers and of its trailers hold. A message that a script made is
+/// owned by each of its boxes; one of the engine is borrowed, and null once it is over.
 struct MessageBox {
   static constexpr char tag = 0;
   const void* kind = &tag;
@@ -32,8 +32,8 @@ struct MessageBox {
   }
 };
 
-/// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off when
-/// the message ends, without a call to Lua. The userdata are anchored in a table of the registry, a few
+/// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off
+/// when the message ends, without a call to Lua. The userdata are anchored in a table of the registry, a few
 /// entries for each slot; a slot that is free keeps what it had until it is used again.
 class MessageBoxes final : public flow::Message::ScriptOwner {
  public:
@@ -44,8 +44,9 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   size_t alive() const { return slots_.size() - free_.size(); }
 
   void push(lua_State* L, const BindingContext& context, flow::Message& message);
-  /// Headers or trailers of a box.
-  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part);
+  /// Headers or trailers of a box. `anchors` is where the table of anchors stands (push_anchors).
+  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part,
+                 int anchors);
   /// Pushes the table made of `source` the last time under this key, or returns false: it must be made and
   /// kept. Only borrowed messages keep tables.
   enum class Kept : uint8_t { Query, Cookies };
@@ -53,6 +54,7 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   /// Keeps the table at the top of the stack.
   void keep(lua_State* L, const MessageBox& box, Kept key, std::string_view source);
   void create_anchors(lua_State* L);
+  void push_anchors(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_); }
 
  private:
   struct Slot {
@@ -83,9 +85,9 @@ const char* why_read_only(const flow::Message& message);
 void push_made_message(lua_State* L, BindingContext& context, Ref<flow::Message> message);
 
 // The parts of bind_message, a file each.
-void bind_headers(lua_State* L, BindingContext& context);          // the metatable of headers
-Outcome make_message(lua_State* L);                                 // Message{…}
-Outcome set_cookie(lua_State* L);                                   // res:setCookie(name, value, options)
+void bind_headers(lua_State* L, BindingContext& context);  // the metatable of headers
+Outcome make_message(lua_State* L);                        // Message{…}
+Outcome set_cookie(lua_State* L);                          // res:setCookie(name, value, options)
 void push_query(lua_State* L, BindingContext& context, const MessageBox& box);
 void push_cookies(lua_State* L, BindingContext& context, const MessageBox& box);
 
@@ -94,7 +96,8 @@ std::optional<std::string> read_headers(lua_State* L, int index, message::Header
 /// Checks a field that a script sets. Returns what is wrong.
 std::optional<std::string> check_field(std::string_view name, std::string_view value);
 /// Brings the value at `index` (string, Data, function, nil) in as the body. Returns what is wrong.
-std::optional<std::string> assign_body(lua_State* L, BindingContext& context, int index, flow::Message& message);
+std::optional<std::string> assign_body(lua_State* L, BindingContext& context, int index,
+                                       flow::Message& message);
 std::optional<std::string> check_method(std::string_view method);
 std::optional<std::string> check_path(std::string_view path);
 std::optional<std::string> check_status(lua_State* L, int index);

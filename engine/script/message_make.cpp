@@ -10,8 +10,10 @@ namespace {
 
 using Wrong = std::optional<std::string>;
 
+/// The keys of `Message{…}`; the value of each is copied to the stack slot behind the table, at its place.
 constexpr std::array<std::string_view, 9> known_keys{"method", "path",    "scheme", "status",  "reason",
                                                      "body",   "headers", "json",   "trailers"};
+enum Slot : int { Method = 2, Path, Scheme, Status, Reason, Body, HeaderFields, Json, TrailerFields };
 
 bool has_control_or_space(std::string_view text) {
   for (const char c : text) {
@@ -27,9 +29,9 @@ class MessageTable {
   explicit MessageTable(lua_State* state) : L(state) {}
 
   Wrong read(Ref<flow::Message>& result) {
-    if (auto wrong = check_keys()) return wrong;
-    const bool is_request = has("method") || has("path");
-    if (is_request && has("status")) {
+    if (auto wrong = take_values()) return wrong;
+    const bool is_request = has(Method) || has(Path);
+    if (is_request && has(Status)) {
       return "Message: method and path make a request, status makes a response; this has both";
     }
     message_ = make_ref<flow::Message>();
@@ -42,99 +44,87 @@ class MessageTable {
   }
 
  private:
-  Wrong check_keys() {
+  Wrong take_values() {
+    lua_settop(L, TrailerFields);
     lua_pushnil(L);
     while (lua_next(L, 1) != 0) {
-      lua_pop(L, 1);
-      const auto key = string_at(L, -1);
-      if (!key) return "Message: keys are strings, got " + describe_value(L, -1);
-      if (std::find(known_keys.begin(), known_keys.end(), *key) == known_keys.end()) {
+      const auto key = string_at(L, -2);
+      if (!key) return "Message: keys are strings, got " + describe_value(L, -2);
+      const auto known = std::find(known_keys.begin(), known_keys.end(), *key);
+      if (known == known_keys.end()) {
         return "Message: unknown key \"" + std::string(*key) + "\"" + suggestion(*key, known_keys);
       }
+      lua_replace(L, Method + static_cast<int>(known - known_keys.begin()));
     }
     return std::nullopt;
   }
 
-  bool has(const char* key) {
-    lua_getfield(L, 1, key);
-    const bool is_there = !lua_isnil(L, -1);
-    lua_pop(L, 1);
-    return is_there;
-  }
+  bool has(Slot slot) { return !lua_isnil(L, slot); }
 
-  /// Leaves the value on the stack, so that its text stays alive. None when it is absent.
-  Wrong text(const char* key, std::optional<std::string_view>& result) {
-    lua_getfield(L, 1, key);
-    if (lua_isnil(L, -1)) return std::nullopt;
-    result = string_at(L, -1);
-    if (result) return std::nullopt;
-    return std::string("Message: ") + key + " expects a string, got " + describe_value(L, -1);
+  Wrong expects_string(const char* key, Slot slot) {
+    return std::string("Message: ") + key + " expects a string, got " + describe_value(L, slot);
   }
 
   Wrong read_request() {
     auto head = message::RequestHead::make();
-    std::optional<std::string_view> method, path, scheme;
-    for (auto wrong : {text("method", method), text("path", path), text("scheme", scheme)})
-      if (wrong) return wrong;
-    head->method.assign(method.value_or("GET"));
-    head->path.assign(path.value_or("/"));
+    if (has(Method) && !string_at(L, Method)) return expects_string("method", Method);
+    if (has(Path) && !string_at(L, Path)) return expects_string("path", Path);
+    head->method.assign(string_at(L, Method).value_or("GET"));
+    head->path.assign(string_at(L, Path).value_or("/"));
     if (auto wrong = check_method(head->method)) return "Message: " + *wrong;
     if (auto wrong = check_path(head->path)) return "Message: " + *wrong;
-    if (scheme && *scheme != "http" && *scheme != "https") {
-      return "Message: scheme expects \"http\" or \"https\", got " + describe_value(L, -1);
+    if (has(Scheme)) {
+      const auto scheme = string_at(L, Scheme);
+      if (scheme != "http" && scheme != "https") {
+        return "Message: scheme expects \"http\" or \"https\", got " + describe_value(L, Scheme);
+      }
+      head->scheme = scheme == "https" ? "https" : "http";
     }
-    if (scheme == "https") head->scheme = "https";
-    if (has("reason")) return "Message: a request has no reason";
+    if (has(Reason)) return "Message: a request has no reason";
     message_->head = std::move(head);
     return std::nullopt;
   }
 
   Wrong read_response() {
     auto head = message::ResponseHead::make();
-    lua_getfield(L, 1, "status");
-    if (!lua_isnil(L, -1)) {
-      if (auto wrong = check_status(L, lua_gettop(L))) return "Message: " + *wrong;
-      head->status = static_cast<int>(lua_tointeger(L, -1));
+    if (has(Status)) {
+      if (auto wrong = check_status(L, Status)) return "Message: " + *wrong;
+      head->status = static_cast<int>(lua_tointeger(L, Status));
     }
-    std::optional<std::string_view> reason;
-    if (auto wrong = text("reason", reason)) return wrong;
-    if (reason) {
+    if (has(Reason)) {
+      const auto reason = string_at(L, Reason);
+      if (!reason) return expects_string("reason", Reason);
       if (auto wrong = check_reason(*reason)) return "Message: " + *wrong;
       head->reason.assign(*reason);
     }
-    if (has("scheme")) return "Message: a response has no scheme";
+    if (has(Scheme)) return "Message: a response has no scheme";
     head->body = {message::BodyKind::Length, 0};
     message_->head = std::move(head);
     return std::nullopt;
   }
 
   Wrong read_body() {
-    lua_getfield(L, 1, "json");
-    const bool has_json = !lua_isnil(L, -1);
-    lua_getfield(L, 1, "body");
-    if (lua_isnil(L, -1) && !has_json) return std::nullopt;
-    if (!has_json) {
-      auto wrong = assign_body(L, context_of(L), lua_gettop(L), *message_);
+    if (!has(Json)) {
+      if (!has(Body)) return std::nullopt;
+      auto wrong = assign_body(L, context_of(L), Body, *message_);
       return wrong ? "Message: " + *wrong : wrong;
     }
-    if (!lua_isnil(L, -1)) return "Message: json is the body; this has a body too";
+    if (has(Body)) return "Message: json is the body; this has a body too";
     std::string encoded;
-    if (auto wrong = encode_json(L, lua_gettop(L) - 1, encoded)) return "Message: " + *wrong;
+    if (auto wrong = encode_json(L, Json, encoded)) return "Message: " + *wrong;
     message_->set_body(buffer::buffer_of(encoded, context_of(L).chunks));
     message_->head->headers.add("content-type", "application/json");
     return std::nullopt;
   }
 
   Wrong read_fields() {
-    lua_getfield(L, 1, "headers");
-    if (!lua_isnil(L, -1)) {
+    if (has(HeaderFields)) {
       // Fields that are given replace the content-type that json set.
-      if (auto wrong = read_headers(L, lua_gettop(L), message_->head->headers)) return "Message: " + *wrong;
+      if (auto wrong = read_headers(L, HeaderFields, message_->head->headers)) return "Message: " + *wrong;
     }
-    lua_getfield(L, 1, "trailers");
-    if (lua_isnil(L, -1)) return std::nullopt;
+    if (!has(TrailerFields)) return std::nullopt;
     auto trailers = make_ref<message::Trailers>();
-    if (auto wrong = read_headers(L, lua_gettop(L), trailers->headers)) return "Message: trailers: " + *wrong;
+    if (auto wrong = read_headers(L, TrailerFields, trailers->headers)) return "Message: trailers: " + *wrong;
     message_->trailers = std::move(trailers);
     return std::nullopt;
   }

@@ -1,11 +1,11 @@
 #include <array>
 #include <cmath>
 
+#include "base/limits.hpp"
 #include "base/text.hpp"
+#include "script/bind_url.hpp"
 #include "script/http_date.hpp"
 #include "script/message_box.hpp"
-#include "base/limits.hpp"
-#include "script/bind_url.hpp"
 #include "script/url_text.hpp"
 
 namespace perilune::script {
@@ -40,7 +40,8 @@ void add_cookies(lua_State* L, std::string_view field, size_t& count, std::strin
     const size_t equals = pair.find('=');
     if (equals == std::string_view::npos || equals == 0) continue;
     std::string_view value = trim(pair.substr(equals + 1));
-    if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+    if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
+      value = value.substr(1, value.size() - 2);
     set_first(L, trim(pair.substr(0, equals)), value, scratch);
     ++count;
   }
@@ -58,7 +59,8 @@ class Cookie {
   explicit Cookie(lua_State* state) : L(state) {}
 
   std::optional<std::string> build(std::string_view name, std::string_view value) {
-    if (!message::is_valid_name(name)) return "message:setCookie: name expects a token, got " + describe_value(L, 2);
+    if (!message::is_valid_name(name))
+      return "message:setCookie: name expects a token, got " + describe_value(L, 2);
     if (!message::is_valid_value(value)) {
       return "message:setCookie: value holds CR, LF, NUL or another control character";
     }
@@ -94,7 +96,8 @@ class Cookie {
   }
 
   Wrong expects(const char* key, const char* expectation) {
-    return std::string("message:setCookie: ") + key + " expects " + expectation + ", got " + describe_value(L, -1);
+    return std::string("message:setCookie: ") + key + " expects " + expectation + ", got " +
+           describe_value(L, -1);
   }
 
   /// Pushes the option; false when it is absent.

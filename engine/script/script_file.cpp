@@ -38,7 +38,8 @@ Result<std::string> read_whole_file(const std::string& path, size_t bytes_max) {
   std::string content(static_cast<size_t>(status.st_size) + 1, '\0');
   size_t size = 0;
   for (;;) {
-    if (size == content.size()) content.resize(size * 2);  // it grows while it is read, or lies about its size (/proc)
+    if (size == content.size())
+      content.resize(size * 2);  // it grows while it is read, or lies about its size (/proc)
     const ssize_t count = ::read(file.fd, content.data() + size, content.size() - size);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return failure(path, std::strerror(errno));

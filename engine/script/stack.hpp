@@ -1,7 +1,7 @@
 #pragma once
 
-#include <lua.hpp>
 #include <initializer_list>
+#include <lua.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,15 +32,16 @@ inline std::optional<std::string_view> string_at(lua_State* L, int index) {
 }
 inline void push_text(lua_State* L, std::string_view text) { lua_pushlstring(L, text.data(), text.size()); }
 
-/// What is at `index`, for error messages: `nothing`, `nil`, `5`, `"text"` (cut at 40 bytes), `a table`, `a Message`.
+/// What is at `index`, for error messages: `nothing`, `nil`, `5`, `"text"` (cut at 40 bytes), `a table`, `a
+/// Message`.
 std::string describe_value(lua_State* L, int index);
 
-/// Raises the string at the top of the stack with the place in front where the script stands that is running: files
-/// of our own Lua library are looked through (place.hpp).
+/// Raises the string at the top of the stack with the place in front where the script stands that is running:
+/// files of our own Lua library are looked through (place.hpp).
 [[noreturn]] void raise_top(lua_State* L);
 [[noreturn]] void raise(lua_State* L, const char* message);
-/// Raises "base64.encode: text (argument 1) expects a string, got nil". `index` as on the stack; in a method's
-/// signature ("headers:add(name, value)") the receiver is not counted.
+/// Raises "base64.encode: text (argument 1) expects a string, got nil". `index` as on the stack; in a
+/// method's signature ("headers:add(name, value)") the receiver is not counted.
 [[noreturn]] void raise_argument(lua_State* L, int index, std::string_view expectation);
 std::string argument_message(lua_State* L, int index, std::string_view expectation);
 
@@ -130,8 +131,8 @@ int push(lua_State* L, const Result<T>& result) {
   return 2;
 }
 
-/// Makes a lua_CFunction of a plain C++ function: arguments are checked and converted by its parameter types, what
-/// it returns is pushed. A first parameter of type BindingContext* gets the context.
+/// Makes a lua_CFunction of a plain C++ function: arguments are checked and converted by its parameter types,
+/// what it returns is pushed. A first parameter of type BindingContext* gets the context.
 template <auto Function>
 struct PlainFunction;
 template <typename R, typename... Args, R (*Function)(Args...)>
@@ -153,9 +154,8 @@ struct PlainFunction<Function> {
 };
 template <auto Function>
 int plain_function(lua_State* L) {
-  return PlainFunction<Function>::call(L, []<typename R, typename... A>(R (*)(A...)) {
-    return std::index_sequence_for<A...>();
-  }(Function));
+  return PlainFunction<Function>::call(
+      L, []<typename R, typename... A>(R (*)(A...)) { return std::index_sequence_for<A...>(); }(Function));
 }
 
 /// One function of a library: its signature ("encode(text)") and its Lua form.
@@ -166,20 +166,26 @@ struct FunctionEntry {
 
 /// Pushes a closure with the context and `signature` as its upvalues.
 void push_function(lua_State* L, BindingContext& context, const char* signature, lua_CFunction function);
-/// Adds functions to the table at the top of the stack, each under the name in front of its signature's bracket; the
-/// signature is put behind `prefix` ("base64." or "headers:").
+/// Adds functions to the table at the top of the stack, each under the name in front of its signature's
+/// bracket; the signature is put behind `prefix` ("base64." or "headers:").
 void add_functions(lua_State* L, BindingContext& context, const char* prefix,
                    std::initializer_list<FunctionEntry> functions);
 /// Pushes the table `name` of the table at the top of the stack, made when it is not there.
 void push_subtable(lua_State* L, const char* name);
 
-/// Userdata of ours begins with the address of its type's tag. A type T has `static constexpr char tag` of its own
-/// and `const void* kind = &tag` as its first member.
+/// Userdata of ours begins with the address of its type's tag. A type T has `static constexpr char tag` of
+/// its own and `const void* kind = &tag` as its first member.
 template <typename T>
 T* test_userdata(lua_State* L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_objlen(L, index) != sizeof(T)) return nullptr;
   auto* box = static_cast<T*>(lua_touserdata(L, index));
-  return box->kind == &T::tag ? box : nullptr;
+  // A light userdata has no length; json.null is the only one that scripts have.
+  return box && lua_objlen(L, index) == sizeof(T) && box->kind == &T::tag ? box : nullptr;
+}
+/// The receiver of a metamethod that only Lua itself calls with it first (__index, __newindex, __len):
+/// metatables are out of reach for scripts, so nothing else can stand there.
+template <typename T>
+T& receiver(lua_State* L) {
+  return *static_cast<T*>(lua_touserdata(L, 1));
 }
 /// Like it, for argument `index` of the running function; raises.
 template <typename T>
@@ -216,8 +222,8 @@ int destroy_userdata(lua_State* L) {
   return 0;
 }
 
-/// Garbage of scripts may hold bytes that the collector does not see (bodies): after every few megabytes it is
-/// made to work.
+/// Garbage of scripts may hold bytes that the collector does not see (bodies): after every few megabytes it
+/// is made to work.
 void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes);
 
 }  // namespace perilune::script

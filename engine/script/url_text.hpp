@@ -9,8 +9,8 @@ namespace perilune::script {
 /// Whether "+" means a space: in queries it does (WHATWG form encoding), elsewhere it does not.
 enum class Plus : uint8_t { Kept, IsSpace };
 
-/// Decodes %XX. A "%" without two hex digits behind it stays as it is. The result is a view of `text` when there was
-/// nothing to decode, else of `scratch`.
+/// Decodes %XX. A "%" without two hex digits behind it stays as it is. The result is a view of `text` when
+/// there was nothing to decode, else of `scratch`.
 std::string_view percent_decode(std::string_view text, std::string& scratch, Plus plus);
 /// True when every "%" is followed by two hex digits.
 bool is_well_encoded(std::string_view text);
@@ -19,8 +19,8 @@ void percent_encode(std::string_view text, bool (*keeps)(char), std::string& res
 /// A letter, digit or one of "-._~" (RFC 3986 section 2.3).
 bool is_unreserved(char c);
 
-/// Calls `visit(name, value)` for the parameters of a query, still encoded, at most `count_max`; empty ones are
-/// left out.
+/// Calls `visit(name, value)` for the parameters of a query, still encoded, at most `count_max`; empty ones
+/// are left out.
 template <typename Visit>
 void each_parameter(std::string_view query, size_t count_max, Visit&& visit) {
   while (!query.empty() && count_max > 0) {

@@ -13,8 +13,12 @@ namespace perilune::log {
 namespace {
 
 TEST(Log, FormatsFields) {
-  const std::array fields{Field{"plain", "a/b:1"}, Field{"space", "a b"}, Field{"quote", "say \"x\"\\"},
-                          Field{"empty", ""}, Field{"forged", "x\n2026 error y"}, Field{"pair", "a=b"}};
+  const std::array fields{Field{"plain", "a/b:1"},
+                          Field{"space", "a b"},
+                          Field{"quote", "say \"x\"\\"},
+                          Field{"empty", ""},
+                          Field{"forged", "x\n2026 error y"},
+                          Field{"pair", "a=b"}};
   EXPECT_EQ(format("text\r\nmore\ttab", fields),
             "text\\x0d\\nmore tab plain=a/b:1 space=\"a b\" quote=\"say \\\"x\\\"\\\\\" empty=\"\" "
             "forged=\"x\\n2026 error y\" pair=\"a=b\"");

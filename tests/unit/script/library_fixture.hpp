@@ -62,7 +62,8 @@ class LuaLibrary {
   /// Runs `code` as script.lua and gives what it returned, as text separated by " | "; or "error: …".
   std::string run(const std::string& code) {
     lua_settop(L, 0);
-    if (luaL_loadbuffer(L, code.data(), code.size(), "@script.lua") != 0 || lua_pcall(L, 0, LUA_MULTRET, 0) != 0) {
+    if (luaL_loadbuffer(L, code.data(), code.size(), "@script.lua") != 0 ||
+        lua_pcall(L, 0, LUA_MULTRET, 0) != 0) {
       return "error: " + std::string(lua_tostring(L, -1));
     }
     std::string text;

@@ -1,0 +1,226 @@
+---@meta
+-- The library: what every script can use.
+
+---@class json
+---@field null lightuserdata JSON's null, which keeps its place in arrays and objects.
+json = {}
+
+--- JSON text of a value. A table with 1 to n is an array, an empty one an object (see json.array). Keys are in byte order.
+--- Raises for what has no JSON form: functions, NaN, infinities, holes, more than 64 levels.
+---@param value any
+---@return string
+function json.encode(value) end
+
+--- The value of a JSON text, at most 64 levels deep. null is json.null.
+---@param text string|Data
+---@return any value nil when it is not JSON
+---@return string? err with line and column
+function json.decode(text) end
+
+--- Reads and decodes a file. Blocks while it reads: meant for the top of the file.
+---@param path string relative to the file that names it
+---@return any value nil when it fails
+---@return string? err
+function json.load(path) end
+
+--- Marks a table as an array, even when it is empty, and returns it. Decoded arrays are marked.
+---@generic T
+---@param list? T[]
+---@return T[]
+function json.array(list) end
+
+---@class url
+url = {}
+
+---@class URL
+---@field scheme? string lower case
+---@field user? string decoded
+---@field password? string decoded
+---@field authority? string host and port as written
+---@field host? string lower case; an IPv6 address in brackets
+---@field port? integer written, or meant by http, https, ws and wss
+---@field path string with the query, as a request has it
+---@field pathname string without the query
+---@field query table<string, string> decoded; of several with one name the first
+---@field fragment? string decoded
+
+--- Takes a URL or a relative reference apart (RFC 3986).
+---@param text string
+---@return URL? url
+---@return string? err
+function url.parse(text) end
+
+--- A query such as "a=1&b=2", names in byte order; a list gives several parameters.
+---@param parameters table<string, string|number|boolean|(string|number|boolean)[]>
+---@return string
+function url.query(parameters) end
+
+--- Percent-encodes everything but letters, digits and "-._~".
+---@param text string
+---@return string
+function url.encode(text) end
+
+--- Decodes %XX; "+" stays.
+---@param text string
+---@return string? text
+---@return string? err
+function url.decode(text) end
+
+--- What a reference means where `base` is the current URL (RFC 3986 section 5).
+---@param base string
+---@param reference string
+---@return string? url
+---@return string? err
+function url.resolve(base, reference) end
+
+--- The normal form of a URL (RFC 3986 section 6.2.2).
+---@param url string
+---@return string? url
+---@return string? err
+function url.normalize(url) end
+
+---@class base64
+base64 = {}
+
+--- Base64 with padding (RFC 4648 section 4).
+---@param bytes string|Data
+---@return string
+function base64.encode(bytes) end
+
+--- Base64 with the alphabet of URLs, without padding (RFC 4648 section 5).
+---@param bytes string|Data
+---@return string
+function base64.encodeURL(bytes) end
+
+--- Decodes both alphabets, with or without padding; no white space.
+---@param text string|Data
+---@return string? bytes
+---@return string? err
+function base64.decode(text) end
+
+---@class hex
+hex = {}
+
+--- Two lower-case digits a byte.
+---@param bytes string|Data
+---@return string
+function hex.encode(bytes) end
+
+--- The reverse, in any case.
+---@param text string|Data
+---@return string? bytes
+---@return string? err
+function hex.decode(text) end
+
+---@class time
+time = {}
+
+--- Seconds since 1970, with fractions.
+---@return number
+function time.now() end
+
+--- Seconds on the engine's clock, which never goes back; only differences mean something.
+---@return number
+function time.monotonic() end
+
+--- An HTTP date such as "Sun, 06 Nov 1994 08:49:37 GMT".
+---@param seconds? number since 1970; default now
+---@return string? date
+---@return string? err
+function time.format(seconds) end
+
+--- Seconds since 1970 of an HTTP date, in any of its three forms (RFC 9110 section 5.6.7).
+---@param text string
+---@return number? seconds
+---@return string? err
+function time.parse(text) end
+
+---@class file
+file = {}
+
+--- The content of a file. Blocks the worker while it reads: meant for the top of the file, and for small files elsewhere.
+---@param path string relative to the file that names it
+---@param options? FileReadOptions
+---@return string? content
+---@return string? err
+function file.read(path, options) end
+
+---@class FileReadOptions
+---@field limit? number|string bytes, or "16k"; default 64 MiB
+
+---@class log
+log = {}
+
+--- Writes a record below the default level.
+---@param text any as tostring gives it
+---@param fields? table<string, any> at most 32, written in the order of names
+function log.debug(text, fields) end
+
+--- Writes a record.
+---@param text any as tostring gives it
+---@param fields? table<string, any> at most 32, written in the order of names
+function log.info(text, fields) end
+
+--- Writes a warning.
+---@param text any as tostring gives it
+---@param fields? table<string, any> at most 32, written in the order of names
+function log.warn(text, fields) end
+
+--- Writes an error.
+---@param text any as tostring gives it
+---@param fields? table<string, any> at most 32, written in the order of names
+function log.error(text, fields) end
+
+---@class os
+---@field env table<string, string> Variables of the environment; read-only.
+os = {}
+
+---@class http
+http = {}
+
+---@class HTTPGetOptions
+---@field headers? table<string, string|number|(string|number)[]>
+---@field timeout? number|string seconds, or "5s"; default 30, for the whole exchange
+---@field bodyLimit? number|string bytes, or "1m"; default 1 MiB of response body
+
+---@class HTTPRequestOptions: HTTPGetOptions
+---@field body? string|Data
+---@field json? any
+
+---@class HTTPRequestTable: HTTPRequestOptions
+---@field method? string default "GET"
+---@field url string
+
+--- GETs a URL; waits for the whole response.
+---@param url string "http://host:port/path"
+---@param options? HTTPGetOptions
+---@return Message? response
+---@return Error? err
+function http.get(url, options) end
+
+--- Sends a request and waits for the whole response; all in one table works too.
+---@param method string|HTTPRequestTable
+---@param url? string "http://host:port/path"
+---@param options? HTTPRequestOptions
+---@return Message? response
+---@return Error? err
+function http.request(method, url, options) end
+
+--- Waits; other sessions run meanwhile.
+---@param time number|string seconds, or "250ms"
+function sleep(time) end
+
+---@class EveryOptions
+---@field worker? "each"|"one" default "each": locals are per worker
+---@field atStart? boolean runs once at the start too; default false
+
+--- Calls a function again and again; runs never overlap.
+---@param interval number|string seconds, or "5s"
+---@param fn fun()
+---@param options? EveryOptions
+function every(interval, fn, options) end
+
+--- Calls a function once, later.
+---@param time number|string seconds, or "5s"
+---@param fn fun()
+function after(time, fn) end

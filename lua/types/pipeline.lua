@@ -1,0 +1,216 @@
+---@meta
+-- Entrances, pipelines and filters. Every filter returns its pipeline, so that calls chain.
+
+---@alias Time number|string|false seconds, or "250ms", "5s", "1m", "1h"; false means never
+---@alias Size number|string bytes, or "16k", "1m"
+
+---@class ListenOptions
+---@field maxConnections? integer open at the same time; default no limit
+---@field maxConnectionsPerIP? integer default no limit
+---@field idleTimeout? Time between messages; default 60 s
+---@field headTimeout? Time for the head of a request; default 10 s
+---@field readTimeout? Time for the body of a request
+---@field writeTimeout? Time without progress in sending; default 60 s
+---@field minBodyRate? Size bytes a second that a body must come with
+---@field backlog? integer connections waiting to be accepted; default 4096
+---@field bufferLimit? Size bytes buffered per direction; default 256 KiB
+
+--- Accepts connections.
+---@param address integer|string a port, "ip:port" or "unix:path"
+---@param options? ListenOptions
+---@return Pipeline
+function listen(address, options) end
+
+--- Begins a pipeline that others lead to. A name is known in its file only.
+---@param name? string
+---@return Pipeline
+function pipeline(name) end
+
+---@alias PipelineReference string|Pipeline the name of a pipeline of this file, or a pipeline
+
+--- A chain of filters. One filter answers; those in front of it see requests, those behind it what comes back.
+---@class Pipeline
+local P = {}
+
+-- Input and output
+
+---@class ConnectOptions
+---@field connectTimeout? Time default 5 s
+---@field readTimeout? Time silence of an upstream that is asked something; default 60 s
+---@field writeTimeout? Time without progress in sending; default 60 s
+---@field idleTimeout? Time without any byte; default never
+---@field bind? string local address
+---@field bufferLimit? Size bytes buffered per direction; default 256 KiB
+
+--- Connects to an upstream; what it sends comes out.
+---@param target string|fun(ctx: Context): string? "host:port" or "unix:path"
+---@param options? ConnectOptions
+---@return Pipeline
+function P:connect(target, options) end
+
+-- Codecs
+
+--- Bytes to requests.
+---@return Pipeline
+function P:decodeHTTPRequest() end
+
+--- Bytes to responses.
+---@return Pipeline
+function P:decodeHTTPResponse() end
+
+--- Requests to bytes.
+---@return Pipeline
+function P:encodeHTTPRequest() end
+
+--- Responses to bytes.
+---@return Pipeline
+function P:encodeHTTPResponse() end
+
+-- Joints
+
+---@class DemuxHTTPOptions
+---@field connect? boolean lets CONNECT through to the pipeline; default false: 405
+---@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request
+---@field maxHeaderSize? Size bytes of a head; default 64 KiB
+---@field maxHeaders? integer fields of a head; default 200
+---@field maxMessages? integer requests of one connection; default no limit
+---@field maxRequestLine? Size default 16 KiB
+---@field pipelining? integer requests of one connection that run at the same time; default 64
+
+--- Takes a connection's bytes apart into requests, each with an instance of the pipeline; answers go back in order.
+---@param pipeline PipelineReference
+---@param options? DemuxHTTPOptions
+---@return Pipeline
+function P:demuxHTTP(pipeline, options) end
+
+---@class ServeHTTPOptions
+---@field errorPage? fun(err: Error, ctx: Context): Message?
+---@field limit? Size bytes of a request's body; default 1 MiB
+---@field maxHeaderSize? Size bytes of a head; default 64 KiB
+---@field maxHeaders? integer fields of a head; default 200
+---@field maxMessages? integer requests of one connection; default no limit
+---@field maxRequestLine? Size default 16 KiB
+---@field pipelining? integer requests of one connection that run at the same time; default 64
+
+--- Answers every request from the script.
+---@param handler Message|fun(req: Message, ctx: Context): Message may wait
+---@param options? ServeHTTPOptions
+---@return Pipeline
+function P:serveHTTP(handler, options) end
+
+---@class MuxHTTPOptions
+---@field idleTimeout? Time of a connection between messages; default 60 s
+---@field maxMessages? integer messages that a connection serves; default no limit
+---@field maxSessions? integer connections of one key; default 1 with a key, no limit without
+---@field pipelining? integer requests on the wire of one connection; default 1
+---@field queue? integer messages waiting for a connection, per key; default 1024
+---@field queueTimeout? Time default 5 s
+---@field tunnelIdleTimeout? Time of a tunnel without any byte; default 1 h
+
+--- Sends messages through connections that live longer than a message. Messages with an equal key share connections;
+--- without a key a message takes an idle one or opens a new one.
+---@param pipeline PipelineReference what a connection runs, with its `connect`
+---@param key? any|fun(ctx: Context): any, Error? a value or a function
+---@param options? MuxHTTPOptions
+---@return Pipeline
+function P:muxHTTP(pipeline, key, options) end
+
+--- Goes on in the pipeline that a function names, once per session or message; nil is a 404, or an error for TCP.
+---@param target PipelineReference|fun(ctx: Context): PipelineReference? may wait
+---@param names? string[] the names that may come, for `check` and `graph`
+---@return Pipeline
+function P:route(target, names) end
+
+--- The time that an answer's head may take: 504 after it.
+---@param time Time
+---@return Pipeline
+function P:timeout(time) end
+
+-- Handlers: look at what passes. Those of messages may return a response, which answers early.
+
+---@class CollectOptions
+---@field limit? Size bytes of the body; default 1 MiB
+---@field over? "error"|"pass" what a longer body does: "error" (the default) is 413 or 502, "pass" streams on unseen
+---@field when? fun(ctx: Context): boolean? false: nothing is collected and the function not called
+
+--- At accept; only in a `listen` pipeline. false closes the connection.
+---@param handler fun(ctx: Context): false? may wait
+---@return Pipeline
+function P:handleSessionStart(handler) end
+
+--- Once when a session is over, whatever ended it.
+---@param handler fun(ctx: Context, err?: Error) may not wait
+---@return Pipeline
+function P:handleSessionEnd(handler) end
+
+--- For each piece of bytes that passes.
+---@param handler fun(data: Data, ctx: Context) may wait
+---@return Pipeline
+function P:handleData(handler) end
+
+--- When a head is complete; the body is not read.
+---@param handler fun(msg: Message, ctx: Context): Message? may wait
+---@return Pipeline
+function P:handleMessageStart(handler) end
+
+--- When the whole body is there.
+---@param handler fun(body: string, ctx: Context): Message? may wait
+---@param options? CollectOptions
+---@return Pipeline
+function P:handleMessageBody(handler, options) end
+
+--- When the whole message is there.
+---@param handler fun(msg: Message, ctx: Context): Message? may wait
+---@param options? CollectOptions
+---@return Pipeline
+function P:handleMessage(handler, options) end
+
+--- When the last byte has passed; the head is read-only.
+---@param handler fun(msg: Message, ctx: Context) may wait
+---@return Pipeline
+function P:handleMessageEnd(handler) end
+
+--- Once for each request, whatever ended it.
+---@param handler fun(ctx: Context, err?: Error) may not wait
+---@return Pipeline
+function P:handleExchangeEnd(handler) end
+
+-- Replacing: what the function returns takes the place; false drops, nil is an error.
+
+--- Replaces each piece of bytes.
+---@param replacement string|Message|fun(data: Data, ctx: Context): string|Data|false
+---@return Pipeline
+function P:replaceData(replacement) end
+
+--- Replaces the head; the body streams on.
+---@param replacement fun(msg: Message, ctx: Context): Message|false
+---@return Pipeline
+function P:replaceMessageStart(replacement) end
+
+--- Replaces the collected body.
+---@param replacement fun(body: string, ctx: Context): string|Data|false
+---@param options? CollectOptions
+---@return Pipeline
+function P:replaceMessageBody(replacement, options) end
+
+--- Replaces the whole message. A response in the place of a request answers.
+---@param replacement Message|fun(msg: Message, ctx: Context): Message|false
+---@param options? CollectOptions
+---@return Pipeline
+function P:replaceMessage(replacement, options) end
+
+--- Puts something in front of the first event.
+---@param what string|Message|fun(ctx: Context): string|Data|Message|nil
+---@return Pipeline
+function P:insert(what) end
+
+-- Eyes
+
+--- Logs every event that passes.
+---@param tag? string
+---@return Pipeline
+function P:dump(tag) end
+
+--- Writes the bytes that pass to the standard output.
+---@return Pipeline
+function P:print() end
