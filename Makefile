@@ -16,7 +16,7 @@ build: release-tree ## the release binary, build/perilune
 	cmake --build --preset release --target perilune -j $(JOBS)
 	@ln -sfn release/perilune build/perilune
 
-# A tree without tests needs fewer packages; `make test` adds them to the same tree.
+# A tree without tests needs fewer packages; `make bench` adds them to the same tree.
 release-tree:
 	@$(packages) build
 	@if [ ! -f build/release/CMakeCache.txt ]; then cmake --preset release -DPERILUNE_TESTS=OFF; fi
@@ -33,17 +33,18 @@ run: build ## the lesson's proxy on port 8000, with its demo upstreams on 8080 a
 	@echo
 	@exec build/perilune run tutorial/03-connection-pool/main.lua tutorial/upstreams.lua
 
+# The dev preset: quick to build, and it checks that objects stay in their threads.
 test: ## everything built, every test run
 	@$(packages) test
-	cmake --preset release -DPERILUNE_TESTS=ON
-	cmake --build --preset release -j $(JOBS)
-	@if [ -x build/release/perilune ]; then ln -sfn release/perilune build/perilune; fi
-	@tests/support/run-tests release
+	cmake --preset dev
+	cmake --build --preset dev -j $(JOBS)
+	@tests/support/run-tests dev
 
 bench: ## perilune beside HAProxy, nginx and a relay that parses nothing; ARGS="--rounds 1" for versus.py
 	@$(packages) test
 	cmake --preset release -DPERILUNE_TESTS=ON
-	cmake --build --preset release -j $(JOBS)
+	cmake --build --preset release --target perilune bench_relay -j $(JOBS)
+	@ln -sfn release/perilune build/perilune
 	python3 -B tests/bench/versus.py $(ARGS)
 
 ifneq ($(wildcard tests/soak/run),)

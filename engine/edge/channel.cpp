@@ -105,7 +105,7 @@ void Channel::flush() {
     const net::Transfer transfer = stream_->write({entries.data(), count});
     if (transfer.status == net::Transfer::Status::Blocked) {
       is_blocked_ = true;
-      if (!timer_.is_armed()) arm_timer();
+      arm_timer();
       break;
     }
     if (transfer.status != net::Transfer::Status::Done) {
@@ -153,8 +153,7 @@ void Channel::close() {
 void Channel::set_idle_timeout(Duration timeout) {
   idle_timeout_ = timeout;
   last_activity_ = runtime_.loop.now();
-  if (stream_ && timeout != Duration::max() && (!timer_.is_armed() || timer_.deadline() > last_activity_ + timeout))
-    arm_timer();
+  if (stream_) arm_timer();
 }
 
 Instant Channel::next_check() const {
@@ -166,7 +165,8 @@ Instant Channel::next_check() const {
 
 void Channel::arm_timer() {
   const Instant next = next_check();
-  if (next != Instant::max()) runtime_.loop.timers().arm(timer_, next);
+  // A timer that fires too early looks again; only a nearer moment moves it.
+  if (next != Instant::max() && (!timer_.is_armed() || timer_.deadline() > next)) runtime_.loop.timers().arm(timer_, next);
 }
 
 void Channel::on_timer() {

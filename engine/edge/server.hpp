@@ -52,6 +52,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   size_t sessions_count_ = 0;
   bool is_at_limit_ = false;
   uint64_t accepted_ = 0;
+  Instant next_pause_log_{};
 };
 
 }  // namespace perilune::edge

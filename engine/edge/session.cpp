@@ -1,5 +1,7 @@
 #include "edge/session.hpp"
 
+#include "base/log.hpp"
+
 namespace perilune::edge {
 
 Session::Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, SessionHandler& handler,
@@ -51,6 +53,7 @@ void Session::on_channel_end() {
 
 void Session::on_channel_failed(ErrorCode code) {
   const Error error{code == ErrorCode::Reset ? ErrorCode::ClientGone : code, Side::Client, {}};
+  if (code == ErrorCode::WriteTimeout) log_cut(error);
   over(code == ErrorCode::IdleTimeout ? nullptr : &error);
 }
 
@@ -63,6 +66,7 @@ void Session::on_event(flow::Event&& event) {
   } else if (event.is_stream_end()) {
     output_ended_ = true;
     if (const Error* error = event.error()) {
+      if (!times_left_to_protocol_) log_cut(*error);
       cut(*error);
       return;
     }
@@ -81,6 +85,11 @@ void Session::finish_if_done() {
 }
 
 void Session::on_linger_timer() { over(nullptr); }
+
+void Session::log_cut(const Error& error) const {
+  log::write(error.side == Side::Client ? log::Level::Info : log::Level::Warn,
+             error.to_string() + " [client " + ip() + "] -> cut");
+}
 
 void Session::cut(const Error& error) {
   if (is_over_) return;

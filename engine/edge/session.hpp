@@ -54,6 +54,7 @@ class Session final : public Object,
   void finish_if_done();
   void over(const Error* error);
   void on_linger_timer();
+  void log_cut(const Error& error) const;
 
   flow::Runtime& runtime_;
   SessionHandler& handler_;

@@ -129,6 +129,7 @@ void Connect::on_channel_failed(ErrorCode code) {
 }
 
 void Connect::give_up(Error error) {
+  if (pipeline().role() == flow::Role::Session) plan_.services->stats.count(error.code);
   if (!is_ended()) output(Event::stream_end(std::make_unique<Error>(std::move(error))));
 }
 
@@ -136,7 +137,10 @@ void Connect::on_stop() {
   WaitingFilter::on_stop();
   input_hold_.release();
   dial_.reset();
-  if (channel_) channel_->close();
+  if (!channel_) return;
+  // A stream that was cut on the other side must not look complete on this one.
+  if (pipeline().end_error()) channel_->reset_on_close();
+  channel_->close();
 }
 
 void Connect::on_reset() {

@@ -67,6 +67,8 @@ bool DemuxHttp::may_parse() const {
   if (is_closed_ || stops_parsing_) return false;
   if (receiving_) return receiving_->response_done_ || !receiving_->request_valve_.is_held();
   if (awaits_upgrade_) return false;
+  // Who does not read answers gets no more requests answered.
+  if (output_valve().is_held() || waiting_bytes_ > limits::buffer_bytes_max) return false;
   return streams_count_ < plan_.pipelined_max;
 }
 
@@ -236,6 +238,7 @@ void DemuxHttp::update_hold() {
 
 void DemuxHttp::on_valve_changed(flow::Valve& valve) {
   if (!streams_.empty()) streams_.front().set_held(valve.is_held());
+  if (!valve.is_held()) loop().defer(pump_task_);
 }
 
 void DemuxHttp::log_failure(const Error& error, const message::RequestHead* request, int status) {
@@ -325,6 +328,7 @@ void DemuxHttp::on_stop() {
 void DemuxHttp::on_reset() {
   parser_.reset();
   messages_ = body_bytes_ = 0;
+  waiting_bytes_ = 0;
   dropped_bytes_ = 0;
   is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = false;
   phase_ = Phase::FirstHead;

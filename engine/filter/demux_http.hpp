@@ -130,6 +130,7 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   std::optional<http::H1Parser> parser_;
   boost::intrusive::list<DemuxStream, boost::intrusive::constant_time_size<false>> streams_;
   size_t streams_count_ = 0;
+  size_t waiting_bytes_ = 0;  // of answers whose turn has not come
   Ref<DemuxStream> receiving_;  // whose request's body is being read
   flow::Hold input_hold_;
   uint64_t messages_ = 0;

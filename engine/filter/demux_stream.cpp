@@ -74,7 +74,10 @@ void DemuxStream::on_event(Event&& event) {
     write(std::move(event));
     return;
   }
-  if (event.is_data()) waiting_bytes_ += event.slice().size();
+  if (event.is_data()) {
+    waiting_bytes_ += event.slice().size();
+    demux_->waiting_bytes_ += event.slice().size();
+  }
   waiting_.push_back(std::move(event));
   if (waiting_bytes_ > limits::buffer_bytes_max && !response_hold_) response_hold_ = response_valve_.hold();
   if (is_front_) demux_->loop().defer(demux_->settle_task_);
@@ -85,7 +88,7 @@ void DemuxStream::become_front() {
   if (waiting_.empty()) return;
   auto waiting = std::move(waiting_);
   waiting_.clear();
-  waiting_bytes_ = 0;
+  demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
   for (Event& event : waiting) {
     if (response_done_ || !demux_) break;
     write(std::move(event));
@@ -148,8 +151,12 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   is_tunnel_ = body_ == BodyKind::Tunnel;
   const bool awaits_continue = request_ && request_->expects_continue && !sent_continue_ && !request_done_;
   const bool is_out_of_step = response.error && !request_done_;
+  // An answer of our own to a request whose body is not worth reading to its end.
+  const bool is_early = !request_done_ && request_ && context_ && !context_->upstream() &&
+                        request_->body.kind == BodyKind::Length &&
+                        request_->body.length > demux_->body_bytes_ + limits::drain_bytes_max;
   const bool is_last = demux_->plan_.messages_max > 0 && demux_->messages_ >= demux_->plan_.messages_max;
-  if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_last)
+  if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_early || is_last)
     closes_ = true;
   ++services.stats.responses;
   if (response.error) {
@@ -197,6 +204,7 @@ void DemuxStream::fail(const Error& error) {
     return;
   }
   waiting_.clear();
+  demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
   saw_response_head_ = true;
   answer_error(reason);
 }
@@ -233,6 +241,7 @@ void DemuxStream::answer_error(const Error& error) {
 }
 
 void DemuxStream::end(const Error* error) {
+  demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
   demux_ = nullptr;
   response_done_ = true;
   waiting_.clear();

@@ -121,8 +121,12 @@ class Dump final : public flow::Filter {
  private:
   void on_event(Event&& event) override {
     if (!plan_.prints_data) log::info(describe(event));
-    else if (event.is_data()) std::fwrite(event.slice().data(), 1, event.slice().size(), stdout);
+    else if (event.is_data()) print(event.slice().view());
     output(std::move(event));
+  }
+  static void print(std::string_view bytes) {
+    std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+    std::fflush(stdout);
   }
   std::string describe(const Event& event) const {
     std::string line = plan_.tag.empty() ? "dump " : "dump " + plan_.tag + " ";
