@@ -148,7 +148,11 @@ void ClientSession::abandon(ClientExchange& exchange) {
 
 void ClientSession::drain() {
   is_closing_ = true;
-  if (slots_.empty()) finish();
+  // Answers that nobody waits for are no reason to stay.
+  const bool has_exchange = std::ranges::any_of(slots_, [](const Slot& slot) { return slot.exchange != nullptr; });
+  if (has_exchange) return;
+  slots_.clear();
+  finish();
 }
 
 void ClientSession::on_event(flow::Event&& event) {
