@@ -20,7 +20,8 @@ class SimStream final : public net::Stream, public SimTarget {
   void reset_on_close() override { close_ = SimConnection::Close::Reset; }
   net::Address local() const override { return connection_.address_of(side_); }
   net::Address peer() const override {
-    return connection_.address_of(side_ == SimConnection::Client ? SimConnection::Server : SimConnection::Client);
+    return connection_.address_of(side_ == SimConnection::Client ? SimConnection::Server
+                                                                 : SimConnection::Client);
   }
 
  private:
