@@ -510,6 +510,35 @@ TEST_F(SimNetworkTest, AHandlerMayDestroyWhatIsReadyWithIt) {
   EXPECT_EQ(killer.calls, 1);
 }
 
+TEST_F(SimNetworkTest, AHandlerMayDestroyItsStreamBeforeTheRestIsTold) {
+  SimFaults faults;
+  faults.buffer_bytes = 4;
+  world_.set_faults(faults);
+  struct Destroyer : net::StreamHandler, net::ListenHandler {
+    void on_accept(std::unique_ptr<net::Stream> accepted) override {
+      stream = std::move(accepted);
+      stream->set_handler(this);
+      const iovec entry{const_cast<char*>("123456"), 6};
+      stream->write({&entry, 1});
+    }
+    void on_accept_paused(const Error&) override {}
+    void on_readable() override {
+      ++calls;
+      stream.reset();
+    }
+    void on_writable() override { ++calls; }
+    std::unique_ptr<net::Stream> stream;
+    int calls = 0;
+  } destroyer;
+  const auto listener = std::move(*worker_.network.listen(address_, {}, destroyer));
+  SimClient one(outside_, address_);
+  one.on_peer = [](SimPeer& peer) { peer.pause_reading(); };
+  world_.run_until_quiet();
+  one.peer().reset();  // news for the reader and for the blocked writer
+  world_.run_until_quiet();
+  EXPECT_EQ(destroyer.calls, 1);
+}
+
 struct Answer : net::ResolveHandler {
   void on_resolved(Result<std::vector<net::Address>> result) override {
     ++calls;
