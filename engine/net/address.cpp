@@ -56,7 +56,8 @@ Result<Address> parse_unix(std::string_view text) {
   const std::string_view path = text.substr(unix_prefix.size());
   if (path.empty()) return wrong(text, "no path after \"unix:\"");
   if (path.size() > unix_path_bytes_max) {
-    return wrong(text, "the path of a unix socket has at most " + std::to_string(unix_path_bytes_max) + " bytes");
+    return wrong(text,
+                 "the path of a unix socket has at most " + std::to_string(unix_path_bytes_max) + " bytes");
   }
   if (path.find('\0') != std::string_view::npos) return wrong(text, "a path has no zero byte");
   return Address{Address::Kind::Unix, std::string(path), 0};

@@ -19,8 +19,8 @@ struct Address {
   std::string host;
   uint16_t port = 0;
 
-  /// "127.0.0.1:80", "[::1]:80", "example.org:80", "unix:/run/app.sock". Errors: Internal (Side::Script) with a
-  /// sentence that says what is wrong.
+  /// "127.0.0.1:80", "[::1]:80", "example.org:80", "unix:/run/app.sock". Errors: Internal (Side::Script) with
+  /// a sentence that says what is wrong.
   static Result<Address> parse(std::string_view text);
   /// The form that parse takes.
   std::string to_string() const;

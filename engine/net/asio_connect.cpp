@@ -9,8 +9,8 @@ namespace perilune::net {
 namespace {
 
 bool is_shortage(int error_number) {
-  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM ||
-         error_number == ENOSPC;
+  return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS ||
+         error_number == ENOMEM || error_number == ENOSPC;
 }
 
 ErrorCode code_of(int error_number) {
@@ -48,13 +48,14 @@ void AsioConnect::start(const ConnectOptions& options) {
   if (!options.bind.host.empty()) {
     const int failure = bind_local(number, options.bind);
     if (failure != 0) {
-      return fail_later(code_of(failure), describe_failure(address_, failure) + " (from " +
-                                              options.bind.to_string() + ")");
+      return fail_later(code_of(failure),
+                        describe_failure(address_, failure) + " (from " + options.bind.to_string() + ")");
     }
   }
   // A unix socket whose backlog is full says EAGAIN: it never becomes ready by itself, so it is a failure.
   const bool connected = connect(number, &target->any, target->size) == 0;
-  if (!connected && errno != EINPROGRESS) return fail_later(code_of(errno), describe_failure(address_, errno));
+  if (!connected && errno != EINPROGRESS)
+    return fail_later(code_of(errno), describe_failure(address_, errno));
 
   // Watched only now: an unconnected socket would report EPOLLHUP at once.
   stream_ = AsioStream::make(driver_, std::move(fd), PackedEndpoint::of(*target));

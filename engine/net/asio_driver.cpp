@@ -54,14 +54,16 @@ Random seeded_random() {
 int first_spare_descriptor() {
   rlimit limit;
   constexpr auto spare = static_cast<rlim_t>(limits::spare_descriptors);
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > static_cast<rlim_t>(INT32_MAX)) return INT32_MAX;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > static_cast<rlim_t>(INT32_MAX))
+    return INT32_MAX;
   return limit.rlim_cur > spare ? static_cast<int>(limit.rlim_cur - spare) : 0;
 }
 
 AsioDriver::AsioDriver()
     : context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
       set_(context_, checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
-      wake_fd_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")), random_(seeded_random()) {
+      wake_fd_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
+      random_(seeded_random()) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
   event.data.ptr = nullptr;

@@ -36,7 +36,10 @@ bool is_of_one_connection(int error_number) {
 }  // namespace
 
 AsioListener::AsioListener(AsioDriver& driver, loop::Loop& loop, LentSocket socket, ListenHandler& handler)
-    : EventTarget(driver), loop_(loop), socket_(std::move(socket)), handler_(handler),
+    : EventTarget(driver),
+      loop_(loop),
+      socket_(std::move(socket)),
+      handler_(handler),
       first_spare_(first_spare_descriptor()) {}
 
 Result<std::unique_ptr<AsioListener>> AsioListener::make(AsioDriver& driver, loop::Loop& loop,

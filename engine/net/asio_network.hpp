@@ -8,8 +8,8 @@
 
 namespace perilune::net {
 
-/// The kernel's network for one worker. `loop` runs on `driver`; `sockets` is shared by all workers. All three
-/// outlive the network, and the network outlives its streams, listeners and operations.
+/// The kernel's network for one worker. `loop` runs on `driver`; `sockets` is shared by all workers. All
+/// three outlive the network, and the network outlives its streams, listeners and operations.
 class AsioNetwork final : public Network {
  public:
   AsioNetwork(AsioDriver& driver, loop::Loop& loop, ListenSockets& sockets, ResolverOptions resolver = {})

@@ -21,8 +21,9 @@ size_t total_bytes(std::span<const iovec> entries) {
 Transfer failure(int error_number) {
   // A timed-out or unreachable connection is gone just as a reset one is.
   const bool is_gone = error_number == ECONNRESET || error_number == EPIPE || error_number == ETIMEDOUT ||
-                       error_number == EHOSTUNREACH || error_number == ENETUNREACH || error_number == ENOTCONN ||
-                       error_number == ECONNABORTED || error_number == ECONNREFUSED;
+                       error_number == EHOSTUNREACH || error_number == ENETUNREACH ||
+                       error_number == ENOTCONN || error_number == ECONNABORTED ||
+                       error_number == ECONNREFUSED;
   return {Transfer::Status::Failed, 0, is_gone ? ErrorCode::Reset : ErrorCode::Resources};
 }
 

@@ -7,7 +7,8 @@
 
 namespace perilune::net {
 
-/// What a stream is while its connection is being made: the connecting operation is told instead of a handler.
+/// What a stream is while its connection is being made: the connecting operation is told instead of a
+/// handler.
 class ConnectWatcher {
  public:
   virtual void on_connect_ready(uint32_t events) = 0;

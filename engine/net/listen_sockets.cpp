@@ -81,7 +81,8 @@ Result<Descriptor> bind_unix(const Address& address) {
 
 ListenSockets::Group* ListenSockets::joinable(const Address& address, const void* worker) {
   for (Group& group : groups_) {
-    if (group.asked == address && std::ranges::find(group.workers, worker) == group.workers.end()) return &group;
+    if (group.asked == address && std::ranges::find(group.workers, worker) == group.workers.end())
+      return &group;
   }
   return nullptr;
 }
@@ -152,7 +153,9 @@ size_t ListenSockets::addresses() const {
 }
 
 LentSocket::LentSocket(LentSocket&& other) noexcept
-    : owner_(std::exchange(other.owner_, nullptr)), group_(other.group_), worker_(other.worker_),
+    : owner_(std::exchange(other.owner_, nullptr)),
+      group_(other.group_),
+      worker_(other.worker_),
       own_(std::move(other.own_)) {}
 
 LentSocket::~LentSocket() {

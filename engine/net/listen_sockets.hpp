@@ -19,16 +19,16 @@ class LentSocket;
 /// newcomers. That option would also let a second process in, so the first worker at an address finds out
 /// whether it is free without it. Port 0: all workers share the port that the first one was given; a worker
 /// that asks for port 0 again gets another port, shared with the others that ask again.
-/// Unix: one descriptor for all workers. A socket file is replaced when nobody answers at it, and removed when
-/// the last worker gives the socket back.
+/// Unix: one descriptor for all workers. A socket file is replaced when nobody answers at it, and removed
+/// when the last worker gives the socket back.
 class ListenSockets {
  public:
   ListenSockets() = default;
   ListenSockets(const ListenSockets&) = delete;
   ListenSockets& operator=(const ListenSockets&) = delete;
 
-  /// `worker` tells workers apart. Errors (Side::Engine): Resources with the system's sentence, also when this
-  /// worker has the address already.
+  /// `worker` tells workers apart. Errors (Side::Engine): Resources with the system's sentence, also when
+  /// this worker has the address already.
   Result<LentSocket> lend(const Address& address, const ListenOptions& options, const void* worker);
   /// Addresses that some worker listens on.
   size_t addresses() const;

@@ -118,8 +118,8 @@ struct ConnectOptions {
   Address bind = {};
 };
 
-/// The network as one worker sees it. Two implementations: the kernel's (AsioNetwork) and a simulated one (sim).
-/// Everything above stands on this seam.
+/// The network as one worker sees it. Two implementations: the kernel's (AsioNetwork) and a simulated one
+/// (sim). Everything above stands on this seam.
 class Network {
  public:
   virtual ~Network() = default;
@@ -128,7 +128,8 @@ class Network {
   /// sentence (in use, not permitted, not available).
   virtual Result<std::unique_ptr<Listener>> listen(const Address& address, const ListenOptions& options,
                                                    ListenHandler& handler) = 0;
-  /// Begins one connection attempt to a resolved address. It has no deadline: who dials destroys the operation.
+  /// Begins one connection attempt to a resolved address. It has no deadline: who dials destroys the
+  /// operation.
   virtual std::unique_ptr<Operation> connect(const Address& address, const ConnectOptions& options,
                                              ConnectHandler& handler) = 0;
   /// Looks up A and AAAA of a name. The answer comes in a later turn, also for a literal address.

@@ -35,9 +35,7 @@ class Random {
     return static_cast<uint64_t>((static_cast<unsigned __int128>(next()) * count) >> 64);
   }
   /// True with the given probability.
-  bool chance(double probability) {
-    return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability;
-  }
+  bool chance(double probability) { return static_cast<double>(next() >> 11) * 0x1.0p-53 < probability; }
 
  private:
   static uint64_t split(uint64_t& seed) {

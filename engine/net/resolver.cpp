@@ -16,7 +16,8 @@ constexpr Duration ttl_min = 1s;  // also for answers of the hosts file, which h
 constexpr Duration ttl_max = 1h;
 constexpr size_t cached_names_max = 1024;
 
-using QueryHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using QueryHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 Error failure(const std::string& host, std::string_view reason) {
   return {ErrorCode::ResolveFailure, Side::Upstream, host + ": " + std::string(reason)};

@@ -23,10 +23,9 @@ struct ResolverOptions {
   Duration timeout = limits::resolve_timeout;
 };
 
-/// Looks names up for one worker with c-ares: the hosts file first, then DNS; both families, sorted as RFC 6724
-/// says. Answers are kept as long as their TTL says (at least 1 s, at most 1 h, at most 1,024 names); lookups
-/// of one name at the same time are one. A name of the hosts file is
-/// answered without DNS.
+/// Looks names up for one worker with c-ares: the hosts file first, then DNS; both families, sorted as RFC
+/// 6724 says. Answers are kept as long as their TTL says (at least 1 s, at most 1 h, at most 1,024 names);
+/// lookups of one name at the same time are one. A name of the hosts file is answered without DNS.
 class Resolver {
  public:
   Resolver(AsioDriver& driver, loop::Loop& loop, ResolverOptions options = {});

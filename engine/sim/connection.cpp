@@ -21,8 +21,13 @@ enum Trace : uint64_t { ReadTrace = 100, WriteTrace, DeliverTrace, CloseTrace };
 
 }  // namespace
 
-SimConnection::SimConnection(SimWorld& world, uint64_t id, const net::Address& server, const net::Address& client)
-    : world_(world), id_(id), server_(server), client_(client), latency_(world.faults().latency),
+SimConnection::SimConnection(SimWorld& world, uint64_t id, const net::Address& server,
+                             const net::Address& client)
+    : world_(world),
+      id_(id),
+      server_(server),
+      client_(client),
+      latency_(world.faults().latency),
       bytes_per_second_(world.faults().bytes_per_second) {
   set_up_faults();
 }
@@ -216,7 +221,8 @@ void SimConnection::deliver(Side from_side) {
   if (end.is_reset) return;
   if (segment.kind == Kind::Reset) return receive_reset(side);
   if (end.is_closed) {
-    if (segment.kind == Kind::Bytes) schedule(world_.now() + delay(), from_side, &SimConnection::receive_reset);
+    if (segment.kind == Kind::Bytes)
+      schedule(world_.now() + delay(), from_side, &SimConnection::receive_reset);
     return;
   }
   if (segment.kind == Kind::Fin) direction.fin_arrived = true;

@@ -12,7 +12,8 @@ namespace perilune::sim {
 class SimDriver;
 class SimWorld;
 
-using TargetHook = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using TargetHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 /// What readiness is told to. Destroying it takes back what was not told yet.
 class SimTarget : public TargetHook {

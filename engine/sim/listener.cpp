@@ -9,8 +9,12 @@ namespace perilune::sim {
 
 SimListener::SimListener(SimNetwork& network, const net::Address& asked, const net::Address& bound,
                          const net::ListenOptions& options, net::ListenHandler& handler)
-    : SimTarget(network.driver_), network_(network), asked_(asked), bound_(bound),
-      backlog_max_(static_cast<size_t>(std::max(options.backlog, 1))), handler_(handler) {
+    : SimTarget(network.driver_),
+      network_(network),
+      asked_(asked),
+      bound_(bound),
+      backlog_max_(static_cast<size_t>(std::max(options.backlog, 1))),
+      handler_(handler) {
   network_.world_.listeners_.push_back(this);
 }
 

@@ -54,7 +54,8 @@ Result<std::unique_ptr<net::Listener>> SimNetwork::listen(const net::Address& ad
     if (!is_portless && listener->local() == address) return failed("Address already in use");
   }
   if (bound.port == 0 && is_portless) bound.port = world_.next_port_++;
-  return std::unique_ptr<net::Listener>(std::make_unique<SimListener>(*this, address, bound, options, handler));
+  return std::unique_ptr<net::Listener>(
+      std::make_unique<SimListener>(*this, address, bound, options, handler));
 }
 
 std::unique_ptr<net::Operation> SimNetwork::connect(const net::Address& address,

@@ -19,7 +19,8 @@ class SimNetwork final : public net::Network {
   SimNetwork(SimWorld& world, SimDriver& driver, loop::Loop& loop, SimProcess process)
       : world_(world), driver_(driver), loop_(loop), process_(process) {}
 
-  Result<std::unique_ptr<net::Listener>> listen(const net::Address& address, const net::ListenOptions& options,
+  Result<std::unique_ptr<net::Listener>> listen(const net::Address& address,
+                                                const net::ListenOptions& options,
                                                 net::ListenHandler& handler) override;
   std::unique_ptr<net::Operation> connect(const net::Address& address, const net::ConnectOptions& options,
                                           net::ConnectHandler& handler) override;

@@ -15,8 +15,13 @@ constexpr Duration longest_try = 64s;
 
 SimConnect::SimConnect(SimNetwork& network, const net::Address& address, const net::ConnectOptions& options,
                        net::ConnectHandler& handler)
-    : SimTarget(network.driver_), network_(network), world_(network.world_), address_(address),
-      local_(world_.ephemeral_address(address)), handler_(handler), id_(world_.next_id_++),
+    : SimTarget(network.driver_),
+      network_(network),
+      world_(network.world_),
+      address_(address),
+      local_(world_.ephemeral_address(address)),
+      handler_(handler),
+      id_(world_.next_id_++),
       latency_(world_.faults().latency) {
   ++world_.pending_operations_;
   world_.operations_[id_] = this;
@@ -74,8 +79,8 @@ void SimConnect::knock() {
     return;
   }
   const SimBehaviour* behaviour = world_.behaviour_of(address_);
-  const bool is_silent = behaviour ? behaviour->connect == SimBehaviour::Connect::Silent
-                                   : world_.draw(world_.faults().silent);
+  const bool is_silent =
+      behaviour ? behaviour->connect == SimBehaviour::Connect::Silent : world_.draw(world_.faults().silent);
   SimListener* listener = is_silent ? nullptr : world_.listener_for(address_);
   if (listener && !listener->has_room()) {  // a full backlog drops the request
     schedule(next_try_, &SimConnect::knock);
@@ -105,7 +110,8 @@ void SimConnect::on_ready(uint8_t) {
   handler_.on_connected(std::unique_ptr<net::Stream>(std::move(stream)));
 }
 
-SimResolve::SimResolve(SimWorld& world, SimDriver& driver, const net::Address& name, net::ResolveHandler& handler)
+SimResolve::SimResolve(SimWorld& world, SimDriver& driver, const net::Address& name,
+                       net::ResolveHandler& handler)
     : SimTarget(driver), world_(world), name_(name), handler_(handler), id_(world.next_id_++) {
   ++world_.pending_operations_;
   world_.operations_[id_] = this;

@@ -10,8 +10,8 @@
 
 namespace perilune::sim {
 
-/// One end of a connection in the hands of a test: sends what it is told, collects what comes. It keeps what it
-/// has seen after the connection is gone.
+/// One end of a connection in the hands of a test: sends what it is told, collects what comes. It keeps what
+/// it has seen after the connection is gone.
 class SimPeer final : private net::StreamHandler {
  public:
   SimPeer(SimWorker& worker, std::unique_ptr<net::Stream> stream);

@@ -21,7 +21,8 @@ class SimStream final : public net::Stream, public SimTarget {
   bool was_reset() const override { return connection_.was_reset(side_); }
   net::Address local() const override { return connection_.address_of(side_); }
   net::Address peer() const override {
-    return connection_.address_of(side_ == SimConnection::Client ? SimConnection::Server : SimConnection::Client);
+    return connection_.address_of(side_ == SimConnection::Client ? SimConnection::Server
+                                                                 : SimConnection::Client);
   }
 
  private:

@@ -45,7 +45,9 @@ void SimWorld::set_name(const std::string& name, std::vector<std::string> hosts)
   names_[to_lower(name)] = {std::move(hosts)};
 }
 
-void SimWorld::set_name_silent(const std::string& name) { names_[to_lower(name)] = {.hosts = {}, .is_silent = true}; }
+void SimWorld::set_name_silent(const std::string& name) {
+  names_[to_lower(name)] = {.hosts = {}, .is_silent = true};
+}
 
 void SimWorld::partition(const net::Address& address) { partitions_.insert(address.to_string()); }
 
@@ -79,11 +81,13 @@ void SimWorld::expect_turns() {
 
 bool SimWorld::is_runnable(SimWorker& worker) const {
   if (worker.loop.is_stopped()) return false;
-  return worker.driver.turns_due_ > 0 || worker.driver.has_news() || worker.loop.timers().next_deadline() <= now_;
+  return worker.driver.turns_due_ > 0 || worker.driver.has_news() ||
+         worker.loop.timers().next_deadline() <= now_;
 }
 
 SimWorker* SimWorld::pick_runnable() {
-  const auto runnable = std::ranges::count_if(workers_, [&](SimWorker* worker) { return is_runnable(*worker); });
+  const auto runnable =
+      std::ranges::count_if(workers_, [&](SimWorker* worker) { return is_runnable(*worker); });
   if (runnable == 0) return nullptr;
   uint64_t skip = below(static_cast<uint64_t>(runnable));
   for (SimWorker* worker : workers_) {

@@ -20,9 +20,9 @@ class SimConnect;
 class SimListener;
 class SimWorker;
 
-/// A network, its clock and its dice, in memory and in one thread: the same seed and the same code give exactly
-/// the same run. Time stands still while anybody has something to do, and jumps to the next event when nobody
-/// has. Outlives its workers.
+/// A network, its clock and its dice, in memory and in one thread: the same seed and the same code give
+/// exactly the same run. Time stands still while anybody has something to do, and jumps to the next event
+/// when nobody has. Outlives its workers.
 class SimWorld {
  public:
   explicit SimWorld(uint64_t seed, SimFaults faults = {});
@@ -55,7 +55,8 @@ class SimWorld {
     Quiet,    // nothing is left that could ever happen
     TimeOut,  // the deadline has come
   };
-  /// Runs workers, in an order drawn from the seed, and events until `condition` holds. The deadline is virtual.
+  /// Runs workers, in an order drawn from the seed, and events until `condition` holds. The deadline is
+  /// virtual.
   Outcome run_until(const std::function<bool()>& condition, Instant deadline = Instant::max());
   Outcome run_until_quiet(Instant deadline = Instant::max());
   /// Runs for exactly this long.
@@ -98,7 +99,9 @@ class SimWorld {
   SimWorker* pick_runnable();
   /// When something happens next; Instant::max() for never.
   Instant next_moment() const;
-  Instant next_event() const { return events_.empty() ? Instant::max() : std::get<0>(events_.begin()->first); }
+  Instant next_event() const {
+    return events_.empty() ? Instant::max() : std::get<0>(events_.begin()->first);
+  }
   void schedule(Instant when, std::function<void()> event);
   void run_event();
   void expect_turns();

@@ -43,7 +43,8 @@ TEST_F(AsioListenerTest, AnAddressInUseIsAnError) {
 }
 
 TEST_F(AsioListenerTest, SaysWhyAnAddressCannotBeHad) {
-  EXPECT_THAT(refusal(worker_, address_of("203.0.113.1:0")).detail, HasSubstr("Cannot assign requested address"));
+  EXPECT_THAT(refusal(worker_, address_of("203.0.113.1:0")).detail,
+              HasSubstr("Cannot assign requested address"));
   EXPECT_THAT(refusal(worker_, address_of("example.org:80")).detail, HasSubstr("needs an IP address"));
   EXPECT_THAT(refusal(worker_, address_of("unix:/nowhere/at/all.sock")).detail, HasSubstr("No such file"));
   EXPECT_EQ(sockets_.addresses(), 0u);
@@ -116,7 +117,8 @@ TEST_F(AsioListenerTest, ClosingHandsOutWhatTheKernelHasAccepted) {
   ASSERT_TRUE(worker_.run_until([&] { return dialers[4].calls == 1; }));
   dialers[4].end->send("still there");
   ASSERT_TRUE(worker_.run_until([&] {
-    return std::ranges::any_of(acceptor_.ends, [](const auto& end) { return end->received == "still there"; });
+    return std::ranges::any_of(acceptor_.ends,
+                               [](const auto& end) { return end->received == "still there"; });
   }));
 }
 

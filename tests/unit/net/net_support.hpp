@@ -14,15 +14,18 @@
 /// Real sockets on the loopback interface, port 0, and loops that run until something holds.
 namespace perilune::net {
 
+/// How long a test waits for what must come: long, since sanitizers are slow and machines are busy.
+inline constexpr Duration patience = 120s;
+
 /// One worker on the kernel's network.
 struct Worker {
   explicit Worker(ListenSockets& listen_sockets, ResolverOptions resolver = {})
       : network(driver, loop, listen_sockets, std::move(resolver)) {}
 
-  /// Runs turns until `condition` holds; false when it did not within 20 s.
+  /// Runs turns until `condition` holds; false when it did not for too long.
   template <typename Condition>
   bool run_until(Condition condition) {
-    const Instant latest = driver.now() + 20s;
+    const Instant latest = driver.now() + patience;
     while (!condition()) {
       if (driver.now() >= latest) return false;
       loop.run_turn(latest);
@@ -38,7 +41,7 @@ struct Worker {
 /// Runs several workers in this thread, in rounds.
 template <typename Condition>
 bool run_all_until(std::vector<Worker*> workers, Condition condition) {
-  const Instant latest = workers.front()->driver.now() + 20s;
+  const Instant latest = workers.front()->driver.now() + patience;
   while (!condition()) {
     for (Worker* worker : workers) {
       const Instant now = worker->driver.now();

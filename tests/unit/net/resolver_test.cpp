@@ -13,8 +13,8 @@ namespace {
 
 using ::testing::AnyOf;
 using ::testing::Contains;
-using ::testing::ElementsAre;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr uint16_t type_a = 1;
@@ -74,8 +74,10 @@ class NameServer final : EventTarget {
     std::string data;
     if (exists) {
       const std::string& text = type == type_a ? found->second.ip4 : found->second.ip6;
-      const auto address = text.empty() ? std::nullopt : std::optional(PackedEndpoint::of(*to_socket_address(
-                               {type == type_a ? Address::Kind::Ip4 : Address::Kind::Ip6, text, 0})));
+      const auto address = text.empty()
+                               ? std::nullopt
+                               : std::optional(PackedEndpoint::of(*to_socket_address(
+                                     {type == type_a ? Address::Kind::Ip4 : Address::Kind::Ip6, text, 0})));
       if (address) data.assign(reinterpret_cast<const char*>(address->bytes.data()), type == type_a ? 4 : 16);
     }
     std::string answer = question.substr(0, 2);
@@ -103,7 +105,7 @@ class ResolverTest : public ::testing::Test {
   }
   template <typename Condition>
   bool run_until(Condition condition) {
-    const Instant latest = driver_.now() + 20s;
+    const Instant latest = driver_.now() + patience;
     while (!condition() && driver_.now() < latest) loop_.run_turn(latest);
     return condition();
   }

@@ -31,7 +31,8 @@ class SimNetworkTest : public ::testing::Test {
     world_.set_faults(faults);
     server_ = std::make_unique<SimServer>(worker_, address_);
     client_ = std::make_unique<SimClient>(outside_, address_, options);
-    ASSERT_EQ(world_.run_until([&] { return client_->calls() > 0 && !server_->peers().empty(); }), Outcome::Met);
+    ASSERT_EQ(world_.run_until([&] { return client_->calls() > 0 && !server_->peers().empty(); }),
+              Outcome::Met);
     ASSERT_TRUE(client_->is_connected());
   }
   SimPeer& client() { return client_->peer(); }
@@ -325,9 +326,9 @@ TEST_F(SimNetworkTest, EveryFaultStrikesAtItsChance) {
   };
   server_ = std::make_unique<SimServer>(worker_, address_);
   server_->on_peer = [](SimPeer& peer) { peer.send(std::string(2000, 'a')); };
-  for (const Case& one : {Case{&SimFaults::refuse, "refuse"}, Case{&SimFaults::black_hole, "black hole"},
-                          Case{&SimFaults::silent, "silent"}, Case{&SimFaults::reset, "reset"},
-                          Case{&SimFaults::cut, "cut"}}) {
+  for (const Case& one :
+       {Case{&SimFaults::refuse, "refuse"}, Case{&SimFaults::black_hole, "black hole"},
+        Case{&SimFaults::silent, "silent"}, Case{&SimFaults::reset, "reset"}, Case{&SimFaults::cut, "cut"}}) {
     SimFaults faults;
     faults.*one.chance = 0.5;
     faults.fault_bytes_max = 1000;
@@ -387,7 +388,8 @@ TEST_F(SimNetworkTest, AnAddressInUseIsAnError) {
 TEST_F(SimNetworkTest, PortZeroIsOnePortForAProcess) {
   SimWorker second(world_);
   const net::Address any_port = address_of("127.0.0.1:0");
-  SimServer one(worker_, any_port), again(worker_, any_port), two(second, any_port), other(outside_, any_port);
+  SimServer one(worker_, any_port), again(worker_, any_port), two(second, any_port),
+      other(outside_, any_port);
   EXPECT_NE(one.local().port, 0);
   EXPECT_EQ(two.local(), one.local());
   EXPECT_NE(again.local(), one.local());
@@ -508,6 +510,35 @@ TEST_F(SimNetworkTest, AHandlerMayDestroyWhatIsReadyWithIt) {
   EXPECT_EQ(killer.calls, 1);
 }
 
+TEST_F(SimNetworkTest, AHandlerMayDestroyItsStreamBeforeTheRestIsTold) {
+  SimFaults faults;
+  faults.buffer_bytes = 4;
+  world_.set_faults(faults);
+  struct Destroyer : net::StreamHandler, net::ListenHandler {
+    void on_accept(std::unique_ptr<net::Stream> accepted) override {
+      stream = std::move(accepted);
+      stream->set_handler(this);
+      const iovec entry{const_cast<char*>("123456"), 6};
+      stream->write({&entry, 1});
+    }
+    void on_accept_paused(const Error&) override {}
+    void on_readable() override {
+      ++calls;
+      stream.reset();
+    }
+    void on_writable() override { ++calls; }
+    std::unique_ptr<net::Stream> stream;
+    int calls = 0;
+  } destroyer;
+  const auto listener = std::move(*worker_.network.listen(address_, {}, destroyer));
+  SimClient one(outside_, address_);
+  one.on_peer = [](SimPeer& peer) { peer.pause_reading(); };
+  world_.run_until_quiet();
+  one.peer().reset();  // news for the reader and for the blocked writer
+  world_.run_until_quiet();
+  EXPECT_EQ(destroyer.calls, 1);
+}
+
 struct Answer : net::ResolveHandler {
   void on_resolved(Result<std::vector<net::Address>> result) override {
     ++calls;
@@ -528,8 +559,9 @@ TEST_F(SimNetworkTest, ResolvesNames) {
   };
   for (const Question& question :
        {Question{"api.example:80", {address_of("10.0.0.5:80"), address_of("[fd00::5]:80")}},
-        Question{"localhost:81", {address_of("127.0.0.1:81")}}, Question{"10.1.1.1:82", {address_of("10.1.1.1:82")}},
-        Question{"unknown.example:83", {}}, Question{"slow.example:84", {}}}) {
+        Question{"localhost:81", {address_of("127.0.0.1:81")}},
+        Question{"10.1.1.1:82", {address_of("10.1.1.1:82")}}, Question{"unknown.example:83", {}},
+        Question{"slow.example:84", {}}}) {
     Answer answer;
     const auto operation = worker_.network.resolve(address_of(question.text), answer);
     EXPECT_EQ(answer.calls, 0);

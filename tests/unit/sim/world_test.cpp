@@ -156,7 +156,8 @@ struct Play {
   std::string summary() const {
     std::string text;
     for (const auto& client : clients) {
-      text += client->is_connected() ? std::to_string(client->peer().received().size()) : client->error().detail;
+      text +=
+          client->is_connected() ? std::to_string(client->peer().received().size()) : client->error().detail;
       text += ' ';
     }
     return text;
