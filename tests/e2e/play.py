@@ -289,8 +289,7 @@ class Wire:
         same(bytes(self.buffer), b"", "bytes that should not be here")
         self.sock.settimeout(seconds)
         try:
-            data = self.sock.recv(1000)
-            raise Failure(f"silence was expected, this came: {data!r}")
+            raise Failure(f"silence was expected, this came: {self.sock.recv(1000, socket.MSG_PEEK)!r}")
         except TimeoutError:
             pass
         finally:
