@@ -194,6 +194,28 @@ def closed_idle(stage):
     same(upstream.connections, 2)
 
 
+@scene("an upstream that says 408 and closes on an idle connection: nobody gets that answer")
+def unsolicited(stage):
+    said = Gate("the 408")
+
+    def act(wire, number):
+        wire.request()
+        wire.send(ok(str(number)))
+        if number == 1:
+            wire.silent(0.1)
+            wire.send(ok("too slow", "Connection: close", status="408 Request Timeout"))
+            wire.close()
+            said.open()
+        else:
+            wire.over()
+
+    client, upstream, proxy = stage.plain(act)
+    same(client.ask(get("/1")).body, b"1")
+    said.wait()
+    answer = client.ask(get("/2"))
+    same((answer.status, answer.body), (200, b"2"))
+
+
 @scene("an answer that has begun is never asked for again")
 def no_retry_after_head(stage):
     def act(wire, number):
