@@ -1,10 +1,9 @@
 """What goes wrong, and the one answer to it."""
 
-import os
 import re
 import socket
 
-from play import (End, Failure, Gate, body_of, get, main, ok, post, same, scene, serving, until, yes)
+from play import End, Failure, Gate, body_of, get, main, ok, post, same, scene, serving, until, yes
 
 GUARDED = """
 listen($proxy):demuxHTTP(pipeline()

@@ -1,8 +1,6 @@
 """What scripts do with messages and sessions."""
 
-import re
-
-from play import (PLAIN, End, Gate, body_of, get, main, ok, post, same, scene, serving, until, yes)
+from play import End, Gate, get, main, ok, post, same, scene, serving, until, yes
 
 AROUND = """
 listen($proxy):demuxHTTP(pipeline()

@@ -4,7 +4,7 @@ import resource
 import time
 
 import play
-from play import PLAIN, End, Gate, Reset, get, main, ok, post, same, scene, serving, until, yes
+from play import PLAIN, End, Gate, get, main, ok, same, scene, until, yes
 
 
 def answered_in(client, seconds):

@@ -1,6 +1,6 @@
 """Connections to upstreams: who gets which, when one is stale, and the lesson's pool."""
 
-from play import PLAIN, End, Gate, Reset, body_of, digest, get, main, ok, post, same, scene, serving, until, yes
+from play import PLAIN, End, Gate, body_of, digest, get, main, ok, post, same, scene, serving, until, yes
 
 LESSON = """
 local router = algo.URLRouter {

@@ -4,7 +4,7 @@ import socket
 import subprocess
 
 import play
-from play import PLAIN, End, Gate, Reset, body_of, digest, get, main, ok, post, same, scene, serving, until, yes
+from play import Gate, body_of, digest, get, main, post, same, scene, until, yes
 
 RELAY = 'listen($proxy):connect("127.0.0.1:$upstream")'
 
