@@ -105,13 +105,13 @@ def read_timeout_steady(stage):
         wire.request()
         wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(6):
-            wire.silent(0.1)
+            wire.silent(0.15)
             wire.send("1\r\nx\r\n")
         wire.send("0\r\n\r\n")
         wire.over()
 
     upstream = stage.upstream(act)
-    proxy = stage.proxy(GUARDED % '"127.0.0.1:$upstream", { readTimeout = "400ms" }', upstream=upstream.port)
+    proxy = stage.proxy(GUARDED % '"127.0.0.1:$upstream", { readTimeout = "600ms" }', upstream=upstream.port)
     same(stage.client(proxy).ask(get()).body, b"xxxxxx")
 
 
@@ -147,7 +147,7 @@ def filter_timeout(stage):
 
     upstream = stage.upstream(act)
     proxy = stage.proxy("""
-listen($proxy):demuxHTTP(pipeline():timeout("250ms"):muxHTTP(pipeline():connect("127.0.0.1:$upstream")))
+listen($proxy):demuxHTTP(pipeline():timeout("500ms"):muxHTTP(pipeline():connect("127.0.0.1:$upstream")))
 """, upstream=upstream.port)
     client = stage.client(proxy)
     same(client.ask(get("/soon")).body, b"/soon")
@@ -350,6 +350,41 @@ def malformed(stage):
             wrong.append(f"{name}: {failure}")
     same(wrong, [])
     same(requests, [], "complete requests at the upstream")
+
+
+SMUGGLING = [
+    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Transfer-Encoding: chunked, chunked", "Transfer-Encoding: xchunked",
+    "Transfer-Encoding: chunked, gzip", "Transfer-Encoding: \x0bchunked", "Transfer-Encoding: chunked;a=b", "Transfer-Encoding:",
+    "Content-Length: 3, 4", "Content-Length: 0x3", "Content-Length: 3 3", "Content-Length:", "Content-Length : 3", "Content-Length: 3\r\nContent-Length: 3, 4",
+    "Content-Length: 3\rTransfer-Encoding: chunked", "Transfer-Encoding\t: chunked",
+]
+
+
+@scene("no way of saying the length twice or oddly gets a request through, nor what is hidden behind it")
+def smuggling(stage):
+    _, upstream, proxy = stage.plain(serving(lambda request: ok("accepted " + request.path)))
+    wrong = []
+    for fields in SMUGGLING:
+        client = stage.client(proxy)
+        client.send(f"POST /first HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\n".encode("latin-1") + b"0\r\n\r\n" + get("/hidden").encode())
+        try:
+            answer = client.response()
+            if answer.status not in (400, 501):
+                wrong.append(f"{fields!r}: {answer.start} {answer.body}")
+            client.ends()
+        except (End, Failure) as failure:
+            wrong.append(f"{fields!r}: {failure}")
+    same(wrong, [])
+    same(upstream.requests, [])
+
+
+@scene("the same length twice is one length or none")
+def same_length_twice(stage):
+    _, upstream, proxy = stage.plain(serving(lambda request: ok(request.body)))
+    for fields in ["Content-Length: 3\r\nContent-Length: 3", "Content-Length: 3, 3"]:
+        answer = stage.client(proxy).ask(f"POST / HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\nabc")
+        yes((answer.status, answer.body) == (200, b"abc") or answer.status == 400, f"{fields!r}: {answer.start} {answer.body}")
+    yes(all(request.all("content-length") == ["3"] for request in upstream.requests), "the length is told once")
 
 
 @scene("Transfer-Encoding in a request of 1.0 is a 400")

@@ -166,6 +166,27 @@ def targets(stage):
     same(got, wanted)
 
 
+@scene("a target that names another host than Host: the upstream is never told two stories (RFC 9112 section 3.2.2)")
+def two_hosts(stage):
+    client, upstream, _ = stage.plain(serving(lambda request: ok("")))
+    answer = client.ask("GET http://named.example/x HTTP/1.1\r\nHost: other.example\r\n\r\n", "GET")
+    if answer.status != 400:
+        same(upstream.requests[0].get("host"), "named.example")
+
+
+@scene("an unasked 100 before the answer, and answers to HEAD and GET in one piece")
+def odd_order(stage):
+    client, upstream, _ = stage.plain(serving(lambda request: b"HTTP/1.1 100 Continue\r\n\r\n" + ok(b"" if request.method == "HEAD" else b"body")))
+    client.send(get("/1").replace("GET", "HEAD") + get("/2"))
+
+    def final(method):
+        while (answer := client.response(method)).status == 100:
+            pass
+        return answer
+
+    same((final("HEAD").status, final("GET").body), (200, b"body"))
+
+
 @scene("the reason and an unknown status go through")
 def reasons(stage):
     client, upstream, _ = stage.plain(serving(lambda request: ok("", status=request.path[1:].replace("_", " "))))

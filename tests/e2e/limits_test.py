@@ -4,19 +4,7 @@ import resource
 import time
 
 import play
-from play import PLAIN, End, Gate, get, main, ok, same, scene, until, yes
-
-
-def answered_in(client, seconds):
-    """Whether an answer comes in so many seconds."""
-    client.sock.settimeout(seconds)
-    try:
-        client.some()
-        return True
-    except play.Failure:
-        return False
-    finally:
-        client.sock.settimeout(play.PATIENCE)
+from play import PLAIN, End, Gate, get, main, ok, same, scene, serving, until, yes
 
 
 @scene("maxConnections: those beyond wait in the backlog until one goes")
@@ -56,14 +44,14 @@ def max_connections_per_ip(stage):
 
 @scene("headTimeout: a head that does not end is a 408 and the close; a connection that says nothing is just closed")
 def head_timeout(stage):
-    proxy = stage.proxy('listen($proxy, { headTimeout = "300ms" }):serveHTTP(Message "x")')
+    proxy = stage.proxy('listen($proxy, { headTimeout = "600ms" }):serveHTTP(Message "x")')
     slow, mute, second = [stage.client(proxy) for _ in range(3)]
     same(second.ask(get()).body, b"x")
     second.send("GET / HT")
     slow.send("GET / HTTP/1.1\r\nHost: x\r\n")
     for _ in range(3):
-        time.sleep(0.05)
-        slow.try_send("A: b\r\n")
+        slow.silent(0.05)
+        slow.send("A: b\r\n")
     for client in [slow, second]:
         answer = client.response()
         same((answer.status, answer.has_token("connection", "close")), (408, True))
@@ -167,6 +155,73 @@ def slow_upstream(stage):
     gate.open()
     yes(sent < 64 * MEBI, f"{sent / MEBI} MiB of a body that nobody reads were taken")
     yes(growth < 8 * MEBI * play.SLOWNESS, f"{growth / MEBI:.1f} MiB more")
+
+
+@scene("a relay with one slow side costs a bounded amount, either way")
+def slow_relay(stage):
+    gate, taken = Gate("the end"), []
+
+    def act(wire, number):
+        if number > 1:
+            return gate.wait()
+        while wire.try_send(bytes(MEBI)):
+            taken.append(1)
+
+    upstream = stage.upstream(act)
+    proxy = stage.proxy('listen($proxy):connect("127.0.0.1:$upstream")', upstream=upstream.port)
+    before = proxy.resident()
+    reader = stage.client(proxy, receive_buffer=65536)
+    for _ in range(20):
+        reader.exactly(50_000)
+    writer = stage.client(proxy)
+    writer.sock.settimeout(0.5)
+    sent = 0
+    while sent < 1 << 30 and writer.try_send(bytes(MEBI)):
+        sent += MEBI
+    growth = proxy.resident() - before
+    gate.open()
+    yes(sent < 64 * MEBI and len(taken) < 64, f"{sent / MEBI} MiB up and {len(taken)} MiB down were taken")
+    yes(growth < 8 * MEBI * play.SLOWNESS, f"{growth / MEBI:.1f} MiB more")
+
+
+SESSIONS = """
+local pool = algo.ResourcePool(function() return {} end)
+listen($proxy)
+  :handleSessionStart(function(ctx)
+    ctx.cache = algo.Cache(function(key) return pool:allocate(key) end, function(key, value) pool:free(value) end)
+  end)
+  :demuxHTTP(pipeline()
+    :handleMessageStart(function(req, ctx) ctx.lease = ctx.cache:get("k") end)
+    :muxHTTP(pipeline():connect("127.0.0.1:$upstream"), function(ctx) return ctx.lease end)
+    :handleMessageStart(function(res, ctx) if ctx.request.path == "/raise" then error("raised") end end))
+"""
+
+
+@scene("sessions that come and go, however they end, leave no memory and no descriptor behind")
+def sessions_come_and_go(stage):
+    upstream = stage.upstream(serving(lambda request: None if request.path == "/cut" else ok(request.path)))
+    proxy = stage.proxy(SESSIONS, upstream=upstream.port)
+    alone = proxy.descriptors()
+
+    def round_of(count):
+        for number in range(count):
+            client = stage.client(proxy)
+            path = ["/well", "/raise", "/cut", "/left"][number % 4]
+            client.send(get(path))
+            if path == "/left":
+                client.reset()
+            else:
+                same(client.response().status, {"/well": 200, "/raise": 500, "/cut": 502}[path])
+                client.close()
+            stage.clients.clear()
+
+    round_of(600)
+    before = proxy.resident()
+    round_of(1200)
+    growth = proxy.resident() - before
+    print(f"# {growth / 1024:.0f} KiB more after 1,200 sessions")
+    yes(growth < 2 * MEBI * play.SLOWNESS, f"{growth / 1024:.0f} KiB more after 1,200 sessions")
+    until(lambda: proxy.descriptors() <= alone + upstream.connections and proxy.descriptors() <= alone + 8, "descriptors to come back")
 
 
 @scene("pipelined requests without end, whose answers nobody reads, cost a bounded amount")

@@ -16,7 +16,7 @@ location /stub { stub_status; }
 """
 
 
-def lesson(stage, server=SERVER):
+def lesson(stage, server=SERVER, workers=1):
     """The lesson's script on other ports, in front of one nginx for both targets."""
     port = stage.nginx(server)
     with open(LESSON) as file:
@@ -24,7 +24,7 @@ def lesson(stage, server=SERVER):
     for own, placeholder in [("listen(8000)", "listen($proxy)"), ("127.0.0.1:8080", "127.0.0.1:$upstream"), ("127.0.0.1:8081", "127.0.0.1:$upstream")]:
         yes(own in script, f"the lesson does not have {own}")
         script = script.replace(own, placeholder)
-    return stage.proxy(script, upstream=port), port
+    return stage.proxy(script, {"workers": workers}, upstream=port), port
 
 
 def curl(stage, proxy, path, *words):
@@ -107,9 +107,9 @@ listen($proxy):demuxHTTP(pipeline()
     same(accepted, 3, "connections that nginx accepted")
 
 
-@scene("nginx closes each connection after a few requests: wrk sees no error")
+@scene("nginx closes each connection after a few requests, two workers: wrk sees no error")
 def few_requests(stage):
-    proxy, _ = lesson(stage, SERVER + "keepalive_requests 10;")
+    proxy, _ = lesson(stage, SERVER + "keepalive_requests 10;", workers=2)
     requests, complaints = wrk(stage, proxy, 2)
     same(complaints, [])
     yes(requests > 100, f"{requests} requests")

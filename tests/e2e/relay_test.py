@@ -137,10 +137,10 @@ pipeline("far"):connect("127.0.0.1:1")
 @scene("idleTimeout of a relay closes it when nobody says anything, and not before")
 def relay_idle(stage):
     upstream = stage.upstream(lambda wire, number: wire.over())
-    proxy = stage.proxy('listen($proxy, { idleTimeout = "300ms" }):connect("127.0.0.1:$upstream")', upstream=upstream.port)
+    proxy = stage.proxy('listen($proxy, { idleTimeout = "800ms" }):connect("127.0.0.1:$upstream")', upstream=upstream.port)
     client = stage.client(proxy)
-    for _ in range(4):
-        client.silent(0.15)
+    for _ in range(5):
+        client.silent(0.2)
         client.send("x")
     client.over()
 
