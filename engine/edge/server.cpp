@@ -43,7 +43,7 @@ void Server::on_accept_paused(const Error& error) {
   // It tries again ten times a second; one line tells of the whole shortage.
   if (runtime_.loop.now() < next_pause_log_) return;
   next_pause_log_ = runtime_.loop.now() + 10s;
-  log::warn("accepting pauses: " + error.to_string());
+  log::warn("accept paused: " + error.to_string());
 }
 
 void Server::on_session_over(Session& session) {

@@ -16,6 +16,7 @@ void Session::start(flow::PipelinePlan& plan) {
   context_ = flow::Context::make_session(this, runtime_.loop.now());
   channel_.start();
   pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
+  pipeline_->watch_quiet(&finish_task_);
   pipeline_->start();
 }
 
@@ -78,7 +79,7 @@ void Session::on_event(flow::Event&& event) {
 void Session::finish_if_done() {
   if (is_over_ || !output_ended_ || !channel_.is_flushed()) return;
   if (input_ended_) {
-    over(nullptr);
+    if (pipeline_->is_quiet()) over(nullptr);
   } else if (!pipeline_->wants_input() && !linger_timer_.is_armed()) {
     runtime_.loop.arm(linger_timer_, limits::linger_timeout);
   }
@@ -100,6 +101,7 @@ void Session::cut(const Error& error) {
 void Session::over(const Error* error) {
   if (is_over_) return;
   is_over_ = true;
+  finish_task_.withdraw();
   linger_timer_.disarm();
   pipeline_->end(error);
   context_->set_client(nullptr);

@@ -68,6 +68,7 @@ class Session final : public Object,
   bool is_over_ = false;
   bool times_left_to_protocol_ = false;
   size_t drained_bytes_ = 0;
+  loop::MemberTask<Session, &Session::finish_if_done> finish_task_{*this};
   loop::MemberTimer<Session, &Session::on_linger_timer> linger_timer_{*this};
 };
 

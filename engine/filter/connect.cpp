@@ -85,7 +85,7 @@ void Connect::on_dialled(Result<std::unique_ptr<net::Stream>> stream) {
   input_hold_.release();
   if (!waiting_.empty()) channel_->write(std::move(waiting_));
   waiting_.clear();
-  if (input_ended_) channel_->shutdown();
+  if (input_ended_) end_input();
 }
 
 void Connect::process(Event&& event) {
@@ -103,11 +103,26 @@ void Connect::process(Event&& event) {
       if (channel_) channel_->reset_on_close();
       output(std::move(event));
     } else if (channel_) {
-      channel_->shutdown();
+      end_input();
     } else if (!has_begun_) {
       output(Event::stream_end());
     }
   }
+}
+
+void Connect::end_input() {
+  channel_->shutdown();
+  if (is_staying_ || channel_->is_flushed()) return;
+  is_staying_ = true;
+  pipeline().begin_stay();
+}
+
+void Connect::end_stay() {
+  if (std::exchange(is_staying_, false)) pipeline().end_stay();
+}
+
+void Connect::on_channel_flushed() {
+  if (channel_->is_flushed()) end_stay();
 }
 
 void Connect::note_progress() {
@@ -125,6 +140,7 @@ void Connect::on_channel_end() {
 
 void Connect::on_channel_failed(ErrorCode code) {
   note_progress();
+  end_stay();
   give_up({code, Side::Upstream, context().make_upstream().endpoint});
 }
 
@@ -145,7 +161,7 @@ void Connect::on_stop() {
 
 void Connect::on_reset() {
   WaitingFilter::on_reset();
-  has_begun_ = input_ended_ = false;
+  has_begun_ = input_ended_ = is_staying_ = false;
   waiting_.clear();
   channel_.reset();
 }

@@ -41,14 +41,18 @@ class Connect final : public WaitingFilter, public edge::ChannelHandler, public 
   void on_channel_data(buffer::Slice slice) override;
   void on_channel_end() override;
   void on_channel_failed(ErrorCode code) override;
+  void on_channel_flushed() override;
   void begin();
   void dial(const net::Address& address);
   void give_up(Error error);
   void note_progress();
+  void end_input();
+  void end_stay();
 
   const ConnectPlan& plan_;
   bool has_begun_ = false;
   bool input_ended_ = false;
+  bool is_staying_ = false;  // until the last input is with the kernel
   Instant dial_begun_{};
   buffer::Buffer waiting_;  // written before the connection is there
   flow::Hold input_hold_;

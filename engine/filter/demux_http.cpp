@@ -143,6 +143,7 @@ void DemuxHttp::end_upgrade(DemuxStream& stream) {
     return;
   }
   has_tunnel_ = stops_parsing_ = true;
+  loop().defer(settle_task_);  // what was held while the offer was open is let go
   ++plan_.services->stats.tunnels;
   buffer::Buffer rest = parser_->take_rest();
   while (!rest.empty() && stream.demux_) stream.feed(Event::data(rest.take_slice()));

@@ -73,6 +73,8 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
   pipeline->wants_input_ = true;
   pipeline->start_paused_ = false;
   pipeline->started_ = 0;
+  pipeline->stays_ = 0;
+  pipeline->quiet_watcher_ = nullptr;
   pipeline->answer_gate_.begun = pipeline->answer_gate_.is_closed = false;
   return pipeline;
 }
@@ -84,6 +86,10 @@ void Pipeline::start() {
 void Pipeline::resume_start() {
   start_paused_ = false;
   start();
+}
+
+void Pipeline::end_stay() {
+  if (--stays_ == 0 && quiet_watcher_ && !is_ended()) runtime().loop.defer(*quiet_watcher_);
 }
 
 void Pipeline::cancel_answer() {

@@ -130,6 +130,12 @@ class Pipeline final : public Object, public Sink {
   bool is_ended() const { return state_ != State::Running; }
   /// What cut it, while it is being ended; null when it ended well.
   const Error* end_error() const { return end_error_; }
+  /// A filter has output of its own to finish (bytes for an upstream) though all input has come: the owner lets the
+  /// pipeline live until is_quiet(), and `watcher` is deferred when that becomes true.
+  void begin_stay() { ++stays_; }
+  void end_stay();
+  bool is_quiet() const { return stays_ == 0; }
+  void watch_quiet(loop::Task* watcher) { quiet_watcher_ = watcher; }
   /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
   void stop_input() { wants_input_ = false; }
   bool wants_input() const { return wants_input_; }
@@ -188,6 +194,8 @@ class Pipeline final : public Object, public Sink {
   Role role_ = Role::Message;
   bool wants_input_ = true;
   bool start_paused_ = false;
+  uint32_t stays_ = 0;
+  loop::Task* quiet_watcher_ = nullptr;
   size_t started_ = 0;
   size_t answer_index_ = 0;
   AnswerGate answer_gate_;
