@@ -31,13 +31,13 @@ local context_session, context_client = core.context_session, core.context_clien
 local function client_of(number)
   local session = context_session(number)
   if not session then return nil end
-  local client = session[2]
+  local client = rawget(session, 2)
   if client then return client end
   client = context_client(number)
   if not client then return nil end
   client.tls = false
   local view = view_of(client)
-  session[2] = view
+  rawset(session, 2, view)
   return view
 end
 

@@ -133,24 +133,36 @@ void ContextTables::make(lua_State* L, flow::Context& context) {
     make(L, *parent);
     lua_pop(L, 1);
   }
+  const int reference = take_reference(L);
   lua_createtable(L, 2, 4);
   lua_pushvalue(L, -1);
-  const int reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_rawseti(L, LUA_REGISTRYINDEX, reference);
   lua_pushinteger(L, reference);
   lua_rawseti(L, -2, 0);
   if (parent) lua_rawgeti(L, LUA_REGISTRYINDEX, parent->script_reference);
   else lua_pushboolean(L, false);
   lua_rawseti(L, -2, 1);
-  lua_pushboolean(L, false);
-  lua_rawseti(L, -2, 2);
   lua_rawgeti(L, LUA_REGISTRYINDEX, metatable_);
   lua_setmetatable(L, -2);
 
-  if (rows_.size() <= static_cast<size_t>(reference)) rows_.resize(static_cast<size_t>(reference) + 1);
   rows_[static_cast<size_t>(reference)] = {&context, parent != nullptr};
   context.script_reference = reference;
   context.owner = this;
   ++alive_;
+}
+
+// References are kept for the next context: taking one from the registry and giving it back costs more than the
+// table itself.
+int ContextTables::take_reference(lua_State* L) {
+  if (!free_references_.empty()) {
+    const int reference = free_references_.back();
+    free_references_.pop_back();
+    return reference;
+  }
+  lua_pushboolean(L, true);
+  const int reference = luaL_ref(L, LUA_REGISTRYINDEX);
+  if (rows_.size() <= static_cast<size_t>(reference)) rows_.resize(static_cast<size_t>(reference) + 1);
+  return reference;
 }
 
 // The table of a context whose parent was let go of, at the top of the stack.
@@ -167,7 +179,9 @@ void ContextTables::release_context(flow::Context& context) {
   lua_pushboolean(L, false);
   lua_rawseti(L, -2, 0);
   lua_pop(L, 1);
-  luaL_unref(L, LUA_REGISTRYINDEX, context.script_reference);
+  lua_pushboolean(L, false);
+  lua_rawseti(L, LUA_REGISTRYINDEX, context.script_reference);
+  free_references_.push_back(context.script_reference);
   // Never inside this call: nobody knows what runs above it.
   if (row.caches != LUA_NOREF) {
     ended_caches_.push_back(row.caches);

@@ -56,6 +56,7 @@ class ContextTables final : public flow::ContextOwner {
     bool is_task = false;
   };
   void make(lua_State* L, flow::Context& context);
+  int take_reference(lua_State* L);
   Row& row_of(flow::Context& context) { return rows_[static_cast<size_t>(context.script_reference)]; }
   static void cut_off(lua_State* L, Row& row);
   void clear_list(int& list);
@@ -63,6 +64,7 @@ class ContextTables final : public flow::ContextOwner {
 
   Interpreter& interpreter_;
   std::vector<Row> rows_;  // by the number in the registry, which is dense
+  std::vector<int> free_references_;
   size_t alive_ = 0;
   int metatable_ = LUA_NOREF;
   int own_caches_ = LUA_NOREF;      // made at the top of a file
