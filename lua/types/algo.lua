@@ -12,7 +12,8 @@ local R = {}
 ---@param value any not nil
 function R:add(pattern, value) end
 
---- The value of the most fitting pattern: the exact host, then `*.rest`, then patterns without a host; in a host an exact
+--- The value of the most fitting pattern: the exact host, then `*.rest`, then patterns without a host; in a
+--- host an exact
 --- path before the longest `/x/*`. Query and port are cut, the path is matched in its normal form.
 ---@param host? string
 ---@param path string

@@ -1,5 +1,6 @@
 ---@meta
--- ctx: one per session, and a child of it for each request and connection. Reads fall through to the parent, writes stay.
+-- ctx: one per session, and a child of it for each request and connection.
+-- Reads fall through to the parent, writes stay.
 
 ---@class Context
 ---@field client? Client Who connected. Read-only.

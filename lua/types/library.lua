@@ -5,7 +5,8 @@
 ---@field null lightuserdata JSON's null, which keeps its place in arrays and objects.
 json = {}
 
---- JSON text of a value. A table with 1 to n is an array, an empty one an object (see json.array). Keys are in byte order.
+--- JSON text of a value. A table with 1 to n is an array, an empty one an object (see json.array). Keys are
+--- in byte order.
 --- Raises for what has no JSON form: functions, NaN, infinities, holes, more than 64 levels.
 ---@param value any
 ---@return string
@@ -138,7 +139,8 @@ function time.parse(text) end
 ---@class file
 file = {}
 
---- The content of a file. Blocks the worker while it reads: meant for the top of the file, and for small files elsewhere.
+--- The content of a file. Blocks the worker while it reads: meant for the top of the file, and for small
+--- files elsewhere.
 ---@param path string relative to the file that names it
 ---@param options? FileReadOptions
 ---@return string? content

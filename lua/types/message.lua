@@ -7,7 +7,9 @@
 ---@field method? string Request: a token such as "GET".
 ---@field path? string Request: the target with its query, byte for byte as it came. Assigning checks it.
 ---@field pathname? string Request: the path without its query. Read-only.
----@field query? table<string, string> Request: parameters, decoded; of several with one name the first. At most 256. Writing to it changes nothing.
+--- Request: parameters, decoded; of several with one name the first. At most 256. Writing to it changes
+--- nothing.
+---@field query? table<string, string>
 ---@field host? string Request: the Host field in lower case, without a port. Read-only: set headers.host.
 ---@field authority? string Request: the Host field as it came, with its port. Read-only.
 ---@field scheme? "http"|"https" Request. Read-only.
@@ -15,11 +17,16 @@
 ---@field status? integer Response: 200 to 999. Assigning another one drops the reason.
 ---@field reason? string Response: the phrase behind the status.
 ---@field error? Error Response: why the engine made it; nil for an upstream's own. Read-only.
----@field cookies table<string, string> Cookies of the Cookie field, decoded; of several with one name the first. At most 256. Writing to it changes nothing.
+--- Cookies of the Cookie field, decoded; of several with one name the first. At most 256. Writing to it
+--- changes nothing.
+---@field cookies table<string, string>
 ---@field protocol "HTTP/1.0"|"HTTP/1.1" As it came. Read-only.
 ---@field headers Headers
 ---@field trailers? Headers What followed a chunked body; nil when nothing did.
----@field body string The collected body; where it was not collected, reading it is an error. Assign a string, a Data, nil for none, or a function that gives one piece with each call and nil at the end: framing follows by itself, content-encoding and etag go.
+--- The collected body; where it was not collected, reading it is an error. Assign a string, a Data, nil for
+--- none, or a function that gives one piece with each call and nil at the end: framing follows by itself,
+--- content-encoding and etag go.
+---@field body string
 ---@field data Data The collected body without a copy. Read-only: assign `body`.
 ---@field bodySize integer Bytes of the body, or those that went past so far. Read-only.
 local M = {}
@@ -61,8 +68,10 @@ function M:setCookie(name, value, options) end
 ---@return Message
 function Message(what) end
 
---- The fields of a head or a trailer section: `headers.host` reads the first value, in any case; assigning replaces, a list
---- makes several fields, nil removes. Control characters are refused; so are content-length, transfer-encoding and fields
+--- The fields of a head or a trailer section: `headers.host` reads the first value, in any case; assigning
+--- replaces, a list
+--- makes several fields, nil removes. Control characters are refused; so are content-length, transfer-
+--- encoding and fields
 --- of one connection, which the engine writes. Order and case of the others are kept.
 ---@class Headers
 ---@field [string] string|nil
@@ -87,7 +96,8 @@ function H:add(name, value) end
 ---@return fun(): string?, string?
 function H:each() end
 
---- Immutable bytes; read like a string: `#data`, `tostring(data)`, `data .. "x"`, `data == other` (of two Data).
+--- Immutable bytes; read like a string: `#data`, `tostring(data)`, `data .. "x"`, `data == other` (of two
+--- Data).
 ---@class Data
 ---@operator len: integer
 ---@operator concat(string|number|Data): Data

@@ -28,7 +28,8 @@ function pipeline(name) end
 
 ---@alias PipelineReference string|Pipeline the name of a pipeline of this file, or a pipeline
 
---- A chain of filters. One filter answers; those in front of it see requests, those behind it what comes back.
+--- A chain of filters. One filter answers; those in front of it see requests, those behind it what comes
+--- back.
 ---@class Pipeline
 local P = {}
 
@@ -77,7 +78,8 @@ function P:encodeHTTPResponse() end
 ---@field maxRequestLine? Size default 16 KiB
 ---@field pipelining? integer requests of one connection that run at the same time; default 64
 
---- Takes a connection's bytes apart into requests, each with an instance of the pipeline; answers go back in order.
+--- Takes a connection's bytes apart into requests, each with an instance of the pipeline; answers go back
+--- in order.
 ---@param pipeline PipelineReference
 ---@param options? DemuxHTTPOptions
 ---@return Pipeline
@@ -107,7 +109,8 @@ function P:serveHTTP(handler, options) end
 ---@field queueTimeout? Time default 5 s
 ---@field tunnelIdleTimeout? Time of a tunnel without any byte; default 1 h
 
---- Sends messages through connections that live longer than a message. Messages with an equal key share connections;
+--- Sends messages through connections that live longer than a message. Messages with an equal key share
+--- connections;
 --- without a key a message takes an idle one or opens a new one.
 ---@param pipeline PipelineReference what a connection runs, with its `connect`
 ---@param key? any|fun(ctx: Context): any, Error? a value or a function
@@ -115,7 +118,8 @@ function P:serveHTTP(handler, options) end
 ---@return Pipeline
 function P:muxHTTP(pipeline, key, options) end
 
---- Goes on in the pipeline that a function names, once per session or message; nil is a 404, or an error for TCP.
+--- Goes on in the pipeline that a function names, once per session or message; nil is a 404, or an error
+--- for TCP.
 ---@param target PipelineReference|fun(ctx: Context): PipelineReference? may wait
 ---@param names? string[] the names that may come, for `check` and `graph`
 ---@return Pipeline
@@ -130,7 +134,8 @@ function P:timeout(time) end
 
 ---@class CollectOptions
 ---@field limit? Size bytes of the body; default 1 MiB
----@field over? "error"|"pass" what a longer body does: "error" (the default) is 413 or 502, "pass" streams on unseen
+--- what a longer body does: "error" (the default) is 413 or 502, "pass" streams on unseen
+---@field over? "error"|"pass"
 ---@field when? fun(ctx: Context): boolean? false: nothing is collected and the function not called
 
 --- At accept; only in a `listen` pipeline. false closes the connection.
@@ -183,15 +188,15 @@ function P:handleExchangeEnd(handler) end
 function P:replaceData(replacement) end
 
 --- Replaces the head; the body streams on.
----@param replacement fun(msg: Message, ctx: Context): Message|false
+---@param handler fun(msg: Message, ctx: Context): Message|false
 ---@return Pipeline
-function P:replaceMessageStart(replacement) end
+function P:replaceMessageStart(handler) end
 
 --- Replaces the collected body.
----@param replacement fun(body: string, ctx: Context): string|Data|false
+---@param handler fun(body: string, ctx: Context): string|Data|false
 ---@param options? CollectOptions
 ---@return Pipeline
-function P:replaceMessageBody(replacement, options) end
+function P:replaceMessageBody(handler, options) end
 
 --- Replaces the whole message. A response in the place of a request answers.
 ---@param replacement Message|fun(msg: Message, ctx: Context): Message|false
