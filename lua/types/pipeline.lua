@@ -5,13 +5,13 @@
 ---@alias Size number|string bytes, or "16k", "1m"
 
 ---@class ListenOptions
----@field maxConnections? integer open at the same time; default no limit
----@field maxConnectionsPerIP? integer default no limit
----@field idleTimeout? Time between messages; default 60 s
+---@field maxConnections? integer open at the same time; further ones wait to be accepted; default no limit
+---@field maxConnectionsPerIP? integer of one client address; further ones are closed; default no limit
+---@field idleTimeout? Time of a connection between messages; default 60 s, for a relay of bytes 1 h
 ---@field headTimeout? Time for the head of a request; default 10 s
----@field readTimeout? Time for the body of a request
+---@field readTimeout? Time without a byte of a request's body; default 60 s
 ---@field writeTimeout? Time without progress in sending; default 60 s
----@field minBodyRate? Size bytes a second that a body must come with
+---@field minBodyRate? Size bytes a second that a body must come with, over 5 s; default no limit
 ---@field backlog? integer connections waiting to be accepted; default 4096
 ---@field bufferLimit? Size bytes buffered per direction; default 256 KiB
 
@@ -70,7 +70,7 @@ function P:encodeHTTPResponse() end
 
 ---@class DemuxHTTPOptions
 ---@field connect? boolean lets CONNECT through to the pipeline; default false: 405
----@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request
+---@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request; may not wait
 ---@field maxHeaderSize? Size bytes of a head; default 64 KiB
 ---@field maxHeaders? integer fields of a head; default 200
 ---@field maxMessages? integer requests of one connection; default no limit
@@ -84,7 +84,7 @@ function P:encodeHTTPResponse() end
 function P:demuxHTTP(pipeline, options) end
 
 ---@class ServeHTTPOptions
----@field errorPage? fun(err: Error, ctx: Context): Message?
+---@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request; may not wait
 ---@field limit? Size bytes of a request's body; default 1 MiB
 ---@field maxHeaderSize? Size bytes of a head; default 64 KiB
 ---@field maxHeaders? integer fields of a head; default 200
@@ -130,7 +130,7 @@ function P:timeout(time) end
 
 ---@class CollectOptions
 ---@field limit? Size bytes of the body; default 1 MiB
----@field over? "error"|"pass" what a longer body does: "error" (the default) is 413 or 502, "pass" streams on unseen
+---@field over? "error"|"pass" what becomes of a longer body: "error" (the default) is a 413 for a request and a 502 for a response, "pass" streams it on and skips the function
 ---@field when? fun(ctx: Context): boolean? false: nothing is collected and the function not called
 
 --- At accept; only in a `listen` pipeline. false closes the connection.
@@ -183,15 +183,15 @@ function P:handleExchangeEnd(handler) end
 function P:replaceData(replacement) end
 
 --- Replaces the head; the body streams on.
----@param replacement fun(msg: Message, ctx: Context): Message|false
+---@param handler fun(msg: Message, ctx: Context): Message|false
 ---@return Pipeline
-function P:replaceMessageStart(replacement) end
+function P:replaceMessageStart(handler) end
 
 --- Replaces the collected body.
----@param replacement fun(body: string, ctx: Context): string|Data|false
+---@param handler fun(body: string, ctx: Context): string|Data|false
 ---@param options? CollectOptions
 ---@return Pipeline
-function P:replaceMessageBody(replacement, options) end
+function P:replaceMessageBody(handler, options) end
 
 --- Replaces the whole message. A response in the place of a request answers.
 ---@param replacement Message|fun(msg: Message, ctx: Context): Message|false
