@@ -92,6 +92,7 @@ void Route::on_hook_result() {
 void Route::choose(flow::PipelinePlan& target) {
   chosen_ = flow::Pipeline::create(target, pipeline().share_context(),
                                    {pipeline().input_valve(), pipeline().output_valve(), outlet_, pipeline().role()});
+  chosen_->continue_from(pipeline());
   chosen_->start();
 }
 

@@ -75,6 +75,7 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
   pipeline->started_ = 0;
   pipeline->stays_ = 0;
   pipeline->quiet_watcher_ = nullptr;
+  pipeline->continued_ = nullptr;
   pipeline->answer_gate_.begun = pipeline->answer_gate_.is_closed = false;
   return pipeline;
 }
@@ -89,7 +90,8 @@ void Pipeline::resume_start() {
 }
 
 void Pipeline::end_stay() {
-  if (--stays_ == 0 && quiet_watcher_ && !is_ended()) runtime().loop.defer(*quiet_watcher_);
+  Pipeline& all = whole();
+  if (--all.stays_ == 0 && all.quiet_watcher_ && !all.is_ended()) runtime().loop.defer(*all.quiet_watcher_);
 }
 
 void Pipeline::cancel_answer() {

@@ -132,10 +132,12 @@ class Pipeline final : public Object, public Sink {
   const Error* end_error() const { return end_error_; }
   /// A filter has output of its own to finish (bytes for an upstream) though all input has come: the owner lets the
   /// pipeline live until is_quiet(), and `watcher` is deferred when that becomes true.
-  void begin_stay() { ++stays_; }
+  void begin_stay() { ++whole().stays_; }
   void end_stay();
   bool is_quiet() const { return stays_ == 0; }
   void watch_quiet(loop::Task* watcher) { quiet_watcher_ = watcher; }
+  /// This one continues `pipeline` (route), whose owner waits for both.
+  void continue_from(Pipeline& pipeline) { continued_ = &pipeline; }
   /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
   void stop_input() { wants_input_ = false; }
   bool wants_input() const { return wants_input_; }
@@ -176,6 +178,8 @@ class Pipeline final : public Object, public Sink {
     bool is_closed = false;
   };
 
+  Pipeline& whole() { return continued_ ? continued_->whole() : *this; }
+
   explicit Pipeline(PipelinePlan& plan);
   ~Pipeline() override;
   void on_unreferenced() noexcept override;
@@ -195,6 +199,7 @@ class Pipeline final : public Object, public Sink {
   bool wants_input_ = true;
   bool start_paused_ = false;
   uint32_t stays_ = 0;
+  Pipeline* continued_ = nullptr;
   loop::Task* quiet_watcher_ = nullptr;
   size_t started_ = 0;
   size_t answer_index_ = 0;

@@ -112,7 +112,7 @@ function L:uses(resource) end
 
 --- Numbers of one key or of all.
 ---@param key? any
----@return table<string, number>
+---@return ResourcePoolStats
 function L:stats(key) end
 
 --- Destroys what is idle now and what is leased once it is freed; allocate gives `draining` meanwhile.
@@ -126,6 +126,20 @@ function L:reopen() end
 ---@param key any
 ---@param options? ResourcePoolKeyOptions
 function L:set(key, options) end
+
+---@class ResourcePoolStats
+---@field leased integer
+---@field idle integer
+---@field allocating integer being made
+---@field waiting integer waiters
+---@field allocated integer made so far
+---@field failed integer allocate raised or gave nil
+---@field reused integer leases of an idle resource
+---@field queued integer leases that had to wait
+---@field queueFull integer
+---@field queueTimeout integer
+---@field cancelled integer waiters that left
+---@field closed table<string, integer> resources that left, by the reason that `destroy` is told
 
 ---@class ResourcePoolKeyOptions
 ---@field max? integer resources of one key; default no limit
@@ -161,6 +175,7 @@ function C:get(key) end
 ---@param value any
 function C:set(key, value) end
 
+--- Whether a key has a value now.
 ---@param key any
 ---@return boolean
 function C:has(key) end
@@ -172,13 +187,14 @@ function C:find(key) end
 
 --- Releases one value.
 ---@param key any
+---@return boolean was_there
 function C:remove(key) end
 
 --- Releases every value.
 function C:clear() end
 
---- Goes through keys and values.
----@return function
+--- Goes through keys and values, as `for key, value in cache:each() do`; the cache may be changed meanwhile.
+---@return fun(): any, any
 function C:each() end
 
 ---@class CacheOptions

@@ -218,11 +218,11 @@ function sleep(time) end
 
 --- Calls a function again and again; runs never overlap.
 ---@param interval number|string seconds, or "5s"
----@param fn fun()
+---@param fn fun(ctx: Context) may wait
 ---@param options? EveryOptions
 function every(interval, fn, options) end
 
 --- Calls a function once, later.
 ---@param time number|string seconds, or "5s"
----@param fn fun()
+---@param fn fun(ctx: Context) may wait
 function after(time, fn) end

@@ -5,13 +5,13 @@
 ---@alias Size number|string bytes, or "16k", "1m"
 
 ---@class ListenOptions
----@field maxConnections? integer open at the same time; default no limit
----@field maxConnectionsPerIP? integer default no limit
----@field idleTimeout? Time between messages; default 60 s
+---@field maxConnections? integer open at the same time; further ones wait to be accepted; default no limit
+---@field maxConnectionsPerIP? integer of one client address; further ones are closed; default no limit
+---@field idleTimeout? Time of a connection between messages; default 60 s, for a relay of bytes 1 h
 ---@field headTimeout? Time for the head of a request; default 10 s
----@field readTimeout? Time for the body of a request
+---@field readTimeout? Time without a byte of a request's body; default 60 s
 ---@field writeTimeout? Time without progress in sending; default 60 s
----@field minBodyRate? Size bytes a second that a body must come with
+---@field minBodyRate? Size bytes a second that a body must come with, over 5 s; default no limit
 ---@field backlog? integer connections waiting to be accepted; default 4096
 ---@field bufferLimit? Size bytes buffered per direction; default 256 KiB
 
@@ -71,7 +71,7 @@ function P:encodeHTTPResponse() end
 
 ---@class DemuxHTTPOptions
 ---@field connect? boolean lets CONNECT through to the pipeline; default false: 405
----@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request
+---@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request; may not wait
 ---@field maxHeaderSize? Size bytes of a head; default 64 KiB
 ---@field maxHeaders? integer fields of a head; default 200
 ---@field maxMessages? integer requests of one connection; default no limit
@@ -86,7 +86,7 @@ function P:encodeHTTPResponse() end
 function P:demuxHTTP(pipeline, options) end
 
 ---@class ServeHTTPOptions
----@field errorPage? fun(err: Error, ctx: Context): Message?
+---@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request; may not wait
 ---@field limit? Size bytes of a request's body; default 1 MiB
 ---@field maxHeaderSize? Size bytes of a head; default 64 KiB
 ---@field maxHeaders? integer fields of a head; default 200

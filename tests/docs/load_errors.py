@@ -1,0 +1,210 @@
+"""What `perilune check` says of wrong scripts: exit code 1, file:line, the offending word, and the nearest name."""
+
+import http.client
+import socket
+import unittest
+from typing import NamedTuple
+
+import program
+
+
+class Wrong(NamedTuple):
+    name: str
+    script: str
+    place: str  # the file:line that the message begins with
+    says: tuple  # and what it says, in this order
+
+
+RESPONSE = 'Message "x"'
+UPSTREAM = '"127.0.0.1:9000"'
+
+CASES = [
+    # names that are nearly right
+    Wrong("a filter", 'pipeline("a")\n  :muxHTP("b")', "proxy.lua:2", ('"muxHTP"', 'did you mean "muxHTTP"?')),
+    Wrong("a filter in another case", f"listen(1):serveHttp({RESPONSE})", "proxy.lua:1",
+          ('"serveHttp"', 'did you mean "serveHTTP"?')),
+    Wrong("a filter that is read, not called", "local p = pipeline()\nlocal f = p.rote", "proxy.lua:2",
+          ('"rote"', 'did you mean "route"?')),
+    Wrong("an option of connect", f"listen(1)\n  :connect({UPSTREAM}, {{ conectTimeout = 3 }})", "proxy.lua:2",
+          ("connect:", '"conectTimeout"', 'did you mean "connectTimeout"?')),
+    Wrong("an option of listen", "listen(1, { headTimeuot = 3 })", "proxy.lua:1",
+          ("listen:", '"headTimeuot"', 'did you mean "headTimeout"?')),
+    Wrong("an option of muxHTTP", f'pipeline():muxHTTP(pipeline():connect({UPSTREAM}), "k", {{ pipeling = 3 }})',
+          "proxy.lua:1", ("muxHTTP:", '"pipeling"', 'did you mean "pipelining"?')),
+    Wrong("an option of a handler", "pipeline():handleMessage(function() end, { limt = 3 })", "proxy.lua:1",
+          ("handleMessage:", '"limt"', 'did you mean "limit"?')),
+    Wrong("an option of a pool", "algo.ResourcePool(function() end, { idleTimout = 3 })", "proxy.lua:1",
+          ("algo.ResourcePool:", '"idleTimout"', 'did you mean "idleTimeout"?')),
+    Wrong("an option of every", "every(5, function() end, { wroker = 'one' })", "proxy.lua:1",
+          ("every:", '"wroker"', 'did you mean "worker"?')),
+    Wrong("a pipeline", f'listen(1)\n  :demuxHTTP("fowrard")\npipeline("forward"):replaceMessage({RESPONSE})',
+          "proxy.lua:2", ('no pipeline "fowrard"', 'did you mean "forward"?')),
+    Wrong("a pipeline in route's list",
+          f'pipeline("forward"):replaceMessage({RESPONSE})\n'
+          'listen(1):demuxHTTP(pipeline():route(function() end,\n  { "forward", "forwrad" }))',
+          "proxy.lua:2", ('no pipeline "forwrad"', 'did you mean "forward"?')),
+    Wrong("a global", "local port = 1\nlissten(port)", "proxy.lua:2", ('"lissten"', 'did you mean "listen"?')),
+    Wrong("a local", "local router = 1\nprint(ruoter)", "proxy.lua:2", ('"ruoter"', 'did you mean "router"?')),
+    Wrong("a part of the library", "algo.ResorcePool(function() end)", "proxy.lua:1",
+          ("algo", '"ResorcePool"', 'did you mean "ResourcePool"?')),
+    Wrong("a method of a pool", 'local p = algo.ResourcePool(function() end)\np:alocate("x")', "proxy.lua:2",
+          ('"alocate"', 'did you mean "allocate"?')),
+    Wrong("a key of Message", "local m = Message { stauts = 200 }", "proxy.lua:1",
+          ("Message:", '"stauts"', 'did you mean "status"?')),
+    Wrong("a field of a message", f"local m = {RESPONSE}\nm.stauts = 200", "proxy.lua:2",
+          ('"stauts"', 'did you mean "status"?')),
+    Wrong("a module", 'local m = require "plugns"', "proxy.lua:1", ('no module "plugns"', 'did you mean "plugins"?')),
+    # names that are nothing like it
+    Wrong("a module that is not there", 'local m = require "jwt.check"', "proxy.lua:1",
+          ('no module "jwt.check"', "jwt/check.lua", "jwt/check/init.lua")),
+    Wrong("a module above the script", 'local m = require "../other"', "proxy.lua:1",
+          ('"../other"', "names with dots")),
+    Wrong("a library that scripts do not get", 'io.open("x")', "proxy.lua:1", ("io is not available", "file.read")),
+    Wrong("assignment to a global", "\nrouter = 1", "proxy.lua:2", ('"router"', "local router")),
+    Wrong("assignment to the engine's", "listen = 1", "proxy.lua:1", ('"listen"', "local listen")),
+    Wrong("a reserved name of ctx", 'context { "client" }', "proxy.lua:1", ("context:", '"client"')),
+    # values of a wrong kind
+    Wrong("a number for a pipeline", "listen(1):demuxHTTP(5)", "proxy.lua:1",
+          ("demuxHTTP:", "argument 1 (pipeline)", "got a number")),
+    Wrong("a table for a target", "listen(1):connect({})", "proxy.lua:1",
+          ("connect:", "argument 1 (target)", "got a table")),
+    Wrong("nothing for a handler", "listen(1):handleSessionStart()", "proxy.lua:1",
+          ("handleSessionStart:", "argument 1 (handler)", "expects a function", "got nothing")),
+    Wrong("a table for a Message", "listen(1):serveHTTP { status = 200 }", "proxy.lua:1",
+          ("serveHTTP:", "a function or a Message", "got a table")),
+    Wrong("a request for an answer", 'listen(1):serveHTTP(Message { method = "GET" })', "proxy.lua:1",
+          ("serveHTTP:", "a request answers nothing")),
+    Wrong("one argument too many", 'pipeline():demuxHTTP("a", {}, 3)', "proxy.lua:1",
+          ("demuxHTTP:", "at most 1 argument", "got 3")),
+    Wrong("a dot for a colon", 'listen(1).demuxHTTP("a")', "proxy.lua:1", ("demuxHTTP:", "with a colon", '"a"')),
+    Wrong("an unknown word", 'pipeline():handleMessage(function() end, { over = "pas" })', "proxy.lua:1",
+          ("handleMessage:", '"over"', '"error" or "pass"', '"pas"')),
+    Wrong("a map for a list of targets", 'algo.RoundRobinLoadBalancer { ["a:1"] = 2 }', "proxy.lua:1",
+          ("algo.RoundRobinLoadBalancer:", "write a list", '"a:1"')),
+    Wrong("a status that is none", "local m = Message { status = 99 }", "proxy.lua:1", ("status", "200 to 999", "99")),
+    Wrong("a line break in a field", 'local m = Message { headers = { via = "a\\r\\nb" } }', "proxy.lua:1",
+          ("headers", '"via"', "CR, LF")),
+    # times, sizes, numbers, addresses
+    Wrong("a timeout of zero", f"listen(1):connect({UPSTREAM}, {{ connectTimeout = 0 }})", "proxy.lua:1",
+          ("connect:", '"connectTimeout"', "0", "false for never")),
+    Wrong("the filter timeout of zero", "pipeline():timeout(0)", "proxy.lua:1",
+          ("timeout:", "argument 1 (time)", "0", "false for never")),
+    Wrong("an unknown unit of time", 'listen(1, { idleTimeout = "5 parsecs" })', "proxy.lua:1",
+          ("listen:", '"idleTimeout"', '"5 parsecs"', '"5s"')),
+    Wrong("an unknown unit of size", 'listen(1, { bufferLimit = "lots" })', "proxy.lua:1",
+          ("listen:", '"bufferLimit"', '"lots"', '"16k"')),
+    Wrong("half a connection", "listen(1, { maxConnections = 1.5 })", "proxy.lua:1",
+          ("listen:", '"maxConnections"', "whole number")),
+    Wrong("a port that is none", "listen(70000)", "proxy.lua:1", ("listen:", "65535", "70000")),
+    Wrong("a name to listen at", 'listen("localhost:80")', "proxy.lua:1", ("listen:", "IP address", '"localhost:80"')),
+    Wrong("a target without port", 'listen(1):connect("127.0.0.1")', "proxy.lua:1",
+          ("connect:", '"127.0.0.1"', "no port")),
+    Wrong("a pool without room", "algo.ResourcePool(function() end, { max = 0 })", "proxy.lua:1",
+          ("algo.ResourcePool:", "max", "above 0")),
+    # pipelines that cannot work
+    Wrong("a target that is known only later", 'pipeline("connection")\n  :connect(ctx.target)', "proxy.lua:2",
+          ("evaluated once, at load", "connect(ctx.target) cannot work", "function(ctx) return ctx.target end")),
+    Wrong("nobody answers behind listen", "\nlisten(1):dump()", "proxy.lua:2", ("nobody answers", "listen")),
+    Wrong("nobody answers behind demuxHTTP",
+          'listen(1):demuxHTTP(pipeline()\n  :handleMessageStart(function() end))', "proxy.lua:1",
+          ("nobody answers", "proxy.lua:1", "muxHTTP, route, connect")),
+    Wrong("two answer", f'pipeline()\n  :route(function() end)\n  :connect({UPSTREAM})', "proxy.lua:3",
+          ("connect", "route at proxy.lua:2", "answers already")),
+    Wrong("a pool without a key for many targets",
+          'listen(1)\n  :demuxHTTP(pipeline():muxHTTP("c"))\npipeline("c")\n  :connect(function(ctx) return ctx.target end)',
+          "proxy.lua:2", ("muxHTTP needs a key", "connect at proxy.lua:4", "another target")),
+    Wrong("a pipeline defined twice", f'pipeline("a"):replaceMessage({RESPONSE})\npipeline("a")', "proxy.lua:2",
+          ('"a" is defined already', "proxy.lua:1")),
+    Wrong("an address listened at twice", f"listen(1):serveHTTP({RESPONSE})\nlisten(1):serveHTTP({RESPONSE})",
+          "proxy.lua:2", ("0.0.0.0:1", "already", "proxy.lua:1")),
+    Wrong("a session that starts in a message's pipeline",
+          f'pipeline()\n  :handleSessionStart(function() end)\n  :replaceMessage({RESPONSE})', "proxy.lua:2",
+          ("handleSessionStart", "listen pipeline only")),
+    # Lua's own
+    Wrong("a missing end", "listen(1):serveHTTP(function(req)\n  return req\n", "proxy.lua:3",
+          ("'end' expected", "'function' at line 1")),
+    Wrong("a mistake in a module", 'local m = require "broken"', "broken.lua:2", ("'}' expected", "line 1")),
+    Wrong("a failure", 'error("no license")', "proxy.lua:1", ("no license",)),
+    Wrong("a nil that is indexed", "local x\nlocal y = x.z", "proxy.lua:2", ("'x'", "nil")),
+    Wrong("a wait at the top", "\n\nsleep(1)", "proxy.lua:3", ("sleep cannot wait", "top of a file")),
+]
+
+
+class LoadErrors(unittest.TestCase):
+    def setUp(self):
+        self.folder = program.temporary_folder(self)
+        (self.folder / "plugins.lua").write_text("return {}\n", encoding="utf-8")
+        (self.folder / "broken.lua").write_text("return {\n  1 2\n}\n", encoding="utf-8")
+
+    def check(self, script):
+        (self.folder / "proxy.lua").write_text(script, encoding="utf-8")
+        return program.run("check", "proxy.lua", folder=self.folder)
+
+    def test_each_wrong_script_is_refused_with_its_place_and_word(self):
+        for case in CASES:
+            with self.subTest(case.name):
+                done = self.check(case.script)
+                self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+                self.assertTrue(done.stderr.startswith(f"perilune: {case.place}: "), done.stderr)
+                at = 0
+                for part in case.says:
+                    at = done.stderr.find(part, at)
+                    self.assertGreaterEqual(at, 0, f"{part!r} is not in its place in: {done.stderr}")
+                self.assertEqual(done.stderr.count("\n"), 1, "one line: " + done.stderr)
+
+    def test_a_right_script_is_not(self):
+        done = self.check(f"listen(1):serveHTTP({RESPONSE})")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "ok: 1 file, 1 listener\n", ""))
+
+    def test_run_refuses_it_too_and_serves_nothing(self):
+        (self.folder / "proxy.lua").write_text("listen(1, { idle = 3 })", encoding="utf-8")
+        done = program.run("run", "proxy.lua", folder=self.folder)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertTrue(done.stderr.startswith('perilune: proxy.lua:1: listen: unknown option "idle"'), done.stderr)
+
+
+class Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=program.PATIENCE)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(program.PATIENCE)
+        self.sock.connect(self.path)
+
+
+class RunningErrors(unittest.TestCase):
+    """What Lua can only find when a handler runs is a 500, and one record that says as much as at load."""
+
+    HANDLERS = [
+        ("a name of ctx that context{…} did not declare", "ctx.targte = 1", ("proxy.lua:4: ", '"targte"', 'did you mean "target"?')),
+        ("a name of ctx that is read", "local t = ctx.tagret", ("proxy.lua:4: ", '"tagret"', 'did you mean "target"?')),
+        ("a reserved name of ctx", "ctx.client = 1", ("proxy.lua:4: ", "ctx.client is read-only",)),
+        ("a global", 'return Mesage "x"', ("proxy.lua:4: ", '"Mesage"', 'did you mean "Message"?')),
+        ("another kind of answer", "return 5", ("handleMessageStart: the function gave a number", "response or nil")),
+    ]
+
+    def test_each_wrong_handler_is_a_500_with_its_place_and_word(self):
+        for name, line, says in self.HANDLERS:
+            with self.subTest(name):
+                folder = program.temporary_folder(self)
+                (folder / "proxy.lua").write_text(
+                    'context { "target" }\n'
+                    'listen("unix:proxy.sock"):demuxHTTP(pipeline()\n'
+                    f"  :handleMessageStart(function(req, ctx)\n    {line}\n  end)\n"
+                    f"  :replaceMessage({RESPONSE}))\n",
+                    encoding="utf-8",
+                )
+                with program.Running(folder, "proxy.lua") as proxy:
+                    client = Unix(str(folder / "proxy.sock"))
+                    client.request("GET", "/")
+                    self.assertEqual(client.getresponse().status, 500)
+                    client.close()
+                    record = proxy.wait_for(says[0])
+                for part in says:
+                    self.assertIn(part, record)
+
+
+if __name__ == "__main__":
+    unittest.main()
