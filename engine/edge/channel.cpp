@@ -101,7 +101,8 @@ void Channel::flush() {
     const net::Transfer transfer = stream_->write({entries.data(), count});
     if (transfer.status == net::Transfer::Status::Blocked) {
       is_blocked_ = true;
-      if (!timer_.is_armed()) arm_timer();
+      // It may be armed already, for an idle clock that ends much later.
+      if (!timer_.is_armed() || timer_.deadline() > next_check()) arm_timer();
       break;
     }
     if (transfer.status != net::Transfer::Status::Done) {
