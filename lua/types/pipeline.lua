@@ -134,7 +134,7 @@ function P:timeout(time) end
 
 ---@class CollectOptions
 ---@field limit? Size bytes of the body; default 1 MiB
---- what a longer body does: "error" (the default) is 413 or 502, "pass" streams on unseen
+--- what becomes of a longer body: "error" (the default) is a 413 or 502, "pass" streams it on, unseen
 ---@field over? "error"|"pass"
 ---@field when? fun(ctx: Context): boolean? false: nothing is collected and the function not called
 
