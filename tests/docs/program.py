@@ -50,7 +50,12 @@ class Running:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.wait_for("perilune serves with")
+        try:
+            self.wait_for("perilune serves with")
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
         return self
 
     def __exit__(self, *failure):
