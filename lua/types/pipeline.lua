@@ -71,7 +71,8 @@ function P:encodeHTTPResponse() end
 
 ---@class DemuxHTTPOptions
 ---@field connect? boolean lets CONNECT through to the pipeline; default false: 405
----@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request; may not wait
+--- the answer to what could not be read as a request; may not wait
+---@field errorPage? fun(err: Error, ctx: Context): Message?
 ---@field maxHeaderSize? Size bytes of a head; default 64 KiB
 ---@field maxHeaders? integer fields of a head; default 200
 ---@field maxMessages? integer requests of one connection; default no limit
@@ -86,7 +87,8 @@ function P:encodeHTTPResponse() end
 function P:demuxHTTP(pipeline, options) end
 
 ---@class ServeHTTPOptions
----@field errorPage? fun(err: Error, ctx: Context): Message? the answer to what could not be read as a request; may not wait
+--- the answer to what could not be read as a request; may not wait
+---@field errorPage? fun(err: Error, ctx: Context): Message?
 ---@field limit? Size bytes of a request's body; default 1 MiB
 ---@field maxHeaderSize? Size bytes of a head; default 64 KiB
 ---@field maxHeaders? integer fields of a head; default 200
