@@ -100,7 +100,10 @@ def relay_refused(stage):
     dead = stage.upstream()
     dead.close()
     proxy = stage.proxy(RELAY, upstream=dead.port)
-    same(stage.client(proxy).over()[1], b"")
+    try:
+        same(stage.client(proxy).over()[1], b"")
+    except ConnectionResetError:
+        pass  # the reset was faster than connect()
     proxy.wait_log("connect-failure")
 
 
