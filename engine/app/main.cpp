@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
     return code == 0 ? 0 : 2;  // 1 is for scripts that fail
   }
   if (help->parsed()) {
-    std::cout << app.help();
+    std::cout << app.help("", CLI::AppFormatMode::All);
     return 0;
   }
   log::set_level(level);

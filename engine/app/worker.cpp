@@ -46,8 +46,7 @@ Result<void> Worker::listen() {
       if (auto result = server->listen(network_, plan.address); result.has_error()) {
         servers_.clear();
         return Error{ErrorCode::ScriptError, Side::Script,
-                     plan.place.to_string() + ": cannot listen on " + plan.address.to_string() + ": " +
-                         result.error().detail};
+                     plan.place.to_string() + ": cannot listen on " + result.error().detail};
       }
       servers_.push_back(std::move(server));
     }

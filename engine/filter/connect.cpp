@@ -50,12 +50,13 @@ void Connect::on_hook_result() {
   const std::string* target = call_.value.string();
   if (!target) {
     give_up({ErrorCode::ScriptError, Side::Script,
-             "connect: the target function gave " + std::string(call_.value.type_name()) +
-                 ", not \"host:port\" (" + pipeline().plan().name() + ")"});
+             plan_.place.to_string() + ": connect: the target function gave " +
+                 std::string(call_.value.type_name()) + ", not \"host:port\""});
     return;
   }
   auto address = net::Address::parse(*target);
-  if (address.has_error()) give_up(address.error());
+  if (address.has_error())
+    give_up({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": connect: " + address.error().detail});
   else dial(*address);
 }
 
@@ -141,6 +142,8 @@ void Connect::on_channel_end() {
 void Connect::on_channel_failed(ErrorCode code) {
   note_progress();
   end_stay();
+  // Its silence is the upstream's, whatever the client does: a 504, not a 408.
+  if (code == ErrorCode::IdleTimeout) code = ErrorCode::ReadTimeout;
   give_up({code, Side::Upstream, context().make_upstream().endpoint});
 }
 

@@ -22,7 +22,10 @@ std::string_view date_of_now(Services& services) {
 }  // namespace
 
 void DemuxStream::RequestWatcher::on_valve_changed(flow::Valve& valve) {
-  if (stream_.demux_ && !valve.is_held()) stream_.demux_->loop().defer(stream_.demux_->pump_task_);
+  if (!stream_.demux_) return;
+  DemuxHttp& demux = *stream_.demux_;
+  if (valve.is_held()) demux.loop().defer(demux.settle_task_);
+  else demux.loop().defer(demux.pump_task_);
 }
 
 void DemuxStream::start(Ref<message::RequestHead> head) {

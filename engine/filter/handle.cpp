@@ -123,6 +123,7 @@ void HandleData::process(Event&& event) {
 }
 
 void HandleData::on_hook_result() {
+  const auto label = [this] { return plan_.place.to_string() + ": " + plan_.name; };
   buffer::Slice data = std::move(call_.data);
   std::optional<Error> failure;
   if (call_.status == HookStatus::Failed) failure = failure_of(call_);
@@ -139,8 +140,8 @@ void HandleData::on_hook_result() {
       return;
     }
     failure = Error{ErrorCode::ScriptError, Side::Script,
-                    call_.value.is_nil() ? plan_.name + ": the function gave nil; forgot return? (false drops)"
-                                         : plan_.name + ": the function gave a " +
+                    call_.value.is_nil() ? label() + ": the function gave nil; forgot return? (false drops)"
+                                         : label() + ": the function gave a " +
                                                std::string(call_.value.type_name()) + ", not a string or Data"};
   }
   if (failure) {
@@ -306,6 +307,7 @@ void HandleMessage::on_hook_result() {
 }
 
 void HandleMessage::take_result() {
+  const auto label = [this] { return plan_.place.to_string() + ": " + plan_.name; };
   if (end_) {
     // handleMessageEnd: what it returns changes nothing, and what it raises is logged.
     state_ = State::Between;
@@ -331,7 +333,7 @@ void HandleMessage::take_result() {
     }
     if (!made || !made->head) {
       give_up({ErrorCode::ScriptError, Side::Script,
-               plan_.name + (call_.value.is_nil() ? ": the function gave nil; forgot return? (false drops)"
+               label() + (call_.value.is_nil() ? ": the function gave nil; forgot return? (false drops)"
                                                   : ": the function gave a " + came + ", not a Message")});
       return;
     }
@@ -362,7 +364,7 @@ void HandleMessage::take_result() {
     return;
   }
   give_up({ErrorCode::ScriptError, Side::Script,
-           plan_.name + ": the function gave a " + (made ? "request" : came) + ", not a response or nil"});
+           label() + ": the function gave a " + (made ? "request" : came) + ", not a response or nil"});
 }
 
 void HandleMessage::give(Ref<flow::Message> message, flow::Sink& sink) {

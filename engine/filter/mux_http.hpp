@@ -59,6 +59,7 @@ class MuxHttp final : public WaitingFilter,
   bool may_send_again(const upstream::ExchangeFailure& failure) const;
   void send_again();
   void retry();
+  void on_tunnel_timer();
 
   const MuxHttpPlan& plan_;
   Ref<message::RequestHead> request_;
@@ -71,6 +72,9 @@ class MuxHttp final : public WaitingFilter,
   bool keeps_ = true;
   bool has_retried_ = false;
   bool is_answered_ = false;  // its answer came, or an error in its place
+  bool is_tunnel_ = false;
+  Instant tunnel_activity_{};
+  loop::MemberTimer<MuxHttp, &MuxHttp::on_tunnel_timer> tunnel_timer_{*this};
   loop::MemberTask<MuxHttp, &MuxHttp::retry> retry_task_{*this};
 };
 

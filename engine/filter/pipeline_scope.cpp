@@ -27,6 +27,7 @@ Result<Ref<flow::PipelinePlan>> PipelineScope::define(std::string_view name, con
                    "pipeline \"" + std::string(name) + "\" is defined already at " + known->place.to_string()};
     known->is_defined = true;
     known->place = place;
+    known->plan->set_place(place);
     return known->plan;
   }
   auto plan = refer(name, place);

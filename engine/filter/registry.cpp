@@ -99,7 +99,7 @@ Result<Value> check_time(const Value& value) {
   if (const double* seconds = value.number()) {
     if (*seconds > 0) return Value(*seconds);
     return Error{ErrorCode::ScriptError, Side::Script,
-                 "a time of " + std::to_string(*seconds) + " means nothing here; say false for never"};
+                 *seconds == 0 ? "a time of 0 means nothing here; say false for never" : "a time cannot be negative"};
   }
   if (const std::string* text = value.string()) {
     const auto duration = parse_duration(*text);

@@ -70,7 +70,7 @@ void Route::on_hook_result() {
     } else {
       const std::string_view near = plan_.scope->nearest_to(*name);
       give_up({ErrorCode::ScriptError, Side::Script,
-               "route: there is no pipeline \"" + *name + "\"" +
+               plan_.place.to_string() + ": route: there is no pipeline \"" + *name + "\"" +
                    (near.empty() ? "" : "; did you mean \"" + std::string(near) + "\"?")});
       return;
     }
@@ -79,7 +79,7 @@ void Route::on_hook_result() {
     return;
   } else {
     give_up({ErrorCode::ScriptError, Side::Script,
-             "route: the function gave a " + std::string(call_.value.type_name()) +
+             plan_.place.to_string() + ": route: the function gave a " + std::string(call_.value.type_name()) +
                  ", not a pipeline, its name or nil"});
     return;
   }

@@ -73,6 +73,8 @@ class PipelinePlan final : public Object {
   /// Empty for an anonymous one.
   const std::string& name() const { return name_; }
   const Place& place() const { return place_; }
+  /// Where it is defined, when it was referred to before.
+  void set_place(const Place& place) { place_ = place; }
   Runtime& runtime() const { return runtime_; }
   /// The position of the filter that answers; none when nobody does.
   std::optional<size_t> answering_filter() const;
