@@ -1,5 +1,5 @@
--- `ctx`. A table of a context has its number at 0 (false when it is over), its parent's table or false at 1, and at 2
--- the client's table once that was asked for (only in a session's own).
+-- `ctx`. A table of a context has its number at 0 (false when it is over), its parent's table or
+-- false at 1, and at 2 the client's table once that was asked for (only in a session's own).
 local globals, core = ...
 
 local next, rawget, rawset, setmetatable, type = next, rawget, rawset, setmetatable, type
@@ -104,7 +104,8 @@ function globals.context(names)
   declared = declared or {}
   for i, name in next, names do
     if type(i) ~= "number" or type(name) ~= "string" then
-      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(type(i) == "number" and name or i))
+      local wrong = type(i) == "number" and name or i
+      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(wrong))
     end
     if reserved[name] then fail("context: " .. describe(name) .. " is a name of the engine's own") end
     declared[name] = true

@@ -13,7 +13,9 @@ local table_options = {
 
 --- "http://host:port/path?query" → target, authority, path
 local function split(name, url)
-  if type(url) ~= "string" then fail(name .. ': the URL expects a string such as "http://host/path", got ' .. describe(url)) end
+  if type(url) ~= "string" then
+    fail(name .. ': the URL expects a string such as "http://host/path", got ' .. describe(url))
+  end
   local scheme, authority, path = url:match("^(%a[%w+.-]*)://([^/?#]*)([^#]*)")
   if not scheme then fail(name .. ': the URL expects the form "http://host/path", got ' .. describe(url)) end
   scheme = scheme:lower()
@@ -39,20 +41,24 @@ local function request(name, method, url, options)
     end
   end
   if not has_host then headers.host = authority end
-  local timeout, limit
-  if options.timeout ~= nil then
-    timeout = core.seconds(options.timeout)
+  local timeout, limit = options.timeout, options.bodyLimit
+  if timeout ~= nil then
+    timeout = core.seconds(timeout)
     if not timeout or timeout <= 0 then
-      fail(name .. ': option "timeout" expects a number of seconds or "5s" above 0, got ' .. describe(options.timeout))
+      local got = describe(options.timeout)
+      fail(name .. ': option "timeout" expects a number of seconds or "5s" above 0, got ' .. got)
     end
   end
-  if options.bodyLimit ~= nil then
-    limit = core.bytes(options.bodyLimit)
+  if limit ~= nil then
+    limit = core.bytes(limit)
     if not limit then
-      fail(name .. ': option "bodyLimit" expects a number of bytes or "16k", got ' .. describe(options.bodyLimit))
+      local got = describe(options.bodyLimit)
+      fail(name .. ': option "bodyLimit" expects a number of bytes or "16k", got ' .. got)
     end
   end
-  local message = Message { method = method, path = path, headers = headers, body = options.body, json = options.json }
+  local message = Message {
+    method = method, path = path, headers = headers, body = options.body, json = options.json,
+  }
   return results(core.http_send(message, target, timeout, limit))
 end
 
@@ -76,7 +82,9 @@ function http.request(method, url, options)
     options = options == nil and {} or options
     core.check_options("http.request", options, request_options)
   end
-  if type(method) ~= "string" then fail("http.request: the method expects a string, got " .. describe(method)) end
+  if type(method) ~= "string" then
+    fail("http.request: the method expects a string, got " .. describe(method))
+  end
   return request("http.request", method, url, options)
 end
 

@@ -1,5 +1,6 @@
--- algo.ResourcePool: the rules are the engine's (algo::PoolPolicy, by way of pool_… primitives), the resources and the
--- callbacks are here, because callbacks may wait. The primitives know resources and keys by number.
+-- algo.ResourcePool: the rules are the engine's (algo::PoolPolicy, by way of pool_… primitives),
+-- the resources and the callbacks are here, because callbacks may wait. The primitives know
+-- resources and keys by number.
 local globals, core = ...
 
 local error, pcall, setmetatable, type = error, pcall, setmetatable, type
@@ -7,6 +8,8 @@ local fail, describe, call_now = core.fail, core.describe, core.call_now
 local pool_lease, pool_release, pool_replace = core.pool_lease, core.pool_release, core.pool_replace
 local pool_commit, pool_abort = core.pool_commit, core.pool_abort
 local pool_closed, pool_vacant = core.pool_closed, core.pool_vacant
+
+local may_not_wait = "a destroy callback may not wait"
 
 -- What a lease came to.
 local LEASED, VALIDATE, ALLOCATE = 1, 2, 3
@@ -21,7 +24,7 @@ local function settle(pool)
     local resource = resources[number]
     resources[number] = nil
     pool.numbers[resource] = nil
-    if destroy then call_now("a destroy callback may not wait", destroy, pool.keys[key_number], resource, reason) end
+    if destroy then call_now(may_not_wait, destroy, pool.keys[key_number], resource, reason) end
     number, key_number, reason = pool_closed(box)
   end
   key_number = pool_vacant(box)
@@ -66,7 +69,8 @@ local function obtain(pool, key, was_cancelled, outcome, number, has_left)
         if pool_abort(pool.box, number) then settle(pool) end
         if not ok then error(resource, 0) end
         if is_taken then
-          fail("ResourcePool: allocate gave " .. describe(resource) .. ", which the pool has already; each resource is one of its own")
+          fail("ResourcePool: allocate gave " .. describe(resource)
+            .. ", which the pool has already; each resource is one of its own")
         end
         return nil, failure
       end
@@ -181,7 +185,9 @@ function Pool:set(key, options)
 end
 
 setmetatable(Pool, {
-  __index = function(_, name) fail("a ResourcePool has no " .. describe(name) .. core.suggest(name, Pool)) end,
+  __index = function(_, name)
+    fail("a ResourcePool has no " .. describe(name) .. core.suggest(name, Pool))
+  end,
 })
 
 local metatable = {
@@ -199,7 +205,8 @@ function globals.algo.ResourcePool(allocate, options)
   core.check_options("algo.ResourcePool", options, pool_options)
   for _, option in ipairs { "validate", "destroy" } do
     if options[option] ~= nil and type(options[option]) ~= "function" then
-      fail('algo.ResourcePool: option "' .. option .. '" expects a function, got ' .. describe(options[option]))
+      local got = describe(options[option])
+      fail('algo.ResourcePool: option "' .. option .. '" expects a function, got ' .. got)
     end
   end
   local rules = read_rules("algo.ResourcePool", options, {})

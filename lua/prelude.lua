@@ -1,9 +1,9 @@
--- What the other files of the library stand on. Each is called with the globals of scripts, the engine's primitives
--- (`core`, to which files add what they share) and the metatable-to-be of the scripts' own globals.
+-- What the other files of the library stand on. Each is called with the globals of scripts, the
+-- engine's primitives (`core`, to which files add what they share) and the metatable-to-be of the
+-- scripts' own globals.
 local globals, core, environment = ...
 
-local error, getmetatable, next, pcall, select, tostring, type =
-  error, getmetatable, next, pcall, select, tostring, type
+local error, next, pcall, select, tostring, type = error, next, pcall, select, tostring, type
 local raw_pairs, concat = pairs, table.concat
 local fail, cancelled = core.fail, core.cancelled
 
@@ -52,7 +52,9 @@ local modules, loading = {}, {}
 function globals.require(name)
   local module = modules[name]
   if module ~= nil then return module end
-  if loading[name] then fail("require: module " .. core.describe(name) .. " requires itself, directly or through others") end
+  if loading[name] then
+    fail("require: module " .. core.describe(name) .. " requires itself, directly or through others")
+  end
   local chunk, failure = core.find_module(name)
   if not chunk then error(failure, 0) end
   loading[name] = true

@@ -22,6 +22,8 @@ function globals.every(interval, fn, options)
   if worker ~= "each" and worker ~= "one" then
     fail('every: option "worker" expects "each" or "one", got ' .. describe(worker))
   end
-  if type(at_start) ~= "boolean" then fail('every: option "atStart" expects true or false, got ' .. describe(at_start)) end
+  if type(at_start) ~= "boolean" then
+    fail('every: option "atStart" expects true or false, got ' .. describe(at_start))
+  end
   raw_every(interval, fn, worker == "one", at_start)
 end

@@ -29,10 +29,12 @@ Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpe
     if (!spec.is_required && index == top && is_options_table(index, option_specs)) continue;
     if (lua_isnoneornil(L_, index)) {
       if (spec.is_required) {
-        std::string sentence = at_position(i + 1, spec.name) + " expects " + filter::describe(spec.accepts) + ", got " +
-                               describe_value(L_, index);
+        std::string sentence = at_position(i + 1, spec.name) + " expects " + filter::describe(spec.accepts) +
+                               ", got " + describe_value(L_, index);
         if (spec.accepts & Accepts::Function && lua_isnil(L_, index))
-          sentence += "; a value that is known only later needs a function, such as function(ctx) return ctx.target end";
+          sentence +=
+              "; a value that is known only later needs a function, such as function(ctx) return ctx.target "
+              "end";
         return fail(std::move(sentence));
       }
       ++index;
@@ -50,8 +52,9 @@ Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpe
   }
   for (; index <= top; ++index) {
     if (lua_isnil(L_, index)) continue;
-    const std::string count = specs.empty() ? "no arguments" : "at most " + std::to_string(specs.size()) +
-                                                                   (specs.size() == 1 ? " argument" : " arguments");
+    const std::string count = specs.empty() ? "no arguments"
+                                            : "at most " + std::to_string(specs.size()) +
+                                                  (specs.size() == 1 ? " argument" : " arguments");
     return fail("takes " + count + (option_specs.empty() ? "" : " and a table of options") + ", got " +
                 describe_value(L_, index) + " in addition");
   }
@@ -92,7 +95,8 @@ Result<filter::Argument> ArgumentReader::read_value(int index, uint32_t accepts,
   if (type == LUA_TTABLE && (accepts & Accepts::TextList)) return read_list(index, accepts);
   if (type == LUA_TFUNCTION) argument.value = Ref<Object>(interpreter_.make_hook(L_, index));
   else argument.value = interpreter_.objects.to_value(L_, index);
-  const bool is_name = type == LUA_TSTRING && (accepts & Accepts::PipelineObject) && !(accepts & Accepts::Text);
+  const bool is_name =
+      type == LUA_TSTRING && (accepts & Accepts::PipelineObject) && !(accepts & Accepts::Text);
   if (is_name && scope_) {
     const auto name = string_at(L_, index);
     argument.value = Ref<Object>(scope_->refer(*name, *place_));
@@ -117,10 +121,12 @@ Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) 
   for (int i = 1; i <= count; ++i) {
     lua_rawgeti(L_, index, i);
     Value item = interpreter_.objects.to_value(L_, -1);
-    const bool fits = item.string() || ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>());
+    const bool fits =
+        item.string() || ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>());
     if (!fits)
-      return Error{ErrorCode::ScriptError, Side::Script,
-                   "expects a list of strings, but its item " + std::to_string(i) + " is " + describe_value(L_, -1)};
+      return Error{
+          ErrorCode::ScriptError, Side::Script,
+          "expects a list of strings, but its item " + std::to_string(i) + " is " + describe_value(L_, -1)};
     argument.list.push_back(std::move(item));
     lua_pop(L_, 1);
   }
@@ -131,7 +137,8 @@ Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) 
       return Error{ErrorCode::ScriptError, Side::Script,
                    "expects a list of strings, got a table with the name " + describe_value(L_, -1)};
   }
-  if (count == 0) return Error{ErrorCode::ScriptError, Side::Script, "expects a list of strings, got an empty one"};
+  if (count == 0)
+    return Error{ErrorCode::ScriptError, Side::Script, "expects a list of strings, got an empty one"};
   return argument;
 }
 

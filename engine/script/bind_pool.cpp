@@ -32,7 +32,8 @@ void read_count(lua_State* L, int table, const char* name, uint32_t& count) {
 }
 
 void read_time(lua_State* L, int table, const char* name, Duration& span) {
-  if (const auto seconds = field(L, table, name)) span = *seconds == HUGE_VAL ? algo::forever : from_seconds(*seconds);
+  if (const auto seconds = field(L, table, name))
+    span = *seconds == HUGE_VAL ? algo::forever : from_seconds(*seconds);
 }
 
 algo::PoolRules read_rules(lua_State* L, int table) {
@@ -238,12 +239,14 @@ void bind_pool(lua_State* L) {
   lua_pushcclosure(L, pool_make, 1);
   lua_setfield(L, -2, "pool_make");
   const luaL_Reg functions[] = {
-      {"pool_key", pool_key},         {"pool_lease", pool_lease},     {"pool_replace", pool_replace},
-      {"pool_release", pool_release}, {"pool_commit", pool_commit},   {"pool_abort", pool_abort},
-      {"pool_drain", pool_drain},     {"pool_reopen", pool_reopen},   {"pool_set", pool_set},
-      {"pool_closed", pool_closed},   {"pool_vacant", pool_vacant},   {"pool_uses", pool_uses},
-      {"pool_stats", pool_stats},     {"pool_error", pool_error},     {"pool_settler", pool_settler},
-      {nullptr, nullptr},
+      {"pool_key", pool_key},         {"pool_lease", pool_lease},
+      {"pool_replace", pool_replace}, {"pool_release", pool_release},
+      {"pool_commit", pool_commit},   {"pool_abort", pool_abort},
+      {"pool_drain", pool_drain},     {"pool_reopen", pool_reopen},
+      {"pool_set", pool_set},         {"pool_closed", pool_closed},
+      {"pool_vacant", pool_vacant},   {"pool_uses", pool_uses},
+      {"pool_stats", pool_stats},     {"pool_error", pool_error},
+      {"pool_settler", pool_settler}, {nullptr, nullptr},
   };
   luaL_setfuncs(L, functions, 0);
 }

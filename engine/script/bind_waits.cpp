@@ -23,13 +23,15 @@ int sleep(lua_State* L) {
   const auto span = duration_at(L, 1);
   if (!span) {
     lua_pushstring(L, describe_value(L, 1).c_str());
-    raise_at_script(L, "sleep: argument 1 (t) expects a number of seconds or \"5s\", got %s", lua_tostring(L, -1));
+    raise_at_script(L, "sleep: argument 1 (t) expects a number of seconds or \"5s\", got %s",
+                    lua_tostring(L, -1));
   }
   coroutine.require_wait(L, "sleep");
   return coroutine.suspend(L, std::make_unique<Sleep>(coroutine, *span));
 }
 
-using EventLink = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using EventLink =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 /// Waits until an event is set.
 class EventWait final : public Wait, public EventLink, public Pooled<EventWait> {

@@ -33,10 +33,12 @@ Result<net::Address> address_at(lua_State* L, int index) {
   }
   const auto text = string_at(L, index);
   if (!text)
-    return fail("argument 1 (address) expects a port, \"ip:port\" or \"unix:path\", got " + describe_value(L, index));
+    return fail("argument 1 (address) expects a port, \"ip:port\" or \"unix:path\", got " +
+                describe_value(L, index));
   auto address = net::Address::parse(*text);
   if (!address) return fail(address.error().detail);
-  if (address->needs_resolving()) return fail("an address to listen at is an IP address, got the name \"" + std::string(*text) + "\"");
+  if (address->needs_resolving())
+    return fail("an address to listen at is an IP address, got the name \"" + std::string(*text) + "\"");
   return address;
 }
 
@@ -87,9 +89,11 @@ Outcome Builder::listen(lua_State* L) {
   if (!address) return Outcome::error(address.error().detail);
   for (const filter::ListenPlan& other : self.program_->listens)
     if (other.address == *address && address->port != 0)
-      return Outcome::error("listen: " + address->to_string() + " is listened at already, in " + other.place.to_string());
+      return Outcome::error("listen: " + address->to_string() + " is listened at already, in " +
+                            other.place.to_string());
   ArgumentReader reader(interpreter, L, entrance);
-  if (auto read = reader.read(2, {}, filter::listen_options()); !read) return Outcome::error(read.error().detail);
+  if (auto read = reader.read(2, {}, filter::listen_options()); !read)
+    return Outcome::error(read.error().detail);
   auto plan = self.make_anonymous(place);
   self.program_->listens.push_back({std::move(*address), std::move(reader.options), plan, place});
   interpreter.objects.push_pipeline(L, std::move(plan), self.scope_of(place.file), place);
@@ -107,7 +111,8 @@ Outcome Builder::pipeline(lua_State* L) {
     return 1;
   }
   const auto name = string_at(L, 1);
-  if (!name) return Outcome::error("pipeline: argument 1 (name) expects a string, got " + describe_value(L, 1));
+  if (!name)
+    return Outcome::error("pipeline: argument 1 (name) expects a string, got " + describe_value(L, 1));
   if (name->empty()) return Outcome::error("pipeline: argument 1 (name) expects a name, got an empty string");
   auto plan = scope->define(*name, place);
   if (!plan) return Outcome::error("pipeline: " + plan.error().detail);
@@ -132,17 +137,23 @@ Outcome Builder::add_filter(lua_State* L) {
   Interpreter& interpreter = Interpreter::of(L);
   auto* box = test_userdata<PipelineBox>(L, 1);
   if (!box)
-    return Outcome::error(name + ": call it with a colon, pipeline():" + name + "(...); it was given " + describe_value(L, 1) +
-                          " in place of the pipeline");
+    return Outcome::error(name + ": call it with a colon, pipeline():" + name + "(...); it was given " +
+                          describe_value(L, 1) + " in place of the pipeline");
   if (!interpreter.builder.program_) return Outcome::error(name + ": " + not_loading);
   // A call in tail position has left its function already; the chain still knows its file.
   Place place = script_place(L);
   if (place.file != box->place.file) place = box->place;
   ArgumentReader reader(interpreter, L, spec.name);
   reader.use_scope(*box->scope, place);
-  if (auto read = reader.read(2, spec.arguments, spec.options); !read) return Outcome::error(read.error().detail);
-  filter::FilterCall call{spec,  interpreter.services, place, std::move(reader.arguments), std::move(reader.options),
-                          box->scope, box->plan};
+  if (auto read = reader.read(2, spec.arguments, spec.options); !read)
+    return Outcome::error(read.error().detail);
+  filter::FilterCall call{spec,
+                          interpreter.services,
+                          place,
+                          std::move(reader.arguments),
+                          std::move(reader.options),
+                          box->scope,
+                          box->plan};
   auto filter = filter::make_filter(call);
   if (!filter) {
     const std::string& sentence = filter.error().detail;

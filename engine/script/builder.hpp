@@ -13,8 +13,8 @@ namespace perilune::script {
 
 class Interpreter;
 
-/// Turns `listen`, `pipeline` and the filters' methods of a script into a Program, while it is loaded. Methods and
-/// their arguments follow filter::filter_specs(); there is nothing here about any one filter.
+/// Turns `listen`, `pipeline` and the filters' methods of a script into a Program, while it is loaded.
+/// Methods and their arguments follow filter::filter_specs(); there is nothing here about any one filter.
 class Builder {
  public:
   explicit Builder(Interpreter& interpreter) : interpreter_(interpreter) {}
@@ -40,8 +40,8 @@ class Builder {
   std::map<std::string, Ref<filter::PipelineScope>> scopes_;  // by file
 };
 
-/// Reads the arguments of one call that a script makes, against what is accepted. Failures are sentences that begin
-/// with the function's name.
+/// Reads the arguments of one call that a script makes, against what is accepted. Failures are sentences that
+/// begin with the function's name.
 class ArgumentReader {
  public:
   ArgumentReader(Interpreter& interpreter, lua_State* L, std::string_view function)
@@ -53,7 +53,8 @@ class ArgumentReader {
     place_ = &place;
   }
   /// Reads from stack index `first` on: positional arguments, then a table of options.
-  Result<void> read(int first, std::span<const filter::ArgumentSpec> specs, std::span<const filter::OptionSpec> options);
+  Result<void> read(int first, std::span<const filter::ArgumentSpec> specs,
+                    std::span<const filter::OptionSpec> options);
 
   std::vector<filter::Argument> arguments;
   filter::Options options;

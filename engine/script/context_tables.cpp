@@ -13,8 +13,8 @@ int push_message_or_nil(lua_State* L, flow::Message* message) {
   return 1;
 }
 
-// The functions below take the number of a context, which is false when that is over, and give nil for what is
-// not there.
+// The functions below take the number of a context, which is false when that is over, and give nil for what
+// is not there.
 
 int context_session(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
@@ -110,11 +110,16 @@ int set_cache_closer(lua_State* L) {
 
 void ContextTables::bind(lua_State* L) {
   const luaL_Reg functions[] = {
-      {"context_session", context_session},   {"context_request", context_request},
-      {"context_response", context_response}, {"context_elapsed", context_elapsed},
-      {"context_key", context_key},           {"context_upstream", context_upstream},
-      {"context_client", context_client},     {"context_metatable", script::set_metatable},
-      {"attach_cache", script::attach_cache}, {"cache_closer", script::set_cache_closer},
+      {"context_session", context_session},
+      {"context_request", context_request},
+      {"context_response", context_response},
+      {"context_elapsed", context_elapsed},
+      {"context_key", context_key},
+      {"context_upstream", context_upstream},
+      {"context_client", context_client},
+      {"context_metatable", script::set_metatable},
+      {"attach_cache", script::attach_cache},
+      {"cache_closer", script::set_cache_closer},
       {nullptr, nullptr},
   };
   luaL_setfuncs(L, functions, 0);
@@ -151,8 +156,8 @@ void ContextTables::make(lua_State* L, flow::Context& context) {
   ++alive_;
 }
 
-// References are kept for the next context: taking one from the registry and giving it back costs more than the
-// table itself.
+// References are kept for the next context: taking one from the registry and giving it back costs more than
+// the table itself.
 int ContextTables::take_reference(lua_State* L) {
   if (!free_references_.empty()) {
     const int reference = free_references_.back();

@@ -10,9 +10,10 @@ namespace perilune::script {
 
 class Interpreter;
 
-/// The `ctx` tables: one for each context that a hook was given, made at the first. A table holds the script's own
-/// names, and at 0 its number here (false once the context is over), at 1 its parent's table or false, at 2 what
-/// lua/context.lua keeps. Reads that find nothing there, and writes of new names, go to lua/context.lua.
+/// The `ctx` tables: one for each context that a hook was given, made at the first. A table holds the
+/// script's own names, and at 0 its number here (false once the context is over), at 1 its parent's table or
+/// false, at 2 what lua/context.lua keeps. Reads that find nothing there, and writes of new names, go to
+/// lua/context.lua.
 class ContextTables final : public flow::ContextOwner {
  public:
   explicit ContextTables(Interpreter& interpreter) : interpreter_(interpreter) {}
@@ -39,8 +40,8 @@ class ContextTables final : public flow::ContextOwner {
   void mark_task(flow::Context& context);
   /// Takes the function at the top of the stack, which clears a list of caches.
   void set_cache_closer(lua_State* L) { close_caches_ = luaL_ref(L, LUA_REGISTRYINDEX); }
-  /// Keeps the cache at the top of the stack until the session of the running hook is over, then clears it; the
-  /// state's end does it for those made outside one.
+  /// Keeps the cache at the top of the stack until the session of the running hook is over, then clears it;
+  /// the state's end does it for those made outside one.
   void attach_cache(lua_State* L);
   /// Clears all that are attached, at the end of the state.
   void clear_caches();
@@ -67,7 +68,7 @@ class ContextTables final : public flow::ContextOwner {
   std::vector<int> free_references_;
   size_t alive_ = 0;
   int metatable_ = LUA_NOREF;
-  int own_caches_ = LUA_NOREF;      // made at the top of a file
+  int own_caches_ = LUA_NOREF;  // made at the top of a file
   int close_caches_ = LUA_NOREF;
   std::vector<int> ended_caches_;  // of sessions that are over, to be cleared when the turn ends
   loop::MemberTask<ContextTables, &ContextTables::clear_ended> clear_task_{*this};

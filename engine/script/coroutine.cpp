@@ -26,8 +26,9 @@ void Coroutine::require_wait(lua_State* L, const char* asked) {
   if (why_no_wait) raise_at_script(L, "%s cannot wait here: %s", asked, why_no_wait);
   // LuaJIT cannot suspend a function that a C function called.
   if (!lua_isyieldable(L))
-    raise_at_script(L, "%s cannot wait here: functions called by table.sort, string.gsub and the like may not wait",
-                    asked);
+    raise_at_script(
+        L, "%s cannot wait here: functions called by table.sort, string.gsub and the like may not wait",
+        asked);
 }
 
 int Coroutine::suspend(lua_State* L, std::unique_ptr<Wait> new_wait) {
@@ -100,7 +101,8 @@ void Coroutines::cancel_all() {
     flow::HookCall& call = *waiting->call;
     cancel(*waiting);
     call.status = flow::HookStatus::Failed;
-    call.failure = std::make_unique<Error>(Error{ErrorCode::Cancelled, Side::Engine, "the script was stopped"});
+    call.failure =
+        std::make_unique<Error>(Error{ErrorCode::Cancelled, Side::Engine, "the script was stopped"});
     call.finish();
   }
 }

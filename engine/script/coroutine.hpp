@@ -14,9 +14,9 @@ namespace perilune::script {
 class Coroutine;
 class Interpreter;
 
-/// Something that a function of a script waits for. Belongs to the waiting coroutine; destroying it calls off what
-/// is under way. The function that made it returns `false` and the pushed results to our Lua library, or `true` when
-/// it was cancelled; the library's front turns that into results or a raised `cancelled`.
+/// Something that a function of a script waits for. Belongs to the waiting coroutine; destroying it calls off
+/// what is under way. The function that made it returns `false` and the pushed results to our Lua library, or
+/// `true` when it was cancelled; the library's front turns that into results or a raised `cancelled`.
 class Wait {
  public:
   explicit Wait(Coroutine& waiting) : coroutine_(waiting) {}
@@ -24,12 +24,13 @@ class Wait {
   Wait& operator=(const Wait&) = delete;
   virtual ~Wait() = default;
 
-  /// Pushes what the wait came to and returns how many values that is. Called once, after wake(); must not raise.
+  /// Pushes what the wait came to and returns how many values that is. Called once, after wake(); must not
+  /// raise.
   virtual int push_results(lua_State* L) = 0;
 
  protected:
-  /// The results are there: the function goes on at the end of this turn, so never inside the call that brought
-  /// them. More calls do no harm.
+  /// The results are there: the function goes on at the end of this turn, so never inside the call that
+  /// brought them. More calls do no harm.
   void wake();
   Interpreter& interpreter() const;
 

@@ -18,7 +18,8 @@ LuaHook::~LuaHook() {
 void LuaHook::run(flow::HookCall& call) {
   if (!interpreter_) {
     call.status = flow::HookStatus::Failed;
-    call.failure = std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script, "the script has ended"});
+    call.failure =
+        std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script, "the script has ended"});
     return;
   }
   Coroutine& coroutine = interpreter_->coroutines.take();
@@ -40,27 +41,17 @@ int LuaHook::push_arguments(lua_State* L, flow::HookCall& call) {
   using flow::HookShape;
   BindingContext& bindings = interpreter_->bindings;
   switch (call.shape) {
-    case HookShape::Context:
-      break;
-    case HookShape::Data:
-      push_data(L, bindings, call.data);
-      break;
-    case HookShape::Message:
-      push_message(L, bindings, *call.message);
-      break;
-    case HookShape::Body:
-      push_string(L, call.message->body);
-      break;
+    case HookShape::Context: break;
+    case HookShape::Data: push_data(L, bindings, call.data); break;
+    case HookShape::Message: push_message(L, bindings, *call.message); break;
+    case HookShape::Body: push_string(L, call.message->body); break;
     case HookShape::ContextError:
       interpreter_->contexts.push(L, *call.context);
       if (call.error) push_error(L, *call.error);
       else lua_pushnil(L);
       return 2;
-    case HookShape::Piece:
-      return 0;
-    case HookShape::Error:
-      push_error(L, *call.error);
-      break;
+    case HookShape::Piece: return 0;
+    case HookShape::Error: push_error(L, *call.error); break;
   }
   interpreter_->contexts.push(L, *call.context);
   return call.shape == HookShape::Context ? 1 : 2;

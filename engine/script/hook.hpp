@@ -11,8 +11,8 @@ class Interpreter;
 
 using HookLink = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-/// A function of a script. Runs on a pooled coroutine; one that does not wait costs one lua_resume. When its state has
-/// ended it fails with ScriptError.
+/// A function of a script. Runs on a pooled coroutine; one that does not wait costs one lua_resume. When its
+/// state has ended it fails with ScriptError.
 class LuaHook final : public flow::Hook, public HookLink {
  public:
   LuaHook(Interpreter& interpreter, int function) : interpreter_(&interpreter), function_(function) {}

@@ -49,7 +49,10 @@ Error error_at(lua_State* L, int index) {
 
 Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& http_client,
                          StateOptions state_options)
-    : services(filter_services), http(http_client), options(std::move(state_options)), main_(luaL_newstate()),
+    : services(filter_services),
+      http(http_client),
+      options(std::move(state_options)),
+      main_(luaL_newstate()),
       bindings(services.runtime.chunks, loop().driver(), *this) {
   PERILUNE_EXPECT(main_ != nullptr, "there is memory for a Lua state");
   lua_State* L = main();
@@ -99,7 +102,8 @@ void Interpreter::take_results(lua_State* L, flow::HookCall& call) {
   const int results = lua_gettop(L);
   if (results == 0) return;
   call.value = objects.to_value(L, 1);
-  if (results > 1 && call.value.is_nil() && !lua_isnil(L, 2)) call.failure = std::make_unique<Error>(error_at(L, 2));
+  if (results > 1 && call.value.is_nil() && !lua_isnil(L, 2))
+    call.failure = std::make_unique<Error>(error_at(L, 2));
 }
 
 bool Interpreter::is_cancelled(lua_State* L) const {

@@ -17,8 +17,8 @@
 
 namespace perilune::script {
 
-/// The inside of a State: the Lua state and what surrounds it. The main thread runs files as they are loaded and
-/// callbacks that may not wait; everything else runs in coroutines.
+/// The inside of a State: the Lua state and what surrounds it. The main thread runs files as they are loaded
+/// and callbacks that may not wait; everything else runs in coroutines.
 class Interpreter final : public BindingHost {
  public:
   Interpreter(filter::Services& filter_services, filter::HttpClient& http_client, StateOptions state_options);

@@ -4,8 +4,8 @@
 
 namespace perilune::script {
 
-// The primitives under the Lua library, a file each: added to the table at the top of the stack, which only the files
-// of lua/ see. Those that suspend give `cancelled` (a boolean) in front of their results.
+// The primitives under the Lua library, a file each: added to the table at the top of the stack, which only
+// the files of lua/ see. Those that suspend give `cancelled` (a boolean) in front of their results.
 
 /// sleep(seconds); event() and event_wait(event), event_set(event): one waits for another.
 void bind_waits(lua_State* L);

@@ -14,18 +14,18 @@
 namespace perilune::script {
 namespace {
 
-// What scripts get of Lua's own library. Left out: what reaches files, processes and the interpreter's inside (io, os,
-// debug, package, ffi, jit), what makes code of strings (load, loadstring, string.dump), what changes the sandbox
-// (getfenv, setfenv, newproxy), and coroutine: handlers are coroutines already, and waiting needs them whole.
-constexpr const char* chosen[] = {"assert",   "error",  "getmetatable", "ipairs",   "next",     "pairs",
-                                  "pcall",    "rawequal", "rawget",     "rawset",   "select",   "setmetatable",
-                                  "tonumber", "tostring", "type",       "unpack",   "xpcall",   "bit",
-                                  "math",     "string", "table"};
+// What scripts get of Lua's own library. Left out: what reaches files, processes and the interpreter's inside
+// (io, os, debug, package, ffi, jit), what makes code of strings (load, loadstring, string.dump), what
+// changes the sandbox (getfenv, setfenv, newproxy), and coroutine: handlers are coroutines already, and
+// waiting needs them whole.
+constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipairs", "next",   "pairs",
+                                  "pcall",    "rawequal", "rawget",       "rawset", "select", "setmetatable",
+                                  "tonumber", "tostring", "type",         "unpack", "xpcall", "bit",
+                                  "math",     "string",   "table"};
 
 // The order in which the library's files build on each other.
-constexpr std::string_view library_order[] = {"prelude", "context", "wait",
-                                              "cache",   "caches",  "pool",
-                                              "http",    "finish"};
+constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
+                                              "caches",  "pool",    "http", "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -51,7 +51,8 @@ bool is_module_name(std::string_view name) {
       at_begin = true;
       continue;
     }
-    const bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+    const bool is_word =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     if (!is_word) return false;
     at_begin = false;
   }
@@ -64,7 +65,8 @@ std::vector<std::string> modules_beside(const std::string& path, std::string_vie
   std::error_code code;
   const auto folder = std::filesystem::path(path).parent_path();
   for (const auto& entry : std::filesystem::directory_iterator(folder.empty() ? "." : folder, code))
-    if (entry.path().extension() == ".lua") names.push_back(std::string(prefix) + entry.path().stem().string());
+    if (entry.path().extension() == ".lua")
+      names.push_back(std::string(prefix) + entry.path().stem().string());
   return names;
 }
 
@@ -182,7 +184,9 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
 Result<void> Loader::run(const std::string& path) {
   lua_State* L = interpreter_.main();
   folder_ = std::filesystem::path(path).parent_path().string();
-  const auto fail = [](std::string sentence) { return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)}; };
+  const auto fail = [](std::string sentence) {
+    return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
+  };
   if (auto failure = push_file(L, path)) return fail(std::move(*failure));
   is_loading_ = true;
   const int status = lua_pcall(L, 0, 0, 0);
@@ -197,7 +201,8 @@ std::string Loader::resolve(lua_State* L, std::string_view path) {
   std::filesystem::path resolved(path);
   if (resolved.is_relative()) {
     const Place place = script_place(L);
-    const auto folder = place.file.empty() ? std::filesystem::path(folder_) : std::filesystem::path(place.file).parent_path();
+    const auto folder =
+        place.file.empty() ? std::filesystem::path(folder_) : std::filesystem::path(place.file).parent_path();
     resolved = folder / resolved;
   }
   files_.push_back(resolved.string());
@@ -209,9 +214,10 @@ Outcome Loader::find_module(lua_State* L) {
   const auto name = string_at(L, 1);
   if (!name) return Outcome::error("require expects the name of a module, got " + describe_value(L, 1));
   if (!is_module_name(*name))
-    return Outcome::error("require: \"" + std::string(*name) +
-                          "\" is no name of a module: write names with dots, such as \"plugins.jwt\", from the folder of "
-                          "the script");
+    return Outcome::error(
+        "require: \"" + std::string(*name) +
+        "\" is no name of a module: write names with dots, such as \"plugins.jwt\", from the folder of "
+        "the script");
   if (!self.is_loading_)
     return Outcome::error("require \"" + std::string(*name) + "\": modules are loaded at the top of a file");
   std::string relative(*name);
@@ -228,8 +234,8 @@ Outcome Loader::find_module(lua_State* L) {
   }
   const size_t dot = name->rfind('.');
   const auto known = modules_beside(base, dot == std::string_view::npos ? "" : name->substr(0, dot + 1));
-  return Outcome::error("require: there is no module \"" + std::string(*name) + "\" (neither " + base + ".lua nor " +
-                        base + "/init.lua)" + suggest(*name, known));
+  return Outcome::error("require: there is no module \"" + std::string(*name) + "\" (neither " + base +
+                        ".lua nor " + base + "/init.lua)" + suggest(*name, known));
 }
 
 std::vector<std::string> Loader::known_names(lua_State* L) const {
@@ -261,11 +267,15 @@ Outcome Loader::unknown_global(lua_State* L) {
   if (!name) return Outcome::error("there is no such global");
   if (*name == "ctx" && self.is_loading_)
     return Outcome::error(
-        "a static argument is evaluated once, at load; a function is called for every session: connect(ctx.target) "
+        "a static argument is evaluated once, at load; a function is called for every session: "
+        "connect(ctx.target) "
         "cannot work, connect(function(ctx) return ctx.target end) does");
-  if (*name == "ctx") return Outcome::error("ctx is not a global: let the function take it, as in function(ctx) or function(msg, ctx)");
+  if (*name == "ctx")
+    return Outcome::error(
+        "ctx is not a global: let the function take it, as in function(ctx) or function(msg, ctx)");
   if (*name == "coroutine")
-    return Outcome::error("coroutine is not available: handlers are coroutines already, and may wait (sleep, http.get)");
+    return Outcome::error(
+        "coroutine is not available: handlers are coroutines already, and may wait (sleep, http.get)");
   if (*name == "io" || *name == "debug" || *name == "package" || *name == "load" || *name == "loadstring" ||
       *name == "dofile" || *name == "loadfile" || *name == "ffi")
     return Outcome::error(std::string(*name) + " is not available to scripts" +
@@ -279,7 +289,9 @@ Outcome Loader::assigned_global(lua_State* L) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, Interpreter::of(L).loader.globals_);
   push_text(L, name);
   lua_rawget(L, -2);
-  if (!lua_isnil(L, -1)) return Outcome::error("\"" + name + "\" belongs to the engine and cannot be replaced; write: local " + name);
+  if (!lua_isnil(L, -1))
+    return Outcome::error("\"" + name + "\" belongs to the engine and cannot be replaced; write: local " +
+                          name);
   return Outcome::error("assignment to the unknown name \"" + name + "\"; write: local " + name);
 }
 

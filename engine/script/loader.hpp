@@ -12,8 +12,8 @@ namespace perilune::script {
 
 class Interpreter;
 
-/// Reads and runs the files of a script in the sandbox: a chosen set of globals that cannot be added to. A file's
-/// globals are an empty table over the chosen ones, so that a misspelt read and any write are errors.
+/// Reads and runs the files of a script in the sandbox: a chosen set of globals that cannot be added to. A
+/// file's globals are an empty table over the chosen ones, so that a misspelt read and any write are errors.
 class Loader {
  public:
   explicit Loader(Interpreter& interpreter) : interpreter_(interpreter) {}

@@ -54,12 +54,9 @@ void Objects::create(lua_State* L, int chain_index) {
 Value Objects::to_value(lua_State* L, int index) {
   switch (lua_type(L, index)) {
     case LUA_TNIL:
-    case LUA_TNONE:
-      return {};
-    case LUA_TBOOLEAN:
-      return lua_toboolean(L, index) != 0;
-    case LUA_TNUMBER:
-      return static_cast<double>(lua_tonumber(L, index));
+    case LUA_TNONE: return {};
+    case LUA_TBOOLEAN: return lua_toboolean(L, index) != 0;
+    case LUA_TNUMBER: return static_cast<double>(lua_tonumber(L, index));
     case LUA_TSTRING: {
       size_t size = 0;
       const char* text = lua_tolstring(L, index, &size);
@@ -76,8 +73,7 @@ Value Objects::to_value(lua_State* L, int index) {
         return bytes;
       }
       [[fallthrough]];
-    default:
-      return identify(L, index);
+    default: return identify(L, index);
   }
 }
 

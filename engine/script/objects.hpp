@@ -7,8 +7,8 @@
 
 namespace perilune::script {
 
-/// A table, function or userdata of a script, by identity: the engine can compare it and give it back, no more. There
-/// is one for each as long as Lua keeps it, and Lua's reference goes when Lua collects it.
+/// A table, function or userdata of a script, by identity: the engine can compare it and give it back, no
+/// more. There is one for each as long as Lua keeps it, and Lua's reference goes when Lua collects it.
 class Identity final : public Object {};
 
 /// What the userdata of a pipeline under construction holds.
@@ -27,13 +27,14 @@ class Objects {
   /// Makes the metatables. `chain_index` is a reference to the function that finds filters by name.
   void create(lua_State* L, int chain_index);
 
-  /// The value at `index`: messages and pipelines as such, other objects as an Identity, Data as a string; a message
-  /// that is over is nil. Does not raise.
+  /// The value at `index`: messages and pipelines as such, other objects as an Identity, Data as a string; a
+  /// message that is over is nil. Does not raise.
   Value to_value(lua_State* L, int index);
   /// The reverse; a message needs the bindings and is pushed as nil here.
   void push_value(lua_State* L, const Value& value);
 
-  void push_pipeline(lua_State* L, Ref<flow::PipelinePlan> plan, Ref<filter::PipelineScope> scope, const Place& place);
+  void push_pipeline(lua_State* L, Ref<flow::PipelinePlan> plan, Ref<filter::PipelineScope> scope,
+                     const Place& place);
 
  private:
   Ref<Object> identify(lua_State* L, int index);

@@ -7,14 +7,15 @@
 
 namespace perilune::script {
 
-/// Where the innermost function of a script stands that is running on `L`; empty when none does. Functions of our
-/// own Lua library are looked through.
+/// Where the innermost function of a script stands that is running on `L`; empty when none does. Functions of
+/// our own Lua library are looked through.
 Place script_place(lua_State* L);
 
 /// Raises the string at the top of the stack with that place in front.
 [[noreturn]] void raise_at_script(lua_State* L);
 /// The same with a text as lua_pushfstring makes it.
-[[noreturn]] void raise_at_script(lua_State* L, const char* format, ...) __attribute__((format(printf, 2, 3)));
+[[noreturn]] void raise_at_script(lua_State* L, const char* format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /// Makes a lua_CFunction of a function that gives an Outcome; its errors are raised at the script's place.
 template <Outcome (*Function)(lua_State*)>

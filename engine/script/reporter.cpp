@@ -6,7 +6,8 @@ namespace perilune::script {
 namespace {
 
 constexpr Duration interval = 1s;
-constexpr size_t places_max = 1024;  // a script has far fewer places that can raise; generated messages are bounded
+constexpr size_t places_max =
+    1024;  // a script has far fewer places that can raise; generated messages are bounded
 
 // "proxy.lua:12" of "proxy.lua:12: attempt to …"; the whole text when there is no place.
 std::string_view place_of(std::string_view message) {
@@ -31,7 +32,8 @@ void Reporter::report(std::string_view message, std::string_view traceback, Inst
   }
   std::string text = "script: ";
   text.append(traceback);
-  if (row.left_out > 0) text.append("\n(and ").append(std::to_string(row.left_out)).append(" more from there)");
+  if (row.left_out > 0)
+    text.append("\n(and ").append(std::to_string(row.left_out)).append(" more from there)");
   log::write_lines(log::Level::Error, text);
   row = {now, 0};
 }

@@ -9,7 +9,8 @@
 
 namespace perilune::script {
 
-/// Logs what scripts raise: for each place one traceback a second; how many were left out is said the next time.
+/// Logs what scripts raise: for each place one traceback a second; how many were left out is said the next
+/// time.
 class Reporter {
  public:
   /// `message` begins with "file:line:" where it can; `traceback` has it at its head.

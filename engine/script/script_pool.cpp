@@ -39,13 +39,13 @@ uint32_t ScriptPool::make_key() {
 ScriptPool::Lease ScriptPool::told(const LeaseResult& result) {
   switch (result.kind) {
     case LeaseResult::Kind::Leased:
-      return {result.must_validate ? Outcome::Validate : Outcome::Leased, static_cast<Resource*>(result.entry)->number};
+      return {result.must_validate ? Outcome::Validate : Outcome::Leased,
+              static_cast<Resource*>(result.entry)->number};
     case LeaseResult::Kind::Allocate:
       if (tickets_.size() <= result.ticket.index) tickets_.resize(result.ticket.index + 1);
       tickets_[result.ticket.index] = result.ticket;
       return {Outcome::Allocate, result.ticket.index + 1};
-    default:
-      return {Outcome::Failed, static_cast<uint32_t>(result.code)};
+    default: return {Outcome::Failed, static_cast<uint32_t>(result.code)};
   }
 }
 
@@ -109,7 +109,8 @@ const algo::PoolStats* ScriptPool::key_stats(uint32_t key) const {
 
 void ScriptPool::settle() {
   while (algo::PoolEntry* entry = policy_.pop_closed())
-    closed_.push_back({static_cast<Resource*>(entry)->number, static_cast<Key*>(entry->key())->number, entry->reason()});
+    closed_.push_back(
+        {static_cast<Resource*>(entry)->number, static_cast<Key*>(entry->key())->number, entry->reason()});
   while (algo::PoolWaiter* ready = policy_.pop_ready())
     static_cast<Waiter*>(ready)->wait->on_served(ready->result());
   while (algo::PoolKey* key = policy_.pop_vacant()) vacant_.push_back(static_cast<Key*>(key)->number);
@@ -156,7 +157,8 @@ std::optional<uint32_t> ScriptPool::take_vacant() {
   return std::nullopt;
 }
 
-PoolWait::PoolWait(Coroutine& coroutine, ScriptPool& pool) : Wait(coroutine), pool_(pool), waiter_(std::move(pool.spare_)) {
+PoolWait::PoolWait(Coroutine& coroutine, ScriptPool& pool)
+    : Wait(coroutine), pool_(pool), waiter_(std::move(pool.spare_)) {
   waiter_->wait = this;
   pool.spare_ = std::make_unique<ScriptPool::Waiter>();
 }

@@ -10,8 +10,9 @@
 
 namespace perilune::script {
 
-/// The engine's half of an algo.ResourcePool: keys, resources and tickets of the policy under numbers from 1 that Lua
-/// uses, a timer, and those who wait. What leaves the pool is kept in a list until lua/pool.lua takes it.
+/// The engine's half of an algo.ResourcePool: keys, resources and tickets of the policy under numbers from 1
+/// that Lua uses, a timer, and those who wait. What leaves the pool is kept in a list until lua/pool.lua
+/// takes it.
 class ScriptPool {
  public:
   ScriptPool(Interpreter& interpreter, const algo::PoolRules& rules);

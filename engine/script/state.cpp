@@ -37,7 +37,8 @@ const std::vector<std::string>& State::files() const { return interpreter_->load
 
 size_t State::memory_bytes() const {
   lua_State* L = interpreter_->main();
-  return static_cast<size_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024 + static_cast<size_t>(lua_gc(L, LUA_GCCOUNTB, 0));
+  return static_cast<size_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024 +
+         static_cast<size_t>(lua_gc(L, LUA_GCCOUNTB, 0));
 }
 
 }  // namespace perilune::script

@@ -29,11 +29,11 @@ struct StateCounts {
   size_t messages = 0;    // of the engine, held by the script
   size_t coroutines = 0;  // running or waiting
   size_t waits = 0;
-  size_t tasks = 0;       // every and after
+  size_t tasks = 0;  // every and after
 };
 
-/// One script in one worker: a Lua state of its own with its globals, modules and pipelines. Programs that it loaded
-/// must be gone before it; hooks that outlive it fail.
+/// One script in one worker: a Lua state of its own with its globals, modules and pipelines. Programs that it
+/// loaded must be gone before it; hooks that outlive it fail.
 class State {
  public:
   State(filter::Services& services, filter::HttpClient& http, StateOptions options = {});
@@ -41,13 +41,13 @@ class State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  /// Runs the file and everything that it requires, once; nothing but memory is touched: entrances and tasks are
-  /// only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail.
+  /// Runs the file and everything that it requires, once; nothing but memory is touched: entrances and tasks
+  /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail.
   Result<std::unique_ptr<filter::Program>> load(const std::string& path);
   /// Starts what `every` and `after` recorded.
   void start_tasks();
-  /// Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards except
-  /// hooks that pipelines still ask for.
+  /// Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
+  /// except hooks that pipelines still ask for.
   void stop();
 
   StateCounts alive() const;

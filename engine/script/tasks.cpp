@@ -112,7 +112,8 @@ Outcome Tasks::after(lua_State* L) {
   Tasks& self = Interpreter::of(L).tasks;
   const auto span = duration_at(L, 1);
   if (!span)
-    return Outcome::error("after: argument 1 (t) expects a number of seconds or \"5s\", got " + describe_value(L, 1));
+    return Outcome::error("after: argument 1 (t) expects a number of seconds or \"5s\", got " +
+                          describe_value(L, 1));
   if (!lua_isfunction(L, 2))
     return Outcome::error("after: argument 2 (fn) expects a function, got " + describe_value(L, 2));
   self.add(self.interpreter_.make_hook(L, 2), *span, std::nullopt);

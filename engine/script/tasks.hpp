@@ -14,8 +14,8 @@ namespace perilune::script {
 
 class Interpreter;
 
-/// What `every` and `after` ask for. A task has a context of its own for each run, and runs never overlap: a tick
-/// that falls into a run is left out. Recorded while the file is loaded, armed by start().
+/// What `every` and `after` ask for. A task has a context of its own for each run, and runs never overlap: a
+/// tick that falls into a run is left out. Recorded while the file is loaded, armed by start().
 class Tasks {
  public:
   explicit Tasks(Interpreter& interpreter);

@@ -58,7 +58,8 @@ TEST_F(CacheTest, S123AnErrorInOneReleaseStopsNoOther) {
       ctx.c = algo.Cache(function(k) return k end, function(k) note(k) if k == 1 then error("first") end end)
       ctx.c:get(1) ctx.c:get(2) ctx.c:get(3)
     end)
-  )"), "");
+  )"),
+            "");
   auto session = flow::Context::make_session(&world.client, world.loop.now());
   world.outcome("start", *session);
   testing::internal::CaptureStderr();
@@ -75,10 +76,12 @@ TEST_F(CacheTest, AReleaseMayNotWait) {
       c:get(1)
       return c:remove(1)
     end)
-  )"), "");
+  )"),
+            "");
   testing::internal::CaptureStderr();
   EXPECT_EQ(world.outcome("f"), "true");
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("main.lua:3: sleep cannot wait here: a release callback may not wait"),
+  EXPECT_NE(testing::internal::GetCapturedStderr().find(
+                "main.lua:3: sleep cannot wait here: a release callback may not wait"),
             std::string::npos);
 }
 
@@ -87,7 +90,8 @@ TEST_F(CacheTest, TwoGetsOfOneMissingKeyShareOneAllocation) {
     local n = 0
     local c = algo.Cache(function(k) n = n + 1 sleep(1) return n end)
     hook("get", function() return c:get("k") end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall first, second;
   world.call(first, "get", *context);
@@ -102,7 +106,8 @@ TEST_F(CacheTest, WhenTheFirstIsCancelledTheSecondAllocates) {
     local n = 0
     local c = algo.Cache(function(k) n = n + 1 sleep(1) return n end)
     hook("get", function() return c:get("k") end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall first, second;
   world.call(first, "get", *context);
@@ -118,7 +123,8 @@ TEST_F(CacheTest, AValueThatComesAfterTheSessionIsReleasedAtOnce) {
     local kept
     hook("start", function(ctx) kept = algo.Cache(function(k) sleep(1) return k end, function(k) note("released", k) end) end)
     hook("get", function() return kept:get("k") end)
-  )"), "");
+  )"),
+            "");
   auto session = flow::Context::make_session(&world.client, world.loop.now());
   world.outcome("start", *session);
   const auto other = flow::Context::make_detached(world.loop.now());
@@ -137,7 +143,8 @@ TEST_F(CacheTest, ACacheOfTheScriptLastsAsLongAsTheScript) {
     local d
     hook("get", function() c:get("k") end)
     after(0, function() d = algo.Cache(function(k) return k end, function(k) note("task", k) end) d:get("x") end)
-  )"), "");
+  )"),
+            "");
   world.interpreter->tasks.start();
   world.outcome("get");
   world.turn();
@@ -156,7 +163,8 @@ TEST_F(CacheTest, PairsGoesThroughTheEntries) {
     local text = ""
     for key, value in pairs(c) do text = text .. key .. "=" .. value .. " " end
     return text
-  end))"), "1=2 2=4 ");
+  end))"),
+            "1=2 2=4 ");
 }
 
 }  // namespace

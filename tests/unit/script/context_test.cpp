@@ -16,7 +16,8 @@ TEST_F(ContextTest, ReadsFallThroughAndWritesStay) {
       note(ctx.a)
     end)
     hook("look", function(ctx) note(ctx.a, ctx.b, ctx.c) end)
-  )"), "");
+  )"),
+            "");
   const auto session = flow::Context::make_session(&world.client, world.loop.now());
   const auto request = flow::Context::make_child(*session, world.loop.now());
   const auto connection = flow::Context::make_child(*request, world.loop.now());
@@ -30,7 +31,9 @@ TEST_F(ContextTest, ReadsFallThroughAndWritesStay) {
 }
 
 TEST_F(ContextTest, TheSameContextIsTheSameTable) {
-  EXPECT_EQ(world.result("local last hook('f', function(ctx) local same = last == ctx last = ctx return same end)"), "false");
+  EXPECT_EQ(
+      world.result("local last hook('f', function(ctx) local same = last == ctx last = ctx return same end)"),
+      "false");
   const auto session = flow::Context::make_session(&world.client, world.loop.now());
   EXPECT_EQ(world.outcome("f", *session), "false");
   EXPECT_EQ(world.outcome("f", *session), "true");
@@ -48,7 +51,8 @@ TEST_F(ContextTest, TheReservedNamesAreTheEngines) {
     hook("upstream", function(ctx) local u = ctx.upstream note(u.endpoint, u.attempts, u.reused, u.connectTime) end)
     hook("key", function(ctx) note(ctx.key) end)
     hook("none", function(ctx) note(ctx.client, ctx.session, ctx.request, ctx.response, ctx.upstream, ctx.key) end)
-  )"), "");
+  )"),
+            "");
   world.client.id = 12;
   const auto session = flow::Context::make_session(&world.client, world.loop.now());
   const auto exchange = flow::Context::make_child(*session, world.loop.now());
@@ -93,18 +97,22 @@ TEST_F(ContextTest, MistakesWithContextsAreSaid) {
     hook("keep", function(ctx) kept = ctx end)
     hook("late", function() return kept.client end)
     hook("late_own", function() kept.user = 3 return kept.user end)
-    )"), "");
+    )"),
+            "");
   testing::internal::CaptureStderr();
   EXPECT_EQ(world.outcome("write"), "failed: main.lua:3: ctx.request is read-only");
   EXPECT_EQ(world.outcome("typo"),
-            "failed: main.lua:4: ctx has no \"taget\"; did you mean \"target\"? (context {…} declares the names of ctx)");
+            "failed: main.lua:4: ctx has no \"taget\"; did you mean \"target\"? (context {…} declares the "
+            "names of ctx)");
   EXPECT_EQ(world.outcome("new"),
-            "failed: main.lua:5: ctx has no \"usr\"; did you mean \"user\"? (context {…} declares the names of ctx)");
+            "failed: main.lua:5: ctx has no \"usr\"; did you mean \"user\"? (context {…} declares the names "
+            "of ctx)");
   EXPECT_EQ(world.outcome("client"), "failed: main.lua:6: ctx.client has no \"adress\"");
   EXPECT_EQ(world.outcome("client_write"), "failed: main.lua:7: ctx.client is read-only");
   EXPECT_EQ(world.outcome("good"), "nil");
   EXPECT_EQ(world.outcome("global"),
-            "failed: main.lua:9: ctx is not a global: let the function take it, as in function(ctx) or function(msg, ctx)");
+            "failed: main.lua:9: ctx is not a global: let the function take it, as in function(ctx) or "
+            "function(msg, ctx)");
   world.outcome("keep");
   EXPECT_EQ(world.outcome("late"), "failed: main.lua:12: ctx.client: what this ctx stood for is over");
   EXPECT_EQ(world.outcome("late_own"), "3");
@@ -112,7 +120,8 @@ TEST_F(ContextTest, MistakesWithContextsAreSaid) {
 }
 
 TEST_F(ContextTest, AConnectionLetsGoOfItsOpener) {
-  ASSERT_EQ(world.load("hook('set', function(ctx) ctx.a = 1 end) hook('get', function(ctx) return ctx.a end)"), "");
+  ASSERT_EQ(
+      world.load("hook('set', function(ctx) ctx.a = 1 end) hook('get', function(ctx) return ctx.a end)"), "");
   auto session = flow::Context::make_session(&world.client, world.loop.now());
   const auto connection = flow::Context::make_child(*session, world.loop.now());
   world.outcome("set", *session);
@@ -128,7 +137,8 @@ TEST_F(ContextTest, TablesGoWithTheirContexts) {
     local weak = setmetatable({}, { __mode = "k" })
     hook("f", function(ctx) weak[ctx] = true end)
     hook("count", function() local n = 0 for _ in pairs(weak) do n = n + 1 end return n end)
-  )"), "");
+  )"),
+            "");
   for (int i = 0; i < 10; ++i) {
     const auto session = flow::Context::make_session(&world.client, world.loop.now());
     const auto child = flow::Context::make_child(*session, world.loop.now());
@@ -145,7 +155,8 @@ TEST_F(ContextTest, PairsShowsTheOwnNames) {
     local sum, names = 0, 0
     for name, value in pairs(ctx) do sum, names = sum + value, names + 1 end
     return names .. ":" .. sum
-  end))"), "2:3");
+  end))"),
+            "2:3");
 }
 
 }  // namespace

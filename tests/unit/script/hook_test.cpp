@@ -20,7 +20,8 @@ TEST_F(HookTest, ValuesComeBackAsWhatTheyAre) {
     hook("nils", function() return nil, nil end)
     local p = pipeline()
     hook("pipeline", function() return p end)
-  )"), "");
+  )"),
+            "");
   EXPECT_EQ(world.outcome("nothing"), "nil");
   EXPECT_EQ(world.outcome("number"), "4.5");
   EXPECT_EQ(world.outcome("text"), "forward");
@@ -39,7 +40,8 @@ TEST_F(HookTest, ATableIsTheSameObjectEachTimeUntilItIsCollected) {
     local thing = {}
     hook("f", function() return thing end)
     hook("drop", function() thing = nil end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall first, second;
   world.call(first, "f", *context);
@@ -61,7 +63,8 @@ TEST_F(HookTest, ShapesGiveTheArgumentsThatScriptsExpect) {
     hook("end", function(ctx, err) return tostring(ctx) .. tostring(err and err.code) end)
     hook("piece", function(...) return select("#", ...) end)
     hook("error", function(err, ctx) return err.code .. err.side .. err.detail .. tostring(ctx) end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall test;
   const auto run = [&](const char* name, flow::HookShape shape) {
@@ -88,7 +91,8 @@ TEST_F(HookTest, ShapesGiveTheArgumentsThatScriptsExpect) {
 
 TEST_F(HookTest, ARaisingHookFailsWithItsPlaceAndIsLoggedOnceASecond) {
   ASSERT_EQ(world.load("hook('f', function(ctx)\n  local x = ctx.missing.field\nend)\n"
-                       "hook('t', function() error({}) end)\nhook('e', function() error('plain', 0) end)"), "");
+                       "hook('t', function() error({}) end)\nhook('e', function() error('plain', 0) end)"),
+            "");
   testing::internal::CaptureStderr();
   const std::string message = "main.lua:2: attempt to index field 'missing' (a nil value)";
   EXPECT_EQ(world.outcome("f"), "failed: " + message);
@@ -128,7 +132,9 @@ TEST_F(HookTest, ASleepingHookGoesOnWhenItsTimeHasCome) {
 }
 
 TEST_F(HookTest, ManyHooksWaitSideBySide) {
-  ASSERT_EQ(world.load("local n = 0 hook('f', function(ctx) n = n + 1 local me = n sleep(10 - me) note(me) end)"), "");
+  ASSERT_EQ(
+      world.load("local n = 0 hook('f', function(ctx) n = n + 1 local me = n sleep(10 - me) note(me) end)"),
+      "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall calls[5];
   for (TestCall& test : calls) world.call(test, "f", *context);
@@ -148,7 +154,8 @@ TEST_F(HookTest, CancellingRaisesAtTheWaitAndAtEveryFurtherOne) {
       sleep(1)
       note("never")
     end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall test;
   world.call(test, "f", *context);
@@ -182,7 +189,8 @@ TEST_F(HookTest, AMistakeWhileUnwindingIsLogged) {
   world.call(test, "f", *context);
   testing::internal::CaptureStderr();
   test.call.cancel();
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("main.lua:1: attempt to perform arithmetic"), std::string::npos);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("main.lua:1: attempt to perform arithmetic"),
+            std::string::npos);
 }
 
 TEST_F(HookTest, ACallThatGoesAwayCancelsItsHook) {
@@ -196,7 +204,10 @@ TEST_F(HookTest, ACallThatGoesAwayCancelsItsHook) {
 }
 
 TEST_F(HookTest, ACoroutineIsUsedAgainAfterItWaited) {
-  ASSERT_EQ(world.load("hook('f', function() sleep(1) return 1 end) hook('g', function(ctx) return tostring(ctx) end)"), "");
+  ASSERT_EQ(
+      world.load(
+          "hook('f', function() sleep(1) return 1 end) hook('g', function(ctx) return tostring(ctx) end)"),
+      "");
   const auto context = flow::Context::make_detached(world.loop.now());
   TestCall test;
   world.call(test, "f", *context);
@@ -234,23 +245,27 @@ TEST_F(HookTest, WhereNobodyMayWaitTheErrorSaysSo) {
     hook("f", function() sleep(1) end)
     hook("sort", function() table.sort({ 2, 1 }, function(a, b) sleep(1) return a < b end) end)
     hook("gsub", function() return (("x"):gsub("x", function() sleep(1) end)) end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   testing::internal::CaptureStderr();
   TestCall test;
   test.call.may_wait = false;
   world.call(test, "f", *context);
   EXPECT_EQ(world.without_folder(test.outcome()),
-            "failed: main.lua:2: sleep cannot wait here: the top of a file, handleExchangeEnd, handleSessionEnd, release and "
+            "failed: main.lua:2: sleep cannot wait here: the top of a file, handleExchangeEnd, "
+            "handleSessionEnd, release and "
             "destroy callbacks may not wait");
-  const std::string in_c = "sleep cannot wait here: functions called by table.sort, string.gsub and the like may not wait";
+  const std::string in_c =
+      "sleep cannot wait here: functions called by table.sort, string.gsub and the like may not wait";
   EXPECT_EQ(world.outcome("sort"), "failed: main.lua:3: " + in_c);
   EXPECT_EQ(world.outcome("gsub"), "failed: main.lua:4: " + in_c);
   EXPECT_EQ(world.outcome("sort"), "failed: main.lua:3: " + in_c);
   testing::internal::GetCapturedStderr();
   ScriptWorld other;
   EXPECT_EQ(other.load("\nsleep(1)"),
-            "main.lua:2: sleep cannot wait here: this is the top of a file, which only declares; use every or after, or wait "
+            "main.lua:2: sleep cannot wait here: this is the top of a file, which only declares; use every "
+            "or after, or wait "
             "in a handler");
 }
 
@@ -259,7 +274,8 @@ TEST_F(HookTest, AMessageIsOverForScriptsWhenItIsOver) {
     local kept
     hook("keep", function(msg) kept = msg return msg.path end)
     hook("look", function() return kept.path end)
-  )"), "");
+  )"),
+            "");
   const auto context = flow::Context::make_detached(world.loop.now());
   {
     auto head = message::RequestHead::make();

@@ -26,6 +26,7 @@ class MemoryStream final : public net::Stream {
   }
   void shutdown_write() override {}
   void reset_on_close() override {}
+  bool was_reset() const override { return false; }
   net::Address local() const override { return {}; }
   net::Address peer() const override { return {}; }
   net::StreamHandler* handler() const { return handler_; }
@@ -64,7 +65,8 @@ class MemoryNetwork final : public net::Network {
     std::exchange(waiting, nullptr)->on_connected(std::unique_ptr<net::Stream>(std::move(stream)));
   }
   void refuse() {
-    std::exchange(waiting, nullptr)->on_connected(Error{ErrorCode::ConnectFailure, Side::Upstream, "Connection refused"});
+    std::exchange(waiting, nullptr)
+        ->on_connected(Error{ErrorCode::ConnectFailure, Side::Upstream, "Connection refused"});
   }
 
   std::string asked, resolved, written;
@@ -98,7 +100,8 @@ TEST_F(HttpTest, AGetWaitsForItsResponse) {
   ASSERT_EQ(world.load(R"(hook("f", function()
     local res, err = http.get("http://127.0.0.1:81/a?b=c#d", { headers = { ["X-A"] = "1" } })
     return res.status .. res.body .. res.headers.x
-  end))"), "");
+  end))"),
+            "");
   const auto call = begin();
   EXPECT_EQ(call->outcome(), "waiting");
   EXPECT_EQ(network.asked, "127.0.0.1:81");
@@ -112,7 +115,8 @@ TEST_F(HttpTest, AGetWaitsForItsResponse) {
 TEST_F(HttpTest, ARequestHasAMethodAndABody) {
   ASSERT_EQ(world.load(R"(hook("f", function()
     return http.request { method = "POST", url = "http://example.org", json = { a = 1 } }.status
-  end))"), "");
+  end))"),
+            "");
   const auto call = begin();
   EXPECT_EQ(network.resolved, "example.org:80");
   network.answer_resolve();
@@ -129,7 +133,8 @@ TEST_F(HttpTest, AFailureIsNilAndAnErrorThatReadsAsASentence) {
     local res, err = http.get("http://127.0.0.1:81/")
     note(res, err.code, err.side, #tostring(err) > 10)
     return res, err
-  end))"), "");
+  end))"),
+            "");
   const auto call = begin();
   network.refuse();
   for (int i = 0; i < 4; ++i) world.turn();

@@ -12,10 +12,13 @@ struct Mistake {
 };
 
 const Mistake at_load[] = {
-    {"syntax", "listen(8000)\n  :connect('a:1'\n", "main.lua:3: ')' expected (to close '(' at line 2) near '<eof>'"},
+    {"syntax", "listen(8000)\n  :connect('a:1'\n",
+     "main.lua:3: ')' expected (to close '(' at line 2) near '<eof>'"},
     {"misspelt function", "lisen(8000)", "main.lua:1: unknown name \"lisen\"; did you mean \"listen\"?"},
-    {"misspelt local", "local router = 1\nprint(routr)", "main.lua:2: unknown name \"routr\"; did you mean \"router\"?"},
-    {"forgotten local", "\ntargets = {}", "main.lua:2: assignment to the unknown name \"targets\"; write: local targets"},
+    {"misspelt local", "local router = 1\nprint(routr)",
+     "main.lua:2: unknown name \"routr\"; did you mean \"router\"?"},
+    {"forgotten local", "\ntargets = {}",
+     "main.lua:2: assignment to the unknown name \"targets\"; write: local targets"},
     {"replaced builtin", "function sleep() end",
      "main.lua:1: \"sleep\" belongs to the engine and cannot be replaced; write: local sleep"},
     {"misspelt filter", "listen(8000):demuxHTPP('x')",
@@ -29,46 +32,58 @@ const Mistake at_load[] = {
     {"wrong type of option", "listen(8000):connect('a:1', { readTimeout = {} })",
      "main.lua:1: connect: option \"readTimeout\" expects a time (seconds or \"5s\"), got a table"},
     {"wrong unit", "listen(8000):connect('a:1', { readTimeout = '5 seconds' })",
-     "main.lua:1: connect: option \"readTimeout\" \"5 seconds\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", "
+     "main.lua:1: connect: option \"readTimeout\" \"5 seconds\" is no time; write seconds, or \"250ms\", "
+     "\"5s\", \"1m\", "
      "\"1h\""},
     {"static ctx", "listen(8000):connect(ctx.target)",
      "main.lua:1: a static argument is evaluated once, at load; a function is called for every session: "
      "connect(ctx.target) cannot work, connect(function(ctx) return ctx.target end) does"},
     {"static nil", "local config = {}\nlisten(8000):connect(config.target)",
-     "main.lua:2: connect: argument 1 (target) expects a function or a string, got nil; a value that is known only later "
+     "main.lua:2: connect: argument 1 (target) expects a function or a string, got nil; a value that is "
+     "known only later "
      "needs a function, such as function(ctx) return ctx.target end"},
     {"dot for colon", "listen(8000).connect('a:1')",
-     "main.lua:1: connect: call it with a colon, pipeline():connect(...); it was given \"a:1\" in place of the pipeline"},
+     "main.lua:1: connect: call it with a colon, pipeline():connect(...); it was given \"a:1\" in place of "
+     "the pipeline"},
     {"pipeline that is not there", "listen(8000):demuxHTTP('ruoting')\npipeline('routing'):connect('a:1')",
      "main.lua:1: there is no pipeline \"ruoting\"; did you mean \"routing\"?"},
     {"pipeline defined twice", "pipeline('a'):connect('a:1')\npipeline('a'):connect('a:1')",
      "main.lua:2: pipeline: pipeline \"a\" is defined already at main.lua:1"},
     {"port as text", "listen('8000x')", nullptr},
-    {"port out of range", "listen(80000)", "main.lua:1: listen: a port is a whole number from 0 to 65535, got 80000"},
+    {"port out of range", "listen(80000)",
+     "main.lua:1: listen: a port is a whole number from 0 to 65535, got 80000"},
     {"address used twice", "listen(8000):connect('a:1')\nlisten(8000):connect('a:1')",
      "main.lua:2: listen: 0.0.0.0:8000 is listened at already, in main.lua:1"},
     {"handler that is no function", "pipeline():handleMessageStart(print('x'))",
      "main.lua:1: handleMessageStart: argument 1 (handler) expects a function, got nothing"},
     {"one argument too many", "listen(8000):connect('a:1', 'b:2')",
      "main.lua:1: connect: takes at most 1 argument and a table of options, got \"b:2\" in addition"},
-    {"io", "io.open('x')", "main.lua:1: io is not available to scripts; file.read reads a file, log.info writes a line"},
+    {"io", "io.open('x')",
+     "main.lua:1: io is not available to scripts; file.read reads a file, log.info writes a line"},
     {"coroutine", "coroutine.wrap(print)",
-     "main.lua:1: coroutine is not available: handlers are coroutines already, and may wait (sleep, http.get)"},
-    {"misspelt class", "algo.UrlRouter {}", "main.lua:1: algo has no \"UrlRouter\"; did you mean \"URLRouter\"?"},
+     "main.lua:1: coroutine is not available: handlers are coroutines already, and may wait (sleep, "
+     "http.get)"},
+    {"misspelt class", "algo.UrlRouter {}",
+     "main.lua:1: algo has no \"UrlRouter\"; did you mean \"URLRouter\"?"},
     {"module that is not there", "require 'plugins.jwt'",
-     "main.lua:1: require: there is no module \"plugins.jwt\" (neither plugins/jwt.lua nor plugins/jwt/init.lua)"},
+     "main.lua:1: require: there is no module \"plugins.jwt\" (neither plugins/jwt.lua nor "
+     "plugins/jwt/init.lua)"},
     {"module by path", "require '../secret'",
-     "main.lua:1: require: \"../secret\" is no name of a module: write names with dots, such as \"plugins.jwt\", from the "
+     "main.lua:1: require: \"../secret\" is no name of a module: write names with dots, such as "
+     "\"plugins.jwt\", from the "
      "folder of the script"},
-    {"reserved ctx name", "context { 'request' }", "main.lua:1: context: \"request\" is a name of the engine's own"},
+    {"reserved ctx name", "context { 'request' }",
+     "main.lua:1: context: \"request\" is a name of the engine's own"},
     {"unknown pool option", "algo.ResourcePool(function() end, { maxUse = 1 })",
      "main.lua:1: algo.ResourcePool: unknown option \"maxUse\"; did you mean \"maxUses\"?"},
     {"ambiguous idleTimeout", "algo.ResourcePool(function() end, { idleTimeout = 0 })",
-     "main.lua:1: algo.ResourcePool: idleTimeout must be above 0: write false to keep nothing idle, math.huge to keep it for "
+     "main.lua:1: algo.ResourcePool: idleTimeout must be above 0: write false to keep nothing idle, "
+     "math.huge to keep it for "
      "ever"},
     {"every without interval", "every(0, function() end)",
      "main.lua:1: every: argument 1 (interval) expects a number of seconds or \"5s\" above 0, got 0"},
-    {"nobody answers", "listen(8000):demuxHTTP('r')\npipeline('r'):handleMessageStart(function() end)", nullptr},
+    {"nobody answers", "listen(8000):demuxHTTP('r')\npipeline('r'):handleMessageStart(function() end)",
+     nullptr},
 };
 
 TEST(Mistakes, AreSaidAtLoad) {
@@ -91,10 +106,12 @@ const Mistake in_handlers[] = {
      "main.lua:1: require \"x\": modules are loaded at the top of a file"},
     {"global in a handler", "hook('f', function()\n  count = 1\nend)",
      "main.lua:2: assignment to the unknown name \"count\"; write: local count"},
-    {"free of a stranger", "local p = algo.ResourcePool(function() return 1 end)\nhook('f', function() p:free(5) end)",
+    {"free of a stranger",
+     "local p = algo.ResourcePool(function() return 1 end)\nhook('f', function() p:free(5) end)",
      "main.lua:2: ResourcePool:free: the pool does not have 5"},
-    {"free twice", "local p = algo.ResourcePool(function() return 1 end)\n"
-                   "hook('f', function() local r = p:allocate 'k' p:free(r) p:free(r) end)",
+    {"free twice",
+     "local p = algo.ResourcePool(function() return 1 end)\n"
+     "hook('f', function() local r = p:allocate 'k' p:free(r) p:free(r) end)",
      "main.lua:2: ResourcePool:free: 1 is free already"},
     {"sleep of a word", "hook('f', function() sleep 'soon' end)",
      "main.lua:1: sleep: argument 1 (t) expects a number of seconds or \"5s\", got \"soon\""},
@@ -109,7 +126,8 @@ TEST(Mistakes, AreSaidInHandlers) {
     ScriptWorld world;
     testing::internal::CaptureStderr();
     EXPECT_EQ(world.result(mistake.script), std::string("failed: ") + mistake.sentence) << mistake.name;
-    EXPECT_NE(testing::internal::GetCapturedStderr().find(mistake.sentence), std::string::npos) << mistake.name;
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(mistake.sentence), std::string::npos)
+        << mistake.name;
   }
 }
 

@@ -11,7 +11,8 @@ class PoolTest : public ScriptTest {
   void load(const std::string& options, const std::string& more = "") {
     ASSERT_EQ(world.load(R"(
       local last = 0
-      local pool = algo.ResourcePool(function(key) last = last + 1 note("new" .. last) return last end, )" + options + R"()
+      local pool = algo.ResourcePool(function(key) last = last + 1 note("new" .. last) return last end, )" +
+                         options + R"()
       local held = {}
       hook("get", function(ctx) local r, err = pool:allocate(ctx.k or "k") note(r or err.code) return r, err end)
       hook("other", function(ctx) local r, err = pool:allocate("other") note(r or err.code) return r, err end)
@@ -19,7 +20,8 @@ class PoolTest : public ScriptTest {
       for i = 1, 9 do hook("discard" .. i, function() pool:free(i, "discard") end) end
       hook("stats", function() local s = pool:stats() return s.leased .. "/" .. s.idle .. "/" .. s.waiting end)
       hook("keys", function() local n = 0 for _ in pairs(pool.keys) do n = n + 1 end return n end)
-    )" + more), "");
+    )" + more),
+              "");
   }
   void run(const std::string& names) {
     for (size_t at = 0; at < names.size();) {
@@ -99,7 +101,9 @@ TEST_F(PoolTest, S55SoManyUsesAndNoMore) {
 }
 
 TEST_F(PoolTest, S16ValidatedBeforeItIsGivenOutAgain) {
-  load("{ validate = function(key, r) note('ask' .. r) sleep(1) return r ~= 1 end, destroy = function(k, r, why) note(why) end }");
+  load(
+      "{ validate = function(key, r) note('ask' .. r) sleep(1) return r ~= 1 end, destroy = function(k, r, "
+      "why) note(why) end }");
   run("get free1");
   const auto call = begin("get");
   EXPECT_EQ(call->outcome(), "waiting");
@@ -137,7 +141,8 @@ TEST_F(PoolTest, S31AFailedAllocationGivesItsSlotToTheNext) {
       { max = 1 })
     hook("get", function() return pool:allocate("k") end)
     hook("stats", function() return pool:stats().failed end)
-  )"), "");
+  )"),
+            "");
   const auto first = begin("get"), second = begin("get"), third = begin("get");
   world.advance(1s);
   EXPECT_EQ(first->outcome(), "nil, connect-failure");
@@ -154,7 +159,8 @@ TEST_F(PoolTest, ARaisingAllocationGivesItsSlotBack) {
   ASSERT_EQ(world.load(R"(
     local pool = algo.ResourcePool(function(key) error("no luck") end, { max = 1 })
     hook("get", function() return pool:allocate("k") end)
-  )"), "");
+  )"),
+            "");
   testing::internal::CaptureStderr();
   EXPECT_EQ(world.outcome("get"), "failed: main.lua:2: no luck");
   EXPECT_EQ(world.outcome("get"), "failed: main.lua:2: no luck");
@@ -205,7 +211,8 @@ TEST_F(PoolTest, AnAllocationThatIsCancelledGivesItsSlotBack) {
     local n = 0
     local pool = algo.ResourcePool(function(key) n = n + 1 sleep(1) return n end, { max = 1 })
     hook("get", function() return pool:allocate("k") end)
-  )"), "");
+  )"),
+            "");
   const auto gone = begin("get"), next = begin("get");
   gone->call.cancel();
   world.turn();
@@ -218,7 +225,8 @@ TEST_F(PoolTest, FairAmongTenants) {
     local pool = algo.ResourcePool(function() return "r" end, { max = 1 })
     for _, who in ipairs { "a", "b" } do hook(who, function() pool:allocate("k", who) note(who) end) end
     hook("free", function() pool:free("r") end)
-  )"), "");
+  )"),
+            "");
   world.outcome("a");
   std::vector<std::unique_ptr<TestCall>> calls;
   for (const char* who : {"a", "a", "a", "b"}) calls.push_back(begin(who));
@@ -243,7 +251,8 @@ TEST_F(PoolTest, DrainedOnesGoAndNothingNewComesUntilItIsReopened) {
 
 TEST_F(PoolTest, S25S26AKeyMayHaveLimitsOfItsOwn) {
   load("{ max = 1, queue = 0, destroy = function(key, r, reason) note(r, reason) end }",
-       "hook('raise', function() pool:set('k', { max = 2 }) end) hook('lower', function() pool:set('k', { max = 1 }) end)"
+       "hook('raise', function() pool:set('k', { max = 2 }) end) hook('lower', function() pool:set('k', { "
+       "max = 1 }) end)"
        "hook('back', function() pool:set('k') end)");
   run("get get raise get lower free1");
   EXPECT_EQ(notes(), "new1 1 queue-full new2 2 1 over-limit");
@@ -255,10 +264,12 @@ TEST_F(PoolTest, S80NothingIsLeasedToTwo) {
   ASSERT_EQ(world.load(R"(
     local pool = algo.ResourcePool(function() return "same" end)
     hook("f", function() pool:allocate("k") return pool:allocate("k") end)
-  )"), "");
+  )"),
+            "");
   testing::internal::CaptureStderr();
   EXPECT_EQ(world.outcome("f"),
-            "failed: main.lua:3: ResourcePool: allocate gave \"same\", which the pool has already; each resource is one of its own");
+            "failed: main.lua:3: ResourcePool: allocate gave \"same\", which the pool has already; each "
+            "resource is one of its own");
   testing::internal::GetCapturedStderr();
 }
 
@@ -269,7 +280,9 @@ TEST_F(PoolTest, ADestroyCallbackMayNotWaitAndItsErrorsStopNothing) {
   notes();
   testing::internal::CaptureStderr();
   run("drain");
-  EXPECT_NE(testing::internal::GetCapturedStderr().find("sleep cannot wait here: a destroy callback may not wait"), std::string::npos);
+  EXPECT_NE(
+      testing::internal::GetCapturedStderr().find("sleep cannot wait here: a destroy callback may not wait"),
+      std::string::npos);
   EXPECT_EQ(notes(), "destroyed2");
 }
 
@@ -288,7 +301,8 @@ TEST_F(PoolTest, ACollectedPoolTakesEverythingWithIt) {
       pool:free(pool:allocate("a"))
       pool:allocate("b")
     end)
-  )"), "");
+  )"),
+            "");
   world.outcome("f");
   EXPECT_EQ(world.loop.timers().armed(), 1u);
   world.collect_garbage();

@@ -6,8 +6,8 @@ namespace {
 using SandboxTest = ScriptTest;
 
 TEST_F(SandboxTest, WhatScriptsDoNotGet) {
-  for (const char* name : {"io", "debug", "package", "ffi", "jit", "load", "loadstring", "dofile", "loadfile", "coroutine",
-                           "getfenv", "setfenv", "newproxy", "collectgarbage", "module", "_G"}) {
+  for (const char* name : {"io", "debug", "package", "ffi", "jit", "load", "loadstring", "dofile", "loadfile",
+                           "coroutine", "getfenv", "setfenv", "newproxy", "collectgarbage", "module", "_G"}) {
     ScriptWorld other;
     const std::string said = other.load(std::string("local x = ") + name);
     EXPECT_TRUE(said.starts_with("main.lua:1: ")) << name << ": " << said;
@@ -23,7 +23,8 @@ TEST_F(SandboxTest, WhatTheyGet) {
     for k, v in pairs { a = 3 } do parts[#parts + 1] = k .. v end
     local ok, err = pcall(error, "e")
     return table.concat(parts, ",") .. tostring(ok) .. err .. math.max(1, 2) .. bit.bor(1, 2) .. ("x"):rep(2)
-  end))"), "1,4,a3falsee23xx");
+  end))"),
+            "1,4,a3falsee23xx");
 }
 
 TEST_F(SandboxTest, TheEnvironmentIsAsked) {
@@ -33,7 +34,8 @@ TEST_F(SandboxTest, TheEnvironmentIsAsked) {
     return std::nullopt;
   };
   world.start(std::move(options));
-  EXPECT_EQ(world.result("hook('f', function() return os.env.MODE .. tostring(os.env.OTHER) end)"), "fastnil");
+  EXPECT_EQ(world.result("hook('f', function() return os.env.MODE .. tostring(os.env.OTHER) end)"),
+            "fastnil");
 }
 
 TEST_F(SandboxTest, ModulesRunOnceAndShareTheSandbox) {
@@ -44,7 +46,8 @@ TEST_F(SandboxTest, ModulesRunOnceAndShareTheSandbox) {
     local a, b = require "lib", require "lib.util"
     local c = require "silent"
     hook("f", function() return tostring(rawequal(a, b)) .. a.twice(4) .. a.name .. tostring(c) .. require("lib").twice(1) end)
-  )"), "true8lib.utiltrue2");
+  )"),
+            "true8lib.utiltrue2");
   EXPECT_EQ(world.take_notes(), "lib util");
   EXPECT_EQ(world.interpreter->loader.files().size(), 4u);
 }
@@ -56,10 +59,13 @@ TEST_F(SandboxTest, MistakesInModulesHaveTheirOwnPlace) {
   world.write("b.lua", "require 'a'");
   world.write("jwt.lua", "return {}");
   EXPECT_EQ(world.load("require 'syntax'"), "syntax.lua:2: unexpected symbol near '='");
-  EXPECT_EQ(world.load("require 'global'"), "global.lua:3: assignment to the unknown name \"foo\"; write: local foo");
-  EXPECT_EQ(world.load("require 'a'"), "b.lua:1: require: module \"a\" requires itself, directly or through others");
+  EXPECT_EQ(world.load("require 'global'"),
+            "global.lua:3: assignment to the unknown name \"foo\"; write: local foo");
+  EXPECT_EQ(world.load("require 'a'"),
+            "b.lua:1: require: module \"a\" requires itself, directly or through others");
   EXPECT_EQ(world.load("\nrequire 'jvt'"),
-            "main.lua:2: require: there is no module \"jvt\" (neither jvt.lua nor jvt/init.lua); did you mean \"jwt\"?");
+            "main.lua:2: require: there is no module \"jvt\" (neither jvt.lua nor jvt/init.lua); did you "
+            "mean \"jwt\"?");
   EXPECT_EQ(world.load("#!/usr/bin/env perilune\nfoo = 1"),
             "main.lua:2: assignment to the unknown name \"foo\"; write: local foo");
 }
@@ -71,7 +77,8 @@ TEST_F(SandboxTest, AFileThatIsNotThereOrIsNoTextIsRefused) {
 
 TEST_F(SandboxTest, PipelinesAreLocalToTheirFile) {
   world.write("part.lua", "pipeline('x'):connect('b:2')\nreturn pipeline():route('x')");
-  ASSERT_EQ(world.load("local part = require 'part'\npipeline('x'):connect('a:1')\nlisten(8000):route('x')"), "");
+  ASSERT_EQ(world.load("local part = require 'part'\npipeline('x'):connect('a:1')\nlisten(8000):route('x')"),
+            "");
   EXPECT_EQ(world.program->scopes.size(), 2u);
   EXPECT_EQ(world.program->pipelines.size(), 4u);
   EXPECT_EQ(world.program->pipelines[1]->filters()[0]->place.line, 2);
@@ -87,7 +94,8 @@ listen("127.0.0.1:0"):connect("a:1")
 pipeline("routing")
   :route(function(ctx) return "x" end, { "x" })
 pipeline("x"):replaceMessage(Message { status = 404 })
-  )"), "");
+  )"),
+            "");
   ASSERT_EQ(world.program->listens.size(), 2u);
   EXPECT_EQ(world.program->listens[0].address.to_string(), "0.0.0.0:8000");
   EXPECT_EQ(world.program->listens[0].options.time("idleTimeout", 0s), Duration(5s));

@@ -40,7 +40,9 @@ class NoNetwork final : public net::Network {
                                           net::ConnectHandler&) override {
     return nullptr;
   }
-  std::unique_ptr<net::Operation> resolve(const net::Address&, net::ResolveHandler&) override { return nullptr; }
+  std::unique_ptr<net::Operation> resolve(const net::Address&, net::ResolveHandler&) override {
+    return nullptr;
+  }
 };
 
 class TestClient final : public flow::ClientInfo {
@@ -81,8 +83,8 @@ class TestCall final : public flow::HookHandler {
   }
 };
 
-/// One script in one worker on virtual time, in a folder of its own. Scripts see `hook(name, fn)`, by which tests get
-/// at their functions, and `note(...)`, which writes to `notes`.
+/// One script in one worker on virtual time, in a folder of its own. Scripts see `hook(name, fn)`, by which
+/// tests get at their functions, and `note(...)`, which writes to `notes`.
 class ScriptWorld {
  public:
   ScriptWorld() : ScriptWorld(no_network) {}

@@ -13,7 +13,9 @@ TEST_F(TasksTest, NothingRunsBeforeTheStart) {
 }
 
 TEST_F(TasksTest, EveryRunsAtItsInterval) {
-  ASSERT_EQ(world.load("every('500ms', function(ctx) note(tostring(ctx)) end) every(1, function() note('start') end, { atStart = true })"), "");
+  ASSERT_EQ(world.load("every('500ms', function(ctx) note(tostring(ctx)) end) every(1, function() "
+                       "note('start') end, { atStart = true })"),
+            "");
   world.interpreter->tasks.start();
   world.turn();
   EXPECT_EQ(world.take_notes(), "start");
@@ -25,14 +27,17 @@ TEST_F(TasksTest, EveryRunsAtItsInterval) {
 }
 
 TEST_F(TasksTest, RunsNeverOverlapAndKeepTheirBeat) {
-  ASSERT_EQ(world.load("local n = 0 every(1, function() n = n + 1 note('in' .. n) sleep(1.5) note('out' .. n) end)"), "");
+  ASSERT_EQ(world.load(
+                "local n = 0 every(1, function() n = n + 1 note('in' .. n) sleep(1.5) note('out' .. n) end)"),
+            "");
   world.interpreter->tasks.start();
   for (int i = 0; i < 9; ++i) world.advance(500ms);
   EXPECT_EQ(world.take_notes(), "in1 out1 in2 out2");
 }
 
 TEST_F(TasksTest, OneOfTheWorkersIsTheFirst) {
-  const char* script = "every(1, function() note('one') end, { worker = 'one' }) every(1, function() note('each') end)";
+  const char* script =
+      "every(1, function() note('one') end, { worker = 'one' }) every(1, function() note('each') end)";
   StateOptions second;
   second.worker = 1;
   world.start(std::move(second));
@@ -72,7 +77,9 @@ TEST_F(TasksTest, ARaisingTaskIsLoggedAndGoesOn) {
 }
 
 TEST_F(TasksTest, StoppingCallsOffWhatRunsAndWhatWaits) {
-  ASSERT_EQ(world.load("every(1, function() note(pcall(sleep, 5)) end) after(3, function() note('after') end)"), "");
+  ASSERT_EQ(
+      world.load("every(1, function() note(pcall(sleep, 5)) end) after(3, function() note('after') end)"),
+      "");
   world.interpreter->tasks.start();
   world.advance(1s);
   world.interpreter->stop();
