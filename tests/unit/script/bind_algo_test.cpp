@@ -48,6 +48,17 @@ TEST(BindRouter, WrongUsesAreNamed) {
   EXPECT_NE(error.find("/a/*/b"), std::string::npos) << error;
 }
 
+TEST(BindRouter, OfTwoPatternsThatClashTheSecondByNameIsToldOf) {
+  LuaLibrary lua;
+  for (char letter = 'A'; letter <= 'P'; ++letter) {
+    char code[128];
+    std::snprintf(code, sizeof code, "algo.URLRouter { ['/x%c'] = 1, ['/x%%%02X'] = 2 }", letter, letter);
+    const std::string error = lua.run(code);
+    EXPECT_NE(error.find(std::string("the pattern \"/x") + letter), std::string::npos)
+        << code << ": " << error;
+  }
+}
+
 TEST(BindBalancer, SelectsInItsWay) {
   LuaLibrary lua;
   expect_all(

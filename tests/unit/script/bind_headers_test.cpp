@@ -118,9 +118,11 @@ TEST(BindHeaders, FramingAndHopByHopFieldsBelongToTheEngine) {
                   });
   const auto message = wire_request("GET", "/");
   message->head->upgrade = "websocket";
+  message->head->headers.add("Content-Length", "7");
   lua.set("req", *message);
   expect_all(lua, {{"return req.headers.upgrade", "websocket"},
-                   {"req.headers.upgrade = nil return req.headers.upgrade", "nil"}});
+                   {"req.headers.upgrade = nil return req.headers.upgrade", "nil"},
+                   {"req.headers['content-length'] = nil return req.headers['content-length']", "7"}});
   EXPECT_EQ(message->head->upgrade, "");
 }
 
