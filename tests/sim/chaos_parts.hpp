@@ -367,4 +367,91 @@ class ChaosClient {
   bool has_left_ = false;
 };
 
+/// Echoes bytes, and sometimes breaks off. With a tunnel it answers an upgrade first.
+class ChaosEcho {
+ public:
+  enum class Opening { None, Upgrade };
+  ChaosEcho(Play& play, std::string_view address, Opening opening, uint64_t seed)
+      : opening_(opening), dice_(seed), server_(play.outside, address_of(address)) {
+    server_.on_peer = [this](sim::SimPeer& peer) {
+      const size_t breaks_at = dice_.chance(breaks) ? dice_.below(3000) : SIZE_MAX;
+      auto taken = std::make_shared<size_t>(0);
+      const auto is_open = std::make_shared<bool>(opening_ == Opening::None);
+      peer.on_news = [this, taken, is_open, breaks_at](sim::SimPeer& end) {
+        if (!end.is_open()) return;
+        if (!*is_open) {
+          const WireMessage head = take_message(end.received(), WireKind::Request, false);
+          if (head.head.empty()) return end.is_over() ? end.close() : void();
+          *is_open = true;
+          *taken = head.bytes;
+          end.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+        }
+        end.send(std::string_view(end.received()).substr(*taken));
+        *taken = end.received().size();
+        if (*taken >= breaks_at) return end.reset();
+        if (end.was_reset()) end.close();
+        else if (end.has_ended()) end.close_when_sent();
+      };
+    };
+  }
+  double breaks = 0.1;
+  sim::SimServer& server() { return server_; }
+
+ private:
+  const Opening opening_;
+  net::Random dice_;
+  sim::SimServer server_;
+};
+
+/// Sends bytes, expects them back, and an end behind them.
+class EchoClient {
+ public:
+  EchoClient(Play& play, ChaosEcho::Opening opening, size_t bytes, std::string_view name)
+      : play_(play), opening_(opening), bytes_(pattern(name, bytes)) {}
+  void start(const net::Address& proxy, size_t piece_bytes) {
+    client_ = std::make_unique<sim::SimClient>(play_.outside, proxy);
+    client_->on_peer = [this, piece_bytes](sim::SimPeer& peer) {
+      std::string out;
+      if (opening_ == ChaosEcho::Opening::Upgrade)
+        out = "GET /chat HTTP/1.1\r\nHost: proxy\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+      out += bytes_;
+      peer.on_news = [](sim::SimPeer& end) {
+        if (end.is_open() && end.is_over()) end.close();
+      };
+      if (piece_bytes > 0) peer.send_slowly(out, piece_bytes, 10ms);
+      else peer.send(out);
+      peer.finish_sending();
+    };
+  }
+  bool is_done() const {
+    return client_ && (client_->has_failed() || (client_->is_connected() && !client_->peer().is_open()));
+  }
+  bool is_whole() const { return client_ && client_->is_connected() && client_->peer().has_ended() && came() == bytes_; }
+  /// What is wrong with what came back; empty when nothing is.
+  std::string judge(bool ends_may_be_cuts) const {
+    if (!client_ || !client_->is_connected()) return {};
+    const std::string back = came();
+    if (!bytes_.starts_with(back)) return "a relay gave other bytes than it got: " + back.substr(0, 200);
+    const bool is_refused = opening_ == ChaosEcho::Opening::Upgrade && !client_->peer().received().starts_with("HTTP/1.1 101");
+    if (client_->peer().has_ended() && back != bytes_ && !ends_may_be_cuts && !is_refused)
+      return "a relay ended after " + std::to_string(back.size()) + " of " + std::to_string(bytes_.size()) + " bytes";
+    return {};
+  }
+  void leave() {
+    if (client_) client_->drop();
+  }
+
+ private:
+  std::string came() const {
+    const std::string& received = client_->peer().received();
+    if (opening_ == ChaosEcho::Opening::None) return received;
+    const WireMessage head = take_message(received, WireKind::Response, false);
+    return head.status() == 101 ? received.substr(head.bytes) : "";
+  }
+  Play& play_;
+  const ChaosEcho::Opening opening_;
+  const std::string bytes_;
+  std::unique_ptr<sim::SimClient> client_;
+};
+
 }  // namespace perilune::tests

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -22,7 +23,6 @@ struct Scenario {
   std::vector<const char*> upstreams;
   std::vector<const char*> paths;
   bool is_pipelining = false;
-  bool is_relay = false;
 };
 
 const std::vector<Scenario> scenarios = {
@@ -128,7 +128,6 @@ class Run {
     return {book_.faults, play_.world.trace_hash(), book_.exchanges.size(), book_.answered, book_.refused, book_.cut};
   }
 
- private:
   static sim::SimFaults draw_network(uint64_t seed) {
     net::Random dice(seed ^ 0xd1ce);
     sim::SimFaults faults = dice.chance(0.15)   ? sim::SimFaults{}
@@ -139,6 +138,7 @@ class Run {
     return faults;
   }
 
+ private:
   Exchange& add_exchange(bool is_last, bool is_plain) {
     const uint64_t id = book_.exchanges.size() + 1;
     Exchange& exchange = book_.exchanges[id];
@@ -267,14 +267,60 @@ std::string replay_command(const Scenario& scenario, uint64_t seed) {
   return "replay: PERILUNE_SEED=" + std::to_string(seed) + " sim_chaos --gtest_filter='*" + scenario.name + "'\n";
 }
 
-Outcome run_seed(const Scenario& scenario, uint64_t seed) {
+void blame_crashes_on(const Scenario& scenario, uint64_t seed) {
   std::snprintf(replay_line, sizeof replay_line, "%s", replay_command(scenario, seed).c_str());
   std::signal(SIGABRT, tell_replay);
   std::signal(SIGSEGV, tell_replay);
+}
+
+Outcome run_seed(const Scenario& scenario, uint64_t seed) {
+  blame_crashes_on(scenario, seed);
   CapturedLog log;
   Outcome outcome = Run(scenario, seed).run();
   if (log.has("error ")) outcome.faults += "logged: " + log.text;
   return outcome;
+}
+
+std::string run_relay(ChaosEcho::Opening opening, uint64_t seed) {
+  const sim::SimFaults network = Run::draw_network(seed);
+  net::Random dice(seed * 17 + 3);
+  Play play(seed, network);
+  play.start(opening == ChaosEcho::Opening::None
+                 ? R"(listen(8000):connect("10.0.0.1:80", { idleTimeout = 30 }))"
+                 : R"(listen(8000):demuxHTTP(pipeline():muxHTTP(pipeline():connect("10.0.0.1:80", { idleTimeout = 30 }))))");
+  ChaosEcho echo(play, "10.0.0.1:80", opening, dice.next());
+  const net::Address proxy = address_of("127.0.0.1:8000");
+  const size_t bytes_max = network.segment_bytes_max < 100 ? 500 : 30'000;
+  std::vector<std::unique_ptr<EchoClient>> clients;
+  for (size_t i = 0; i < 1 + dice.below(5); ++i) {
+    clients.push_back(std::make_unique<EchoClient>(play, opening, dice.below(bytes_max), "c" + std::to_string(i)));
+    EchoClient* client = clients.back().get();
+    const size_t piece_bytes = dice.chance(0.3) ? 1 + dice.below(2000) : 0;
+    play.world.after(std::chrono::milliseconds(dice.below(1000)), [=] { client->start(proxy, piece_bytes); });
+    if (dice.chance(0.1)) play.world.after(std::chrono::milliseconds(dice.below(3000)), [=] { client->leave(); });
+  }
+  const auto all_done = [&] { return std::ranges::all_of(clients, [](const auto& client) { return client->is_done(); }); };
+  std::string faults;
+  if (play.world.run_until(all_done, play.world.now() + 3h) != sim::SimWorld::Outcome::Met && network.black_hole == 0)
+    faults += "stuck\n";
+  for (const auto& client : clients) {
+    const std::string wrong = client->judge(network.cut > 0);
+    if (!wrong.empty()) faults += wrong + "\n";
+    client->leave();
+  }
+  if (const std::string alive = play.settle(3h); !alive.empty()) faults += "alive: " + alive + "\n";
+  echo.breaks = 0;
+  play.world.set_faults({});
+  EchoClient good(play, opening, 1000, "good");
+  good.start(proxy, 0);
+  play.world.run_for(1s);
+  if (!good.is_whole()) faults += "a good relay does not work any more\n";
+  good.leave();
+  play.world.run_for(1s);
+  if (const std::string left = play.stop(); !left.empty()) faults += "left behind: " + left + "\n";
+  for (const auto& peer : echo.server().peers()) peer->close();
+  if (const size_t streams = play.world.alive_streams()) faults += std::to_string(streams) + " streams left\n";
+  return faults;
 }
 
 class Chaos : public ::testing::TestWithParam<size_t> {};
@@ -306,6 +352,23 @@ TEST_P(Chaos, EveryRequestGetsOneAnswerOrACut) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Chaos, ::testing::Range<size_t>(0, scenarios.size()),
                          [](const auto& given) { return std::string(scenarios[given.param].name); });
+
+class ChaosRelay : public ::testing::TestWithParam<ChaosEcho::Opening> {};
+
+TEST_P(ChaosRelay, BytesComeBackOrTheConnectionIsCut) {
+  const Scenario scenario{GetParam() == ChaosEcho::Opening::None ? "relay" : "tunnel", nullptr, {}, {}};
+  const int only = from_environment("PERILUNE_SEED", 0);
+  const int seeds = only > 0 ? 1 : from_environment("PERILUNE_SEEDS", 400);
+  for (int i = 1; i <= seeds && !HasFailure(); ++i) {
+    const auto seed = static_cast<uint64_t>(only > 0 ? only : i);
+    blame_crashes_on(scenario, seed);
+    CapturedLog log;
+    EXPECT_EQ(run_relay(GetParam(), seed), "") << replay_command(scenario, seed);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ChaosRelay, ::testing::Values(ChaosEcho::Opening::None, ChaosEcho::Opening::Upgrade),
+                         [](const auto& given) { return given.param == ChaosEcho::Opening::None ? "relay" : "tunnel"; });
 
 TEST(ChaosReplay, TheSameSeedIsTheSameRun) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
