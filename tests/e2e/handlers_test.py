@@ -139,11 +139,11 @@ def handle_data(stage):
 
 @scene("dump logs what goes by, print writes the bytes to stdout")
 def eyes(stage):
-    upstream = stage.upstream()
+    upstream = stage.upstream(serving(lambda request: ok(request.path + "\n")))
     proxy = stage.proxy("""
 listen($proxy):demuxHTTP(pipeline():dump("before"):muxHTTP(pipeline():connect("127.0.0.1:$upstream")):dump("behind"):print())
 """, upstream=upstream.port)
-    same(stage.client(proxy).ask(get("/dumped")).body, b"/dumped")
+    same(stage.client(proxy).ask(get("/dumped")).body, b"/dumped\n")
     proxy.wait_log("dump before request GET /dumped")
     proxy.wait_log("dump behind response 200")
     until(lambda: "/dumped" in proxy.out.text() or proxy.process.poll() is not None, "the body on stdout")
