@@ -128,15 +128,18 @@ class ChaosUpstream {
                       std::to_string(exchange->deliveries) + " times");
       }
       check_body(request, *exchange);
-      const bool is_early = !request.is_complete && !manners.is_good && dice_.chance(manners.early / 4);
+      const bool was_answered = line.answered_front;
+      const bool is_early = !was_answered && !request.is_complete && !manners.is_good && dice_.chance(manners.early);
       if (!request.is_complete && !is_early) return;
       if (request.is_complete) {
         line.taken += request.bytes;
-        line.knows_front = false;
-      } else {
+        line.knows_front = line.answered_front = false;
+      } else if (dice_.chance(0.5)) {
         line.is_done = true;
+      } else {
+        line.answered_front = true;  // and reads the rest of it, in the hope of more requests
       }
-      answer(line, *exchange);
+      if (!was_answered) answer(line, *exchange);
     }
   }
 

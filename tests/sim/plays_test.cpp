@@ -677,6 +677,50 @@ TEST_F(SimPlay, AnEarlyAnswerComesOutWhileTheBodyIsStillSent) {
   EXPECT_TRUE(peer.is_over());
 }
 
+TEST_F(SimPlay, AConnectionWithHalfARequestOnItCarriesNoOther) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && end.take_received().find("\r\n\r\n") != std::string::npos) end.send(ok("early"));
+    };
+  };
+  SimPeer& peer = client(post("half", 8));
+  pass();
+  EXPECT_EQ(body(peer), "early");
+  peer.take_received();
+  peer.send("rest" + get("/next"));
+  pass();
+  EXPECT_EQ(body(peer), "early");
+  ASSERT_EQ(server.peers().size(), 2u);
+  EXPECT_TRUE(server.peers()[0]->is_over());
+}
+
+TEST_F(SimPlay, BytesBehindAnAnswerReachNobody) {
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("asked for") + ok("not asked for"));
+  SimPeer& peer = client(get("/1") + get("/2"));
+  pass();
+  peer.send(get("/3"));
+  pass();
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"asked for", "asked for", "asked for"}));
+  EXPECT_EQ(server.peers().size(), 3u);
+}
+
+TEST_F(SimPlay, AnAnswerOnAnIdleConnectionReachesNobody) {
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("asked for"));
+  SimPeer& peer = client(get("/1"));
+  pass();
+  server.peers()[0]->send(ok("not asked for"));
+  pass();
+  EXPECT_TRUE(server.peers()[0]->is_over());
+  peer.send(get("/2"));
+  pass();
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"asked for", "asked for"}));
+  EXPECT_EQ(server.peers().size(), 2u);
+}
+
 TEST_F(SimPlay, ARefusedBodyIsDrainedAndTheConnectionGoesOn) {
   start(R"(listen(8000):demuxHTTP(pipeline():handleMessageStart(function(req)
              if req.path == "/no" then return Message { status = 403, body = "no" } end
