@@ -74,6 +74,7 @@ struct UpstreamManners {
   double silent = 0.01;
   double surplus = 0.03;
   bool is_good = false;  // answers well and at once
+  bool judges = true;    // knows who may ask what
 };
 
 /// Upstreams at one address that answer each request with a pattern of its id, in every way there is.
@@ -127,19 +128,27 @@ class ChaosUpstream {
                       std::to_string(exchange->deliveries) + " times");
       }
       check_body(request, *exchange);
-      const bool is_early = !request.is_complete && !manners.is_good && dice_.chance(manners.early / 4);
+      const bool was_answered = line.answered_front;
+      const bool is_early = !was_answered && !request.is_complete && !manners.is_good && dice_.chance(manners.early);
       if (!request.is_complete && !is_early) return;
       if (request.is_complete) {
         line.taken += request.bytes;
-        line.knows_front = false;
-      } else {
+        line.knows_front = line.answered_front = false;
+      } else if (dice_.chance(0.5)) {
         line.is_done = true;
+      } else {
+        line.answered_front = true;  // and reads the rest of it, in the hope of more requests
       }
-      answer(line, *exchange);
+      if (!was_answered) answer(line, *exchange);
     }
   }
 
   Exchange* find(const WireMessage& request) {
+    if (!manners.judges) {
+      guests_.push_back(std::make_unique<Exchange>());
+      guests_.back()->id = std::strtoull(request.field("x-id").c_str(), nullptr, 10);
+      return guests_.back().get();
+    }
     const auto found = book_.exchanges.find(std::strtoull(request.field("x-id").c_str(), nullptr, 10));
     if (found != book_.exchanges.end() && request.head.starts_with(found->second.method + " ")) return &found->second;
     book_.wrong("an upstream got a request that nobody sent: " + request.head);
@@ -147,6 +156,7 @@ class ChaosUpstream {
   }
 
   void check_body(const WireMessage& request, const Exchange& exchange) {
+    if (!manners.judges) return;
     std::string expected = pattern("q" + std::to_string(exchange.id), exchange.body_bytes);
     if (exchange.path.starts_with("/up")) expected = upper(expected);
     const bool is_right = request.is_complete ? request.body == expected : expected.starts_with(request.body);
@@ -215,7 +225,7 @@ class ChaosUpstream {
     }
     exchange.may_be_short |= is_until_close;
     if (line.piece_bytes == 0 && draw(0.1)) line.piece_bytes = 1 + text.size() / (1 + dice_.below(30));
-    if (line.piece_bytes > 0) line.peer.send_slowly(text, line.piece_bytes, 20ms);
+    if (line.piece_bytes > 0) line.peer.send_slowly(text, std::max(line.piece_bytes, is_good ? text.size() : text.size() / 50), 20ms);
     else line.peer.send(text);
     if (closes || line.is_done) {
       line.is_done = true;
@@ -229,6 +239,7 @@ class ChaosUpstream {
   Book& book_;
   net::Random dice_;
   std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<std::unique_ptr<Exchange>> guests_;
   sim::SimServer server_;
 };
 

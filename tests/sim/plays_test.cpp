@@ -1,1 +1,978 @@
 #include <gtest/gtest.h>
+
+#include <functional>
+
+#include "play.hpp"
+
+/// Exact plays of whole proxies on the virtual clock: what happens, and when to the millisecond.
+
+namespace perilune::tests {
+namespace {
+
+using sim::SimBehaviour;
+using sim::SimPeer;
+
+constexpr std::string_view proxy_address = "127.0.0.1:8000";
+constexpr std::string_view upstream_address = "10.0.0.1:80";
+/// The plain reverse proxy; two texts go where options may be.
+std::string reverse_proxy(const std::string& listen_options = "{}", const std::string& mux_arguments = "",
+                          const std::string& connect_options = "{}") {
+  return "listen(8000, " + listen_options + "):demuxHTTP(pipeline():muxHTTP(pipeline():connect('10.0.0.1:80', " +
+         connect_options + ")" + mux_arguments + "))";
+}
+
+std::string get(std::string_view path = "/", std::string_view fields = "") {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
+}
+std::string post(std::string_view body, size_t length) {
+  return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n" + std::string(body);
+}
+std::string ok(std::string_view body, std::string_view fields = "") {
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" +
+         std::string(body);
+}
+
+class SimPlay : public ::testing::Test {
+ protected:
+  SimPlay() { log::set_level(log::Level::Info); }
+  void TearDown() override {
+    for (const auto& client : clients_) client->drop();
+    if (play.worker) {
+      play.world.run_for(100ms);
+      EXPECT_EQ(play.settle(3h), "");
+      EXPECT_EQ(play.stop(), "");
+    }
+    for (const auto& server : servers_)
+      for (const auto& peer : server->peers()) peer->close();
+    servers_.clear();
+    play.world.run_for(1s);
+    EXPECT_EQ(play.world.alive_streams(), 0u);
+    EXPECT_EQ(play.world.alive_listeners(), 0u);
+    EXPECT_EQ(play.world.pending_operations(), 0u);
+  }
+
+  void start(const std::string& script) { ASSERT_NO_FATAL_FAILURE(play.start(script)); }
+  /// An upstream that does nothing by itself.
+  sim::SimServer& upstream(std::string_view address = upstream_address) {
+    servers_.push_back(std::make_unique<sim::SimServer>(play.outside, address_of(address)));
+    return *servers_.back();
+  }
+  /// An upstream that answers each whole request with what `answer` makes of it.
+  sim::SimServer& answering(std::function<std::string(const WireMessage&)> answer,
+                            std::string_view address = upstream_address) {
+    sim::SimServer& server = upstream(address);
+    server.on_peer = [this, answer](SimPeer& peer) {
+      auto taken = std::make_shared<size_t>(0);
+      peer.on_news = [this, taken, answer](SimPeer& end) {
+        while (end.is_open()) {
+          const auto stream = std::string_view(end.received()).substr(*taken);
+          const WireMessage request = take_message(stream, WireKind::Request, false);
+          if (!request.is_complete) break;
+          *taken += request.bytes;
+          ++requests;
+          end.send(answer(request));
+        }
+        if (end.is_open() && end.is_over()) end.close();
+      };
+    };
+    return server;
+  }
+  sim::SimServer& answering(const std::string& text) {
+    return answering([text](const WireMessage&) { return text; });
+  }
+  /// A client that has sent these bytes.
+  SimPeer& client(std::string_view bytes, std::string_view from = "") {
+    net::ConnectOptions options;
+    if (!from.empty()) options.bind = address_of(std::string(from) + ":0");
+    clients_.push_back(std::make_unique<sim::SimClient>(play.outside, address_of(proxy_address), options));
+    sim::SimClient& added = *clients_.back();
+    play.world.run_until([&] { return added.is_connected(); }, play.world.now() + 1s);
+    EXPECT_TRUE(added.is_connected());
+    added.peer().send(bytes);
+    return added.peer();
+  }
+  /// Runs until it holds and says how many seconds that took; -1 when it does not come.
+  double seconds_until(const std::function<bool()>& condition, Duration patience = 10min) {
+    const Instant begin = play.world.now();
+    const auto outcome = play.world.run_until(condition, begin + patience);
+    return outcome == sim::SimWorld::Outcome::Met ? to_seconds(play.world.now() - begin) : -1;
+  }
+  double seconds_until_answer(const SimPeer& peer) {
+    return seconds_until([&] { return peer.received().find("\r\n\r\n") != std::string::npos; });
+  }
+  double seconds_until_over(const SimPeer& peer) {
+    return seconds_until([&] { return peer.is_over(); });
+  }
+  void pass(Duration time = 50ms) { play.world.run_for(time); }
+  static int status(const SimPeer& peer) { return take_message(peer.received(), WireKind::Response, true).status(); }
+  static std::string body(const SimPeer& peer) { return take_message(peer.received(), WireKind::Response, true).body; }
+  static std::vector<std::string> bodies(const SimPeer& peer) {
+    std::vector<std::string> found;
+    std::string_view rest = peer.received();
+    while (!rest.empty()) {
+      const WireMessage message = take_message(rest, WireKind::Response, peer.has_ended());
+      if (!message.is_complete) break;
+      found.push_back(message.body);
+      rest.remove_prefix(message.bytes);
+    }
+    return found;
+  }
+
+  Play play;
+  CapturedLog log;
+  int requests = 0;
+  std::vector<std::unique_ptr<sim::SimServer>> servers_;
+  std::vector<std::unique_ptr<sim::SimClient>> clients_;
+};
+
+constexpr double exact = 0.02;  // seconds: round trips, and the grain of timers
+
+// ---- times of the client's side
+
+TEST_F(SimPlay, AConnectionThatIsNeverUsedClosesSilently) {
+  start(reverse_proxy());
+  SimPeer& peer = client("");
+  EXPECT_NEAR(seconds_until_over(peer), 10, exact);
+  EXPECT_EQ(peer.received(), "");
+}
+
+TEST_F(SimPlay, HalfAHeadIsA408AfterTheHeadTimeout) {
+  start(reverse_proxy("{ headTimeout = 3 }"));
+  SimPeer& peer = client("GET / HT");
+  EXPECT_NEAR(seconds_until_answer(peer), 3, exact);
+  EXPECT_EQ(status(peer), 408);
+  EXPECT_GE(seconds_until_over(peer), 0);
+}
+
+TEST_F(SimPlay, BytesOfAHeadDoNotProlongIt) {
+  start(reverse_proxy("{ headTimeout = 3 }"));
+  SimPeer& peer = client("");
+  peer.send_slowly(get("/", "X-Long: " + std::string(100, 'x') + "\r\n"), 1, 500ms);
+  EXPECT_NEAR(seconds_until_answer(peer), 3, exact);
+  EXPECT_EQ(status(peer), 408);
+}
+
+TEST_F(SimPlay, TheHeadTimeoutOfALaterRequestBeginsWithItsFirstByte) {
+  start(reverse_proxy("{ headTimeout = 3 }"));
+  answering(ok("one"));
+  SimPeer& peer = client(get());
+  pass(20s);
+  ASSERT_EQ(peer.take_received().substr(0, 12), "HTTP/1.1 200");
+  peer.send("GET");
+  EXPECT_NEAR(seconds_until_answer(peer), 3, exact);
+  EXPECT_EQ(status(peer), 408);
+}
+
+TEST_F(SimPlay, AnIdleConnectionClosesWithoutAWord) {
+  start(reverse_proxy("{ idleTimeout = 7 }"));
+  answering(ok("one"));
+  SimPeer& peer = client(get());
+  ASSERT_GE(seconds_until_answer(peer), 0);
+  const std::string before = peer.received();
+  EXPECT_NEAR(seconds_until_over(peer), 7, exact);
+  EXPECT_TRUE(peer.has_ended());
+  EXPECT_EQ(peer.received(), before);
+}
+
+TEST_F(SimPlay, TheDefaultsAreThoseOfTheTable) {
+  start(reverse_proxy());
+  answering(ok("one"));
+  SimPeer& idle = client(get());
+  ASSERT_GE(seconds_until_answer(idle), 0);
+  EXPECT_NEAR(seconds_until_over(idle), 60, exact);
+}
+
+TEST_F(SimPlay, ABodyThatStopsIsA408) {
+  start(reverse_proxy("{ readTimeout = 4 }"));
+  upstream();
+  SimPeer& peer = client(post("half", 8));
+  EXPECT_NEAR(seconds_until_answer(peer), 4, exact);
+  EXPECT_EQ(status(peer), 408);
+  EXPECT_GE(seconds_until_over(peer), 0);
+}
+
+TEST_F(SimPlay, ABodyThatTricklesIsA408) {
+  start(reverse_proxy("{ minBodyRate = 1000 }"));
+  upstream();
+  SimPeer& peer = client(post("", 100'000));
+  peer.send_slowly(std::string(100'000, 'b'), 10, 100ms);
+  const double seconds = seconds_until_answer(peer);
+  EXPECT_GE(seconds, 5 - exact);
+  EXPECT_LT(seconds, 10.1);
+  EXPECT_EQ(status(peer), 408);
+}
+
+TEST_F(SimPlay, ABodyThatIsFastEnoughIsNot) {
+  start(reverse_proxy("{ minBodyRate = 1000, readTimeout = 2 }"));
+  answering(ok("thanks"));
+  SimPeer& peer = client(post("", 100'000));
+  peer.send_slowly(std::string(100'000, 'b'), 1500, 1s);
+  EXPECT_NEAR(seconds_until_answer(peer), 66, 0.5);
+  EXPECT_EQ(body(peer), "thanks");
+}
+
+TEST_F(SimPlay, AnUploadThatTheUpstreamHoldsUpIsNotTheClientsFault) {
+  start(reverse_proxy("{ readTimeout = 2, minBodyRate = 1000000 }", "", "{ readTimeout = 100 }"));
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) { peer.pause_reading(); };
+  const std::string bytes(3'000'000, 'b');
+  SimPeer& peer = client(post(bytes, bytes.size()));
+  pass(40s);
+  EXPECT_EQ(peer.received(), "");
+  ASSERT_EQ(server.peers().size(), 1u);
+  server.peers()[0]->resume_reading();
+  seconds_until([&] { return server.peers()[0]->received().size() > bytes.size(); });
+  server.peers()[0]->send(ok("done"));
+  EXPECT_GE(seconds_until_answer(peer), 0);
+  EXPECT_EQ(body(peer), "done");
+}
+
+TEST_F(SimPlay, AReaderThatStopsIsCutAfterTheWriteTimeout) {
+  start(reverse_proxy("{ writeTimeout = 6 }"));
+  answering(ok(std::string(5'000'000, 'b')));
+  SimPeer& peer = client("");
+  peer.pause_reading();
+  peer.send(get());
+  pass(5900ms);
+  EXPECT_EQ(play.worker->sessions(), 1u);
+  pass(200ms);
+  EXPECT_EQ(play.worker->sessions(), 0u);
+  peer.resume_reading();
+  pass();
+  EXPECT_TRUE(peer.was_reset()) << "a cut is no end";
+}
+
+// ---- times of the upstream's side
+
+TEST_F(SimPlay, AnUpstreamThatIsNotThereIsA502AtOnce) {
+  start(reverse_proxy());
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_answer(peer), 0, exact);
+  EXPECT_EQ(status(peer), 502);
+}
+
+TEST_F(SimPlay, AnUpstreamThatDoesNotAcceptIsA502AfterTheConnectTimeout) {
+  start(reverse_proxy("{}", "", "{ connectTimeout = 2 }"));
+  play.world.set_behaviour(address_of(upstream_address), {.connect = SimBehaviour::Connect::BlackHole});
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_answer(peer), 2, exact);
+  EXPECT_EQ(status(peer), 502);
+  EXPECT_TRUE(log.has("connect-timeout"));
+}
+
+TEST_F(SimPlay, ANameThatIsNotAnsweredCountsInTheConnectTimeout) {
+  start("listen(8000):demuxHTTP(pipeline():muxHTTP(pipeline():connect('silent.test:80')))");
+  play.world.set_name_silent("silent.test");
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_answer(peer), 5, exact);
+  EXPECT_EQ(status(peer), 502);
+}
+
+TEST_F(SimPlay, AnUpstreamThatDoesNotAnswerIsA504) {
+  start(reverse_proxy("{}", "", "{ readTimeout = 9 }"));
+  upstream();
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_answer(peer), 9, exact);
+  EXPECT_EQ(status(peer), 504);
+  EXPECT_FALSE(peer.is_over()) << "the client's side is in step";
+}
+
+TEST_F(SimPlay, AnUpstreamThatStopsInItsAnswerIsCut) {
+  start(reverse_proxy("{}", "", "{ readTimeout = 9 }"));
+  answering("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_over(peer), 9, exact);
+  EXPECT_EQ(body(peer), "half");
+  EXPECT_FALSE(take_message(peer.received(), WireKind::Response, true).is_complete);
+}
+
+TEST_F(SimPlay, EachByteOfAnAnswerProlongsTheReadTimeout) {
+  start(reverse_proxy("{}", "", "{ readTimeout = 3 }"));
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) { peer.send_slowly(ok("slow and steady"), 5, 2s); };
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until([&] { return bodies(peer).size() == 1; }), 20, 2.1);
+  EXPECT_EQ(body(peer), "slow and steady");
+}
+
+TEST_F(SimPlay, AClientThatReadsSlowlyIsNotTheUpstreamsFault) {
+  start(reverse_proxy("{ writeTimeout = 1000 }", "", "{ readTimeout = 3 }"));
+  const std::string bytes(3'000'000, 'b');
+  answering(ok(bytes));
+  SimPeer& peer = client("");
+  peer.pause_reading();
+  peer.send(get());
+  pass(30s);
+  peer.resume_reading();
+  pass(5s);
+  EXPECT_EQ(body(peer).size(), bytes.size());
+}
+
+TEST_F(SimPlay, TheTimeoutFilterIsA504AndCallsTheUpstreamOff) {
+  start("listen(8000):demuxHTTP(pipeline():timeout(2):muxHTTP(pipeline():connect('10.0.0.1:80')))");
+  sim::SimServer& server = upstream();
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_answer(peer), 2, exact);
+  EXPECT_EQ(status(peer), 504);
+  pass();
+  ASSERT_EQ(server.peers().size(), 1u);
+  EXPECT_TRUE(server.peers()[0]->is_over());
+}
+
+TEST_F(SimPlay, TheTimeoutFilterLeavesAnAnswerThatHasBegun) {
+  start("listen(8000):demuxHTTP(pipeline():timeout(2):muxHTTP(pipeline():connect('10.0.0.1:80')))");
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) { peer.send_slowly(ok("takes its time"), 50, 4s); };
+  SimPeer& peer = client(get());
+  pass(10s);
+  EXPECT_EQ(body(peer), "takes its time");
+}
+
+TEST_F(SimPlay, ASilentTunnelIsCutAfterItsIdleTimeout) {
+  start(reverse_proxy("{}", ", { tunnelIdleTimeout = 30 }", "{ readTimeout = 5 }"));
+  sim::SimServer& server = answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+  SimPeer& peer = client(get("/", "Upgrade: websocket\r\nConnection: Upgrade\r\n"));
+  ASSERT_GE(seconds_until_answer(peer), 0);
+  pass(29s);
+  peer.send("ping");
+  pass(29s);
+  ASSERT_EQ(server.peers().size(), 1u);
+  server.peers()[0]->send("pong");
+  pass();
+  EXPECT_TRUE(peer.received().ends_with("pong"));
+  EXPECT_NEAR(seconds_until_over(peer), 30, 0.1);
+  EXPECT_TRUE(peer.was_reset());
+}
+
+// ---- queues and limits
+
+TEST_F(SimPlay, AQueuedRequestIsA503AfterFiveSeconds) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 1 }"));
+  sim::SimServer& server = upstream();
+  client(get("/first"));
+  pass();
+  SimPeer& second = client(get("/second"));
+  EXPECT_NEAR(seconds_until_answer(second), 5, exact);
+  EXPECT_EQ(status(second), 503);
+  EXPECT_FALSE(second.is_over());
+  server.peers()[0]->send(ok("late"));
+  pass();
+  EXPECT_EQ(bodies(*&clients_[0]->peer()), std::vector<std::string>{"late"});
+}
+
+TEST_F(SimPlay, AFullQueueIsA503AtOnce) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 1, queue = 2 }"));
+  upstream();
+  client(get());
+  client(get());
+  client(get());
+  pass();
+  SimPeer& fourth = client(get());
+  EXPECT_NEAR(seconds_until_answer(fourth), 0, exact);
+  EXPECT_EQ(status(fourth), 503);
+  EXPECT_TRUE(log.has("queue-full"));
+}
+
+TEST_F(SimPlay, AWaitingRequestThatLeavesMakesRoom) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 1, queue = 1, queueTimeout = 30 }"));
+  sim::SimServer& server = upstream();
+  SimPeer& first = client(get("/first"));
+  pass();
+  client(get("/leaves")).reset();
+  pass();
+  SimPeer& third = client(get("/third"));
+  pass();
+  server.peers()[0]->send(ok("1"));
+  pass();
+  server.peers()[0]->send(ok("3"));
+  pass();
+  EXPECT_EQ(body(first), "1");
+  EXPECT_EQ(body(third), "3");
+  EXPECT_EQ(server.peers()[0]->received().find("/leaves"), std::string::npos);
+}
+
+TEST_F(SimPlay, AKeySharesItsConnectionsInOrder) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 2 }"));
+  sim::SimServer& server = upstream();
+  std::vector<SimPeer*> peers;
+  for (int i = 0; i < 6; ++i) {
+    peers.push_back(&client(get("/" + std::to_string(i))));
+    pass(10ms);
+  }
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_EQ(server.peers().size(), 2u);
+    SimPeer& busy = *server.peers()[static_cast<size_t>(i % 2)];
+    const std::string wanted = "GET /" + std::to_string(i) + " ";
+    EXPECT_NE(busy.received().find(wanted), std::string::npos) << wanted;
+    busy.send(ok(std::to_string(i)));
+    pass(10ms);
+    EXPECT_EQ(body(*peers[static_cast<size_t>(i)]), std::to_string(i));
+  }
+}
+
+TEST_F(SimPlay, BeyondMaxConnectionsNewcomersWait) {
+  start(reverse_proxy("{ maxConnections = 2 }"));
+  answering(ok("hi"));
+  SimPeer& first = client(get());
+  client(get());
+  SimPeer& third = client(get());
+  pass(1s);
+  EXPECT_EQ(play.worker->sessions(), 2u);
+  EXPECT_EQ(third.received(), "");
+  first.close();
+  EXPECT_NEAR(seconds_until_answer(third), 0, exact);
+  EXPECT_EQ(status(third), 200);
+}
+
+TEST_F(SimPlay, AnAddressWithTooManyConnectionsIsTurnedAway) {
+  start(reverse_proxy("{ maxConnectionsPerIP = 1 }"));
+  answering(ok("hi"));
+  client(get(), "10.9.9.1");
+  SimPeer& second = client(get(), "10.9.9.1");
+  SimPeer& other = client(get(), "10.9.9.2");
+  pass();
+  EXPECT_TRUE(second.is_over());
+  EXPECT_EQ(second.received(), "");
+  EXPECT_EQ(status(other), 200);
+  clients_[0]->peer().close();
+  pass();
+  EXPECT_GE(seconds_until_answer(client(get(), "10.9.9.1")), 0);
+}
+
+TEST_F(SimPlay, WithoutDescriptorsAcceptingRestsAndRecovers) {
+  start(reverse_proxy());
+  answering(ok("hi"));
+  play.engine.network.set_descriptors_max(2);
+  SimPeer& first = client(get());
+  pass();
+  EXPECT_EQ(status(first), 200);
+  SimPeer& second = client(get());
+  pass(1s);
+  EXPECT_EQ(second.received(), "");
+  first.close();
+  EXPECT_NEAR(seconds_until_answer(second), 0, 0.2);
+  EXPECT_EQ(status(second), 200);
+}
+
+// ---- stale connections
+
+struct StaleCase {
+  const char* name;
+  std::string request;
+  bool is_told;  // the proxy has seen the close before it sends
+  int status;
+  size_t connections;
+};
+
+class StalePlay : public SimPlay, public ::testing::WithParamInterface<StaleCase> {};
+
+TEST_P(StalePlay, IsSentAgainOnlyWhereThatIsHarmless) {
+  const StaleCase& given = GetParam();
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("fine"));
+  SimPeer& peer = client(get());
+  pass();
+  peer.take_received();
+  ASSERT_EQ(server.peers().size(), 1u);
+  SimPeer& stale = *server.peers()[0];
+  if (given.is_told) {
+    stale.close();
+    pass();
+  } else {
+    // The close is on its way while the request is written: each takes 100 us to the proxy.
+    play.world.after(50us, [&stale] { stale.close(); });
+  }
+  peer.send(given.request);
+  pass();
+  EXPECT_EQ(status(peer), given.status);
+  EXPECT_EQ(server.peers().size(), given.connections);
+  EXPECT_EQ(requests, given.status == 200 ? 2 : 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stale, StalePlay,
+    ::testing::Values(StaleCase{"GetIsRetriedOnce", get(), false, 200, 2},
+                      StaleCase{"GetAfterTheClose", get(), true, 200, 2},
+                      StaleCase{"PostThatWasWrittenIsNot", post("x", 1), false, 502, 1},
+                      StaleCase{"PostAfterTheClose", post("x", 1), true, 200, 2},
+                      StaleCase{"PutIsIdempotent", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", false, 200, 2}),
+    [](const auto& given) { return given.param.name; });
+
+TEST_F(SimPlay, ARequestIsRetriedOnceAndNotForEver) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  int connections = 0;
+  server.on_peer = [&](SimPeer& peer) {
+    const bool is_first = ++connections == 1;
+    peer.on_news = [is_first](SimPeer& end) {
+      if (!end.is_open() || end.received().empty()) return;
+      if (is_first && end.received().find("/two") == std::string::npos) return end.take_received().empty() ? void() : end.send(ok("one"));
+      end.close();
+    };
+  };
+  SimPeer& peer = client(get("/one"));
+  pass();
+  ASSERT_EQ(body(peer), "one");
+  peer.take_received();
+  peer.send(get("/two"));
+  pass();
+  EXPECT_EQ(status(peer), 502);
+  EXPECT_EQ(connections, 2);
+}
+
+TEST_F(SimPlay, AFirstConnectionThatClosesIsNoStaleOne) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && !end.received().empty()) end.close();
+    };
+  };
+  SimPeer& peer = client(get());
+  pass();
+  EXPECT_EQ(status(peer), 502);
+  EXPECT_EQ(server.peers().size(), 1u);
+}
+
+// ---- cuts
+
+struct CutCase {
+  const char* name;
+  std::string answer;
+  bool by_reset;
+};
+
+class CutPlay : public ::testing::TestWithParam<CutCase> {};
+
+TEST_P(CutPlay, AtNoOffsetACutAnswerLooksWhole) {
+  const CutCase& given = GetParam();
+  // A close-delimited answer that ends is whole wherever it ends, once its head is there.
+  const size_t head = given.answer.find("\r\n\r\n") + 4;
+  const bool is_until_close = given.answer.find("Content-Length") == std::string::npos &&
+                              given.answer.find("chunked") == std::string::npos;
+  for (const char* version : {"HTTP/1.1", "HTTP/1.0"}) {
+    for (size_t offset = 0; offset < given.answer.size(); ++offset) {
+      SCOPED_TRACE(std::string(version) + " cut after " + std::to_string(offset));
+      CapturedLog log;
+      Play play(offset + 1);
+      play.start(reverse_proxy());
+      SimBehaviour behaviour;
+      (given.by_reset ? behaviour.reset_after_bytes : behaviour.cut_after_bytes) = offset;
+      play.world.set_behaviour(address_of(upstream_address), behaviour);
+      sim::SimServer server(play.outside, address_of(upstream_address));
+      server.on_peer = [&](SimPeer& peer) {
+        peer.on_news = [&](SimPeer& end) {
+          if (!end.is_over()) end.send(given.answer);
+        };
+      };
+      sim::SimClient client(play.outside, address_of(proxy_address));
+      client.send(std::string("GET / ") + version + "\r\nHost: a\r\n\r\n");
+      play.world.run_for(100ms);
+      const SimPeer& peer = client.peer();
+      const WireMessage answer = take_message(peer.received(), WireKind::Response, peer.has_ended());
+      const bool may_be_whole = is_until_close && !given.by_reset && offset >= head;
+      if (answer.status() < 500) {
+        EXPECT_EQ(answer.is_complete, may_be_whole) << peer.received();
+      } else {
+        EXPECT_EQ(answer.status(), 502);
+        EXPECT_TRUE(answer.is_complete);
+        EXPECT_LT(offset, head);
+      }
+      client.drop();
+      play.world.run_for(100ms);
+      EXPECT_EQ(play.settle(), "");
+      EXPECT_EQ(play.stop(), "");
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cuts, CutPlay,
+    ::testing::Values(CutCase{"LengthEnds", ok("a body of some bytes"), false},
+                      CutCase{"LengthIsReset", ok("a body of some bytes"), true},
+                      CutCase{"ChunkedEnds", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6;x=y\r\nsecond\r\n0\r\nT: v\r\n\r\n", false},
+                      CutCase{"ChunkedIsReset", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n", true},
+                      CutCase{"UntilCloseEnds", "HTTP/1.1 200 OK\r\nX: y\r\n\r\nuntil the close", false},
+                      CutCase{"UntilCloseIsReset", "HTTP/1.1 200 OK\r\nX: y\r\n\r\nuntil the close", true}),
+    [](const auto& given) { return given.param.name; });
+
+TEST_F(SimPlay, ARequestThatIsCutAtAnyByteNeverReachesTheUpstreamWhole) {
+  const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n";
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("whole"));
+  for (const std::string& request : {post("a body", 6), chunked}) {
+    for (size_t offset = 0; offset < request.size(); ++offset) {
+      for (const bool is_half_close : {true, false}) {
+        SimPeer& peer = client(request.substr(0, offset));
+        if (is_half_close) peer.finish_sending();
+        else peer.close_when_sent();
+        pass(10ms);
+        EXPECT_EQ(requests, 0) << "cut after " << offset;
+      }
+    }
+  }
+  for (const auto& peer : server.peers()) EXPECT_TRUE(peer->is_over());
+}
+
+TEST_F(SimPlay, ByteByByteIsTheSame) {
+  const std::string answer = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                             "5;a=b\r\nfirst\r\n7\r\n second\r\n0\r\nTrailer: t\r\n\r\n";
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [answer](SimPeer& peer) {
+    peer.on_news = [answer](SimPeer& end) {
+      if (take_message(end.received(), WireKind::Request, false).is_complete && !end.is_over()) end.send_slowly(answer, 1, 1ms);
+    };
+  };
+  SimPeer& peer = client("");
+  peer.send_slowly("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n", 1, 1ms);
+  pass(2s);
+  ASSERT_EQ(server.peers().size(), 1u);
+  EXPECT_EQ(take_message(server.peers()[0]->received(), WireKind::Request, false).body, "abc");
+  const WireMessage hints = take_message(peer.received(), WireKind::Response, false);
+  EXPECT_EQ(hints.status(), 103);
+  const WireMessage final = take_message(peer.received().substr(hints.bytes), WireKind::Response, false);
+  EXPECT_TRUE(final.is_complete);
+  EXPECT_EQ(final.body, "first second");
+}
+
+// ---- half closes, early answers, slow readers, order
+
+TEST_F(SimPlay, AClientThatHalfClosesGetsItsAnswers) {
+  start(reverse_proxy());
+  answering([](const WireMessage& request) { return ok(request.head.substr(0, 6)); });
+  SimPeer& peer = client(get("/1") + get("/2") + get("/3"));
+  peer.finish_sending();
+  EXPECT_GE(seconds_until_over(peer), 0);
+  EXPECT_TRUE(peer.has_ended());
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"GET /1", "GET /2", "GET /3"}));
+}
+
+TEST_F(SimPlay, AHalfClosedClientWaitsAsLongAsTheUpstreamMay) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  SimPeer& peer = client(get());
+  peer.finish_sending();
+  pass(50s);
+  EXPECT_FALSE(peer.is_over());
+  server.peers()[0]->send(ok("late"));
+  pass();
+  EXPECT_EQ(body(peer), "late");
+  EXPECT_TRUE(peer.has_ended());
+}
+
+TEST_F(SimPlay, AnEarlyAnswerComesOutWhileTheBodyIsStillSent) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && end.received().find("\r\n\r\n") != std::string::npos && end.unsent_bytes() == 0 && !end.is_over())
+        end.send(ok("no thanks", "Connection: close\r\n")), end.close_when_sent();
+    };
+  };
+  SimPeer& peer = client(post(std::string(3'000'000, 'b'), 3'000'000));
+  EXPECT_GE(seconds_until_answer(peer), 0);
+  EXPECT_EQ(body(peer), "no thanks");
+  pass(5s);
+  EXPECT_TRUE(peer.is_over());
+}
+
+TEST_F(SimPlay, AConnectionWithHalfARequestOnItCarriesNoOther) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && end.take_received().find("\r\n\r\n") != std::string::npos) end.send(ok("early"));
+    };
+  };
+  SimPeer& peer = client(post("half", 8));
+  pass();
+  EXPECT_EQ(body(peer), "early");
+  peer.take_received();
+  peer.send("rest" + get("/next"));
+  pass();
+  EXPECT_EQ(body(peer), "early");
+  ASSERT_EQ(server.peers().size(), 2u);
+  EXPECT_TRUE(server.peers()[0]->is_over());
+}
+
+TEST_F(SimPlay, BytesBehindAnAnswerReachNobody) {
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("asked for") + ok("not asked for"));
+  SimPeer& peer = client(get("/1") + get("/2"));
+  pass();
+  peer.send(get("/3"));
+  pass();
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"asked for", "asked for", "asked for"}));
+  EXPECT_EQ(server.peers().size(), 3u);
+}
+
+TEST_F(SimPlay, AnAnswerOnAnIdleConnectionReachesNobody) {
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("asked for"));
+  SimPeer& peer = client(get("/1"));
+  pass();
+  server.peers()[0]->send(ok("not asked for"));
+  pass();
+  EXPECT_TRUE(server.peers()[0]->is_over());
+  peer.send(get("/2"));
+  pass();
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"asked for", "asked for"}));
+  EXPECT_EQ(server.peers().size(), 2u);
+}
+
+TEST_F(SimPlay, ARefusedBodyIsDrainedAndTheConnectionGoesOn) {
+  start(R"(listen(8000):demuxHTTP(pipeline():handleMessageStart(function(req)
+             if req.path == "/no" then return Message { status = 403, body = "no" } end
+           end):replaceMessage(Message "yes")))");
+  SimPeer& peer = client("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" + std::string(30'000, 'b') + get("/yes"));
+  pass();
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"no", "yes"}));
+  EXPECT_FALSE(peer.is_over());
+}
+
+TEST_F(SimPlay, ASlowReaderCostsAConstantAmount) {
+  start(reverse_proxy("{ writeTimeout = 1000 }"));
+  answering(ok(std::string(20'000'000, 'b')));
+  SimPeer& peer = client("");
+  peer.pause_reading();
+  peer.send(get());
+  size_t chunks_max = 0;
+  for (int i = 0; i < 50; ++i) {
+    pass(10ms);
+    chunks_max = std::max(chunks_max, play.worker->chunks().alive());
+  }
+  EXPECT_GT(chunks_max, 4u);
+  EXPECT_LT(chunks_max * limits::chunk_bytes, 1024u * 1024u);
+  peer.resume_reading();
+  pass(5s);
+  EXPECT_EQ(body(peer).size(), 20'000'000u);
+}
+
+TEST_F(SimPlay, ASlowReaderOfPipelinedAnswersCostsAConstantAmount) {
+  start(reverse_proxy("{ writeTimeout = 1000 }"));
+  answering(ok(std::string(1'000'000, 'b')));
+  SimPeer& peer = client("");
+  peer.pause_reading();
+  std::string requests_text;
+  for (int i = 0; i < 30; ++i) requests_text += get();
+  peer.send(requests_text);
+  size_t chunks_max = 0;
+  for (int i = 0; i < 50; ++i) {
+    pass(10ms);
+    chunks_max = std::max(chunks_max, play.worker->chunks().alive());
+  }
+  // Each answer that waits for its turn may fill one buffer before it is held.
+  EXPECT_LT(chunks_max * limits::chunk_bytes, 40u * limits::buffer_bytes_max);
+  peer.resume_reading();
+  pass(5s);
+  EXPECT_EQ(bodies(peer).size(), 30u);
+}
+
+TEST_F(SimPlay, ASlowUpstreamHoldsTheClientBack) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) { peer.pause_reading(); };
+  SimPeer& peer = client(post(std::string(20'000'000, 'b'), 20'000'000));
+  pass(1s);
+  EXPECT_LT(play.worker->chunks().alive() * limits::chunk_bytes, 1024u * 1024u);
+  EXPECT_GT(peer.unsent_bytes(), 18'000'000u);
+}
+
+TEST_F(SimPlay, AnswersGoBackInTheOrderOfTheRequests) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  SimPeer& peer = client(get("/0") + get("/1") + get("/2"));
+  pass();
+  ASSERT_EQ(server.peers().size(), 3u) << "they run at once";
+  for (const std::string path : {"/2", "/1", "/0"}) {
+    EXPECT_EQ(bodies(peer).size(), 0u);
+    for (const auto& asked : server.peers())
+      if (asked->received().starts_with("GET " + path)) asked->send(ok(path));
+    pass();
+  }
+  EXPECT_EQ(bodies(peer), (std::vector<std::string>{"/0", "/1", "/2"}));
+}
+
+TEST_F(SimPlay, ASlowFrontDoesNotStallThoseBehindIt) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 2, pipelining = 8 }"));
+  sim::SimServer& server = upstream();
+  SimPeer& slow = client(get("/slow"));
+  SimPeer& quick = client(get("/quick"));
+  pass(20ms);
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && take_message(end.received(), WireKind::Request, false).is_complete) end.take_received(), end.send(ok("quick"));
+    };
+  };
+  EXPECT_LT(seconds_until_answer(quick), 0.5);
+  EXPECT_EQ(body(quick), "quick");
+  EXPECT_EQ(slow.received(), "");
+  server.peers()[0]->send(ok("slow") + ok("quick"));
+  pass();
+  EXPECT_EQ(body(slow), "slow");
+  EXPECT_EQ(bodies(quick).size(), 1u) << "the second answer is dropped";
+}
+
+TEST_F(SimPlay, AFrontWhoseClientDoesNotReadDoesNotStallThoseBehindIt) {
+  start(reverse_proxy("{ writeTimeout = 1000 }", ", 'one', { maxSessions = 2, pipelining = 8 }"));
+  answering([](const WireMessage& request) {
+    return ok(request.head.starts_with("GET /big") ? std::string(5'000'000, 'b') : "small");
+  });
+  SimPeer& big = client("");
+  big.pause_reading();
+  big.send(get("/big"));
+  SimPeer& small = client(get("/small"));
+  EXPECT_LT(seconds_until_answer(small), 1);
+  EXPECT_EQ(body(small), "small");
+  big.resume_reading();
+  pass(5s);
+  EXPECT_EQ(body(big).size(), 5'000'000u);
+}
+
+// ---- scripts that wait
+
+TEST_F(SimPlay, AHookThatWaitsIsCancelledWhenItsClientLeaves) {
+  start(R"(local state = "none"
+    listen(8001):serveHTTP(function() return Message(state) end)
+    listen(8000):demuxHTTP(pipeline()
+      :handleMessageStart(function()
+        state = "waits"
+        local fine = pcall(sleep, 1000)
+        state = fine and "slept" or "cancelled"
+      end)
+      :handleExchangeEnd(function(ctx, err) state = state .. " ended " .. (err and err.code or "well") end)
+      :replaceMessage(Message "never")))");
+  const auto state = [&] {
+    sim::SimClient asking(play.outside, address_of("127.0.0.1:8001"));
+    asking.send("GET / HTTP/1.0\r\n\r\n");
+    play.world.run_for(10ms);
+    const std::string text = take_message(asking.peer().received(), WireKind::Response, true).body;
+    asking.drop();
+    play.world.run_for(10ms);
+    return text;
+  };
+  SimPeer& peer = client(get());
+  pass(3s);
+  EXPECT_EQ(state(), "waits");
+  peer.reset();
+  pass();
+  EXPECT_EQ(state(), "cancelled ended client-gone");
+  EXPECT_FALSE(log.has("error")) << log.text;
+}
+
+TEST_F(SimPlay, AScriptsOwnRequestHasItsTimeout) {
+  start(R"(listen(8000):demuxHTTP(pipeline():replaceMessage(function()
+      local res, err = http.get("http://10.0.0.1/", { timeout = 2 })
+      return Message(res and res.body or err.code)
+    end)))");
+  sim::SimServer& server = upstream();
+  SimPeer& peer = client(get());
+  EXPECT_NEAR(seconds_until_answer(peer), 2, exact);
+  EXPECT_EQ(body(peer), "request-timeout");
+  pass();
+  ASSERT_EQ(server.peers().size(), 1u);
+  EXPECT_TRUE(server.peers()[0]->is_over()) << "it is called off";
+}
+
+TEST_F(SimPlay, AScriptsOwnRequestsShareAConnection) {
+  start(R"(listen(8000):demuxHTTP(pipeline():replaceMessage(function()
+      local a = http.get("http://10.0.0.1/a").body
+      return Message(a .. http.get("http://10.0.0.1/b").body)
+    end)))");
+  sim::SimServer& server = answering([](const WireMessage& request) { return ok(request.head.substr(4, 2)); });
+  SimPeer& peer = client(get());
+  pass();
+  EXPECT_EQ(body(peer), "/a/b");
+  EXPECT_EQ(server.peers().size(), 1u);
+}
+
+TEST_F(SimPlay, TasksRunWhenTheyAreDue) {
+  start(R"(local ticks, once = 0, "no"
+    every(10, function() ticks = ticks + 1; sleep(3) end)
+    every(1000, function() ticks = ticks + 100 end, { atStart = true })
+    after("25s", function() once = "yes" end)
+    listen(8000):serveHTTP(function() return Message(ticks .. once) end))");
+  const auto ask = [&] {
+    SimPeer& peer = client(get("/", "Connection: close\r\n"));
+    play.world.run_for(10ms);
+    return body(peer);
+  };
+  EXPECT_EQ(ask(), "100no");
+  pass(9s);
+  EXPECT_EQ(ask(), "100no");
+  pass(1s);
+  EXPECT_EQ(ask(), "101no");
+  pass(16s);
+  EXPECT_EQ(ask(), "102yes");
+  play.worker->stop();
+}
+
+TEST_F(SimPlay, AResourcePoolHasAQueueWithADeadline) {
+  start(R"(local pool = algo.ResourcePool(function(key) return key end, { max = 1, queueTimeout = 3 })
+    listen(8000):demuxHTTP(pipeline():replaceMessage(function(req)
+      local resource, err = pool:allocate("k")
+      if not resource then return Message { status = 503, body = err.code } end
+      sleep(4)
+      pool:free(resource)
+      return Message "served"
+    end)))");
+  SimPeer& first = client(get());
+  SimPeer& second = client(get());
+  EXPECT_NEAR(seconds_until_answer(second), 3, exact);
+  EXPECT_EQ(body(second), "queue-timeout");
+  EXPECT_NEAR(seconds_until_answer(first), 1, exact);
+  EXPECT_EQ(body(first), "served");
+}
+
+TEST_F(SimPlay, ACacheOfASessionIsReleasedWithIt) {
+  start(R"(local held = 0
+    listen(8001):serveHTTP(function() return Message(tostring(held)) end)
+    listen(8000)
+      :handleSessionStart(function(ctx)
+        ctx.things = algo.Cache(function(key) held = held + 1; return { key } end, function() held = held - 1 end)
+      end)
+      :demuxHTTP(pipeline():replaceMessage(function(req, ctx) ctx.things:get(req.path); return Message "ok" end)))");
+  const auto held = [&] {
+    sim::SimClient asking(play.outside, address_of("127.0.0.1:8001"));
+    asking.send("GET / HTTP/1.0\r\n\r\n");
+    play.world.run_for(10ms);
+    const std::string text = take_message(asking.peer().received(), WireKind::Response, true).body;
+    asking.drop();
+    return text;
+  };
+  SimPeer& one = client(get("/a") + get("/b") + get("/a"));
+  SimPeer& two = client(get("/a"));
+  pass();
+  EXPECT_EQ(held(), "3");
+  one.reset();
+  pass();
+  EXPECT_EQ(held(), "1");
+  two.close();
+  pass();
+  EXPECT_EQ(held(), "0") << "though the script never cleared it";
+}
+
+TEST_F(SimPlay, TheLessonPoolsPerSessionAndTarget) {
+  ASSERT_NO_FATAL_FAILURE(play.start_file(PERILUNE_SOURCE_DIR "/tutorial/03-connection-pool/main.lua"));
+  const auto answer = [](const WireMessage& request) { return ok(request.head.substr(0, request.head.find(" HTTP"))); };
+  sim::SimServer& a = answering(answer, "127.0.0.1:8080");
+  sim::SimServer& b = answering(answer, "127.0.0.1:8081");
+  SimPeer& one = client(get("/") + get("/hi") + get("/x"));
+  pass();
+  SimPeer& two = client(get("/"));
+  pass();
+  EXPECT_EQ(bodies(one), (std::vector<std::string>{"GET /", "GET /hi", "GET /x"}));
+  EXPECT_EQ(bodies(two), std::vector<std::string>{"GET /"});
+  EXPECT_EQ(a.peers().size(), 2u) << "each session has its own";
+  EXPECT_EQ(b.peers().size(), 1u);
+  one.close();
+  pass();
+  SimPeer& three = client(get("/again"));
+  pass();
+  EXPECT_EQ(body(three), "GET /again");
+  EXPECT_EQ(a.peers().size(), 2u) << "what a session has left is used again";
+}
+
+}  // namespace
+}  // namespace perilune::tests
