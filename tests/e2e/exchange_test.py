@@ -237,8 +237,9 @@ def tunnel_bulk(stage):
 
     client, upstream, proxy = stage.plain(act)
     same(client.ask(get("/", *HANDSHAKE)).status, 101)
-    stage.in_thread(lambda: client.send(data))
+    sender = stage.in_thread(lambda: client.send(data))
     same(client.exactly(len(data)) == data, True, "down")
+    sender.join()
     client.close()
     same(stage.client(proxy).ask(get("/plain")).body, b"plain")
     same(upstream.connections, 2, "connections")
