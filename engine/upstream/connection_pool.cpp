@@ -159,13 +159,15 @@ ClientSession* ConnectionPool::lease_private(PoolWaiter& waiter) {
 }
 
 void ConnectionPool::serve(PoolKey& key) {
+  // What a waiter begins may be over at once, and its connection with it.
+  const bool was_in_use = std::exchange(key.is_in_use, true);
   while (!key.waiters.empty()) {
     PoolWaiter& waiter = key.waiters.front();
     PooledConnection* connection = find_available(key, waiter);
     const bool is_reused = connection != nullptr;
-    if (!connection) {
-      if (!may_open(key) && waiter.needs_fresh) close_oldest_idle(key);
-      if (!may_open(key)) break;
+    if (!connection && !may_open(key)) {
+      if (!waiter.needs_fresh || !close_oldest_idle(key)) break;
+      continue;  // the one that closed made room, and somebody may have taken it
     }
     key.waiters.pop_front();
     if (!connection) connection = open(&key, waiter, options_.session);
@@ -176,6 +178,8 @@ void ConnectionPool::serve(PoolKey& key) {
   stats_.waiting -= key.waiting;
   key.waiting = key.waiters.size();
   stats_.waiting += key.waiting;
+  key.is_in_use = was_in_use;
+  forget_if_empty(key);
 }
 
 void ConnectionPool::connection_over(PooledConnection& connection) {
@@ -185,7 +189,6 @@ void ConnectionPool::connection_over(PooledConnection& connection) {
     if (connection.is_in_idle_stack) key->idle.erase(std::find(key->idle.begin(), key->idle.end(), &connection));
     connection.key = nullptr;
     serve(*key);
-    forget_if_empty(*key);
   }
   connections_.erase(connections_.iterator_to(connection));
   runtime_.loop.release_later(Ref<Object>(&connection));
@@ -249,12 +252,20 @@ void ConnectionPool::drain() {
   is_draining_ = true;
   std::vector<Ref<ClientSession>> sessions;
   for (PooledConnection& connection : connections_) sessions.push_back(connection.session);
-  for (const auto& entry : keys_) {
-    while (!entry.second->waiters.empty()) {
-      PoolWaiter& waiter = entry.second->waiters.front();
-      entry.second->waiters.pop_front();
+  // A waiter that fails may end the exchanges of others, and with their connections the entries of their keys.
+  std::vector<PoolKey*> entries;
+  for (const auto& [value, entry] : keys_) {
+    entry->is_in_use = true;
+    entries.push_back(entry.get());
+  }
+  for (PoolKey* entry : entries) {
+    while (!entry->waiters.empty()) {
+      PoolWaiter& waiter = entry->waiters.front();
+      entry->waiters.pop_front();
       waiter.on_pool_failed(Error{ErrorCode::Draining, Side::Engine, {}});
     }
+    entry->is_in_use = false;
+    forget_if_empty(*entry);
   }
   for (const auto& session : sessions) session->drain();
 }

@@ -261,6 +261,7 @@ class ChaosClient {
 
   void add(Exchange& exchange) { exchanges_.push_back(&exchange); }
   void start(const net::Address& proxy) {
+    if (has_left_) return;
     client_ = std::make_unique<sim::SimClient>(play_.outside, proxy);
     client_->on_peer = [this](sim::SimPeer& peer) {
       peer.on_news = [this](sim::SimPeer&) { read(); };
@@ -420,6 +421,7 @@ class EchoClient {
   EchoClient(Play& play, ChaosEcho::Opening opening, size_t bytes, std::string_view name)
       : play_(play), opening_(opening), bytes_(pattern(name, bytes)) {}
   void start(const net::Address& proxy, size_t piece_bytes) {
+    if (has_left_) return;
     client_ = std::make_unique<sim::SimClient>(play_.outside, proxy);
     client_->on_peer = [this, piece_bytes](sim::SimPeer& peer) {
       std::string out;
@@ -435,6 +437,7 @@ class EchoClient {
     };
   }
   bool is_done() const {
+    if (has_left_) return true;
     return client_ && (client_->has_failed() || (client_->is_connected() && !client_->peer().is_open()));
   }
   bool is_whole() const { return client_ && client_->is_connected() && client_->peer().has_ended() && came() == bytes_; }
@@ -449,6 +452,7 @@ class EchoClient {
     return {};
   }
   void leave() {
+    has_left_ = true;
     if (client_) client_->drop();
   }
 
@@ -462,6 +466,7 @@ class EchoClient {
   Play& play_;
   const ChaosEcho::Opening opening_;
   const std::string bytes_;
+  bool has_left_ = false;
   std::unique_ptr<sim::SimClient> client_;
 };
 
