@@ -21,8 +21,11 @@ if(TARGET perilune_net)
 endif()
 
 if(TARGET perilune_script)
-  pkg_check_modules(LUAJIT REQUIRED IMPORTED_TARGET luajit)
-  target_link_libraries(perilune_script PUBLIC PkgConfig::LUAJIT)
+  # From the archive: each of the some fifty calls of its interface a request is then a direct one.
+  pkg_check_modules(LUAJIT REQUIRED luajit)
+  find_library(LUAJIT_ARCHIVE libluajit-5.1.a HINTS ${LUAJIT_LIBRARY_DIRS} REQUIRED)
+  target_include_directories(perilune_script SYSTEM PUBLIC ${LUAJIT_INCLUDE_DIRS})
+  target_link_libraries(perilune_script PUBLIC ${LUAJIT_ARCHIVE} m dl)
   include(engine/script/embed.cmake)
 endif()
 

@@ -3,36 +3,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <vector>
+
+#include "base/text_words.hpp"
 
 namespace perilune {
 namespace {
-
-uint64_t word_at(std::string_view text, size_t position) {
-  uint64_t word = 0;
-  std::memcpy(&word, text.data() + position, 8);
-  return word;
-}
-
-/// The first and the last four of four to eight bytes.
-uint64_t ends_of(std::string_view text) {
-  uint32_t front = 0, back = 0;
-  std::memcpy(&front, text.data(), 4);
-  std::memcpy(&back, text.data() + text.size() - 4, 4);
-  return uint64_t{front} << 32 | back;
-}
-
-/// to_lower for eight bytes at once.
-uint64_t lower_word(uint64_t word) {
-  constexpr uint64_t each = 0x0101010101010101;
-  const uint64_t low_bits = word & (each * 0x7f);
-  // Adding carries into the top bit of a byte, and no further, when it is at least 'A', or above 'Z'.
-  const uint64_t at_least_a = low_bits + each * (0x80 - 'A');
-  const uint64_t above_z = low_bits + each * (0x7f - 'Z');
-  const uint64_t is_capital = (at_least_a & ~above_z) & ~word & (each * 0x80);
-  return word | (is_capital >> 2);
-}
 
 std::optional<double> parse_number(std::string_view text, std::string_view& rest) {
   double number = 0;

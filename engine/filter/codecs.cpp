@@ -54,26 +54,26 @@ void DecodeHttp::expect_response() {
 void DecodeHttp::pump(bool has_ended) {
   while (!is_ended()) {
     expect_response();
-    auto item = parser_->next();
+    http::Item item = parser_->next();
     using ItemKind = http::Item::Kind;
-    if (item.has_value() && item->kind == ItemKind::NeedMore && has_ended && !parser_->at_boundary())
-      item = parser_->finish();
-    if (item.has_error()) {
-      fail(item.error());
-      return;
-    }
-    switch (item->kind) {
+    if (item.kind == ItemKind::NeedMore && has_ended && !parser_->at_boundary()) item = parser_->finish();
+    switch (item.kind) {
       case ItemKind::NeedMore: return;
       case ItemKind::Head:
-        if (kind_ == http::Kind::Request) context().set_request(item->head);
-        else context().set_response(item->head);
-        output(Event::message_start(std::move(item->head)));
+        if (kind_ == http::Kind::Request) context().set_request(item.head);
+        else context().set_response(item.head);
+        output(Event::message_start(std::move(item.head)));
         break;
-      case ItemKind::Body: output(Event::data(std::move(item->body))); break;
+      case ItemKind::Body: output(Event::data(std::move(item.body))); break;
       case ItemKind::End:
         is_expecting_ = false;
-        output(Event::message_end(std::move(item->trailers)));
+        output(Event::message_end(std::move(item.trailers)));
         break;
+      case ItemKind::Failed: fail(parser_->failure()); return;
+    }
+    if (item.ends && !is_ended()) {
+      is_expecting_ = false;
+      output(Event::message_end());
     }
   }
 }

@@ -5,6 +5,7 @@
 namespace perilune::filter {
 
 using flow::Event;
+using namespace std::literals;
 
 namespace {
 
@@ -76,25 +77,24 @@ void DemuxHttp::pump() {
   if (is_pumping_ || is_ended()) return;
   is_pumping_ = true;
   while (may_parse()) {
-    auto item = parser_->next();
+    http::Item item = parser_->next();
     using ItemKind = http::Item::Kind;
-    if (item.has_value() && item->kind == ItemKind::NeedMore && input_ended_) item = parser_->finish();
-    if (item.has_error()) {
-      refuse(item.error());
-      break;
+    if (item.kind == ItemKind::NeedMore && input_ended_) item = parser_->finish();
+    if (item.kind == ItemKind::NeedMore) break;
+    switch (item.kind) {
+      case ItemKind::Head:
+        begin_request(Ref<message::RequestHead>::attach(static_cast<message::RequestHead*>(item.head.detach())));
+        break;
+      case ItemKind::Body:
+        body_bytes_ += item.body.size();
+        since_ = loop().now();
+        if (receiving_->response_done_) drop_body(item.body.size());
+        else receiving_->feed(Event::data(std::move(item.body)));
+        break;
+      case ItemKind::End: end_request(std::move(item.trailers)); break;
+      default: refuse(parser_->failure());
     }
-    if (item->kind == ItemKind::NeedMore) break;
-    if (item->kind == ItemKind::Head) {
-      begin_request(Ref<message::RequestHead>::attach(static_cast<message::RequestHead*>(item->head.detach())));
-    } else if (item->kind == ItemKind::Body) {
-      body_bytes_ += item->body.size();
-      since_ = loop().now();
-      if (receiving_->response_done_) drop_body(item->body.size());
-      else receiving_->feed(Event::data(std::move(item->body)));
-    } else {
-      const Ref<DemuxStream> whole = std::move(receiving_);
-      if (whole->demux_) whole->feed(Event::message_end(std::move(item->trailers)));
-    }
+    if (item.ends && !stops_parsing_) end_request(nullptr);
   }
   is_pumping_ = false;
   if (is_ended()) return;
@@ -115,7 +115,7 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
   if (streams_count_ == 1) stream->is_front_ = true;
   receiving_ = stream;
   if (!head->keep_alive || (plan_.messages_max > 0 && messages_ >= plan_.messages_max)) stream->closes_ = true;
-  if (head->method == "CONNECT" && !plan_.allows_connect) {
+  if (head->method == "CONNECT"sv && !plan_.allows_connect) {
     stops_parsing_ = true;
     stream->request_done_ = true;
     stream->request_ = std::move(head);
@@ -127,8 +127,13 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
   // A request that offers another protocol is whole before anything else is parsed (RFC 9110 section 7.8).
   if (has_body) head->upgrade.clear();
   stream->request_done_ = !has_body;
-  awaits_upgrade_ = stream->offers_upgrade_ = !head->upgrade.empty() || head->method == "CONNECT";
+  awaits_upgrade_ = stream->offers_upgrade_ = !head->upgrade.empty() || head->method == "CONNECT"sv;
   stream->start(std::move(head));
+}
+
+void DemuxHttp::end_request(Ref<message::Trailers> trailers) {
+  const Ref<DemuxStream> whole = std::move(receiving_);
+  if (whole && whole->demux_) whole->feed(Event::message_end(std::move(trailers)));
 }
 
 void DemuxHttp::drop_body(size_t bytes) {

@@ -111,6 +111,7 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void pump();
   void begin_request(Ref<message::RequestHead> head);
   void refuse(const Error& error);
+  void end_request(Ref<message::Trailers> trailers);
   void drop_body(size_t bytes);
   /// The final answer to a request that offered another protocol: a tunnel begins, or parsing goes on.
   void end_upgrade(DemuxStream& stream);

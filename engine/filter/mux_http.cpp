@@ -6,6 +6,7 @@ namespace perilune::filter {
 
 using flow::Event;
 using upstream::ClientSession;
+using namespace std::literals;
 
 Result<std::unique_ptr<flow::FilterPlan>> MuxHttpPlan::make_plan(FilterCall& call) {
   auto plan = std::make_unique<MuxHttpPlan>();
@@ -35,7 +36,7 @@ void MuxHttp::process(Event&& event) {
   if (event.is_message_start() && event.request()) {
     request_ = Ref<message::RequestHead>(event.request());
     is_idempotent = request_->is_idempotent() && request_->upgrade.empty();
-    keeps_ = request_->upgrade.empty() && request_->method != "CONNECT";
+    keeps_ = request_->upgrade.empty() && request_->method != "CONNECT"sv;
     output_valve().set_watcher(this);
     find_key();
     return;

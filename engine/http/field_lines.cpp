@@ -24,7 +24,7 @@ uint64_t controls_of(uint64_t word) {
   return (below_space | ((without_del - in_each_byte(0x01)) & ~without_del)) & in_each_byte(0x80);
 }
 
-/// The first byte from `at` on that no field value has; one is before `end`.
+/// The first byte from `at` on that no field value has, or `end`.
 const char* skip_value(const char* at, const char* end) {
   if constexpr (std::endian::native == std::endian::little) {
     while (end - at >= 8) {
@@ -40,55 +40,91 @@ const char* skip_value(const char* at, const char* end) {
       ++at;
     }
   }
-  while (is_a(ValueChar, *at)) ++at;
+  while (at != end && is_a(ValueChar, *at)) ++at;
   return at;
 }
 
-bool concerns_framing(Name id) {
-  switch (id) {
-    case Name::ContentLength:
-    case Name::TransferEncoding:
-    case Name::Connection:
-    case Name::ProxyConnection:
-    case Name::Upgrade: return true;
-    default: return false;
+/// The first byte from `at` on that is a colon or in no text, or `end`.
+const char* skip_to_colon(const char* at, const char* end) {
+  if constexpr (std::endian::native == std::endian::little) {
+    while (end - at >= 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, at, 8);
+      const uint64_t without_colon = word ^ in_each_byte(':');
+      const uint64_t found = ((without_colon - in_each_byte(0x01)) & ~without_colon & in_each_byte(0x80)) | controls_of(word);
+      if (found != 0) return at + std::countr_zero(found) / 8;
+      at += 8;
+    }
   }
+  while (at != end && *at != ':' && is_a(ValueChar, *at)) ++at;
+  return at;
+}
+
+enum class Line : uint8_t { Field, Empty, Incomplete, Folded, BadName, BadValue };
+
+/// Reads the line at `at`, which is then behind it. Positions in `headers` count from `begin`.
+Line read_line(const char*& at, const char* begin, const char* end, message::Headers& headers) {
+  const char* const name = at;
+  const char* const name_end = skip_to_colon(name, end);
+  if (name_end == end) return Line::Incomplete;
+  if (*name_end != ':') {
+    if (name_end == name && end - name >= 2 && name[0] == '\r' && name[1] == '\n') {
+      at += 2;
+      return Line::Empty;
+    }
+    return is_blank(*name) ? Line::Folded : Line::BadName;
+  }
+  const std::string_view name_text(name, static_cast<size_t>(name_end - name));
+  const Name id = message::name_of(name_text);
+  if (id == Name::Other && (name_text.empty() || !are_all(TokenChar, name_text)))
+    // RFC 9112 section 5.2 lets a proxy unfold lines; the next reader may have seen two fields.
+    return is_blank(*name) ? Line::Folded : Line::BadName;
+
+  const char* value = name_end + 1;
+  while (value != end && is_blank(*value)) ++value;
+  const char* const line_end = skip_value(value, end);
+  if (end - line_end < 2) return Line::Incomplete;
+  if (line_end[0] != '\r' || line_end[1] != '\n') return Line::BadValue;
+  const char* value_end = line_end;
+  while (value_end > value && is_blank(value_end[-1])) --value_end;
+
+  const auto position = [&](const char* place) { return static_cast<uint32_t>(place - begin); };
+  headers.add_stored(id, position(name), position(name_end), position(value), position(value_end));
+  at = line_end + 2;
+  return Line::Field;
 }
 
 }  // namespace
 
-Result<void> parse_field_lines(std::string_view block, Kind kind, message::Headers& headers,
-                               FramingLines* framing_lines) {
-  // The empty line ends every loop below: CR is neither a token character nor a value character.
-  const char* const begin = block.data();
-  const char* const end = begin + block.size();
-  const uint32_t base = headers.store(block);
-  for (const char* at = begin; at < end - 2; at += 2) {
-    const char* const name = at;
-    while (is_a(TokenChar, *at)) ++at;
-    // RFC 9112 section 5.2 lets a proxy unfold lines; the next reader may have seen two fields.
-    if (at == name && is_blank(*at)) return fault(kind, ErrorCode::BadRequest, "folded field line");
-    if (*at != ':' || at == name) return fault(kind, ErrorCode::BadRequest, "malformed field name");
-    const char* const name_end = at++;
-
-    while (is_blank(*at)) ++at;
-    const char* const value = at;
-    at = skip_value(at, end);
-    if (at[0] != '\r' || at[1] != '\n')
-      return fault(kind, ErrorCode::BadRequest, "control byte in a field value");
-    const char* value_end = at;
-    while (value_end > value && is_blank(value_end[-1])) --value_end;
-
-    const auto position = [&](const char* place) { return static_cast<uint32_t>(place - begin); };
-    const Name id = headers.add_stored(base + position(name), position(name_end) - position(name),
-                                       base + position(value), position(value_end) - position(value));
-    if (framing_lines && concerns_framing(id) && framing_lines->count <= FramingLines::lines_max) {
-      if (framing_lines->count < FramingLines::lines_max)
-        framing_lines->lines[framing_lines->count] = {name, static_cast<size_t>(at + 2 - name)};
-      ++framing_lines->count;
+Result<void> parse_field_lines(std::string_view block, Kind kind, message::Headers& headers) {
+  const char* const begin = block.data() - headers.store(block);
+  const char* const end = block.data() + block.size();
+  const char* at = block.data();
+  for (;;) {
+    switch (read_line(at, begin, end, headers)) {
+      case Line::Field: break;
+      case Line::Empty:
+        if (at == end) return {};
+        return fault(kind, ErrorCode::BadRequest, "empty line within the fields");
+      case Line::Folded: return fault(kind, ErrorCode::BadRequest, "folded field line");
+      case Line::BadName: return fault(kind, ErrorCode::BadRequest, "malformed field name");
+      case Line::BadValue:
+      case Line::Incomplete: return fault(kind, ErrorCode::BadRequest, "control byte in a field value");
     }
   }
-  return {};
+}
+
+size_t take_field_lines(std::string_view text, size_t fields_max, message::Headers& headers) {
+  const char* const begin = text.data();
+  const char* at = begin;
+  for (size_t fields = 0;; ++fields) {
+    const Line line = read_line(at, begin, begin + text.size(), headers);
+    if (line == Line::Empty) break;
+    if (line != Line::Field || fields == fields_max) return 0;
+  }
+  const auto size = static_cast<size_t>(at - begin);
+  headers.store(text.substr(0, size));
+  return size;
 }
 
 }  // namespace perilune::http

@@ -13,6 +13,7 @@ using message::BodyKind;
 using message::Head;
 using message::Name;
 using message::Version;
+using namespace std::literals;
 
 namespace {
 
@@ -66,7 +67,7 @@ Result<BodyFraming> request_framing(const message::RequestHead& head) {
   if (!stated) return stated;
   // Nothing said means nothing there: a request never ends with its connection.
   if (stated->kind == BodyKind::UntilClose) return no_body;
-  if (head.method == "CONNECT") {
+  if (head.method == "CONNECT"sv) {
     if (stated->kind != BodyKind::Length || stated->length != 0)
       return fault(head.kind, ErrorCode::BadRequest, "CONNECT with a body");
     return no_body;

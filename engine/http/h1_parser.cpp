@@ -22,16 +22,9 @@ void H1Parser::expect_response_to(std::string_view request_method, UpgradeOffer 
   interims_ = 0;
 }
 
-Result<Item> H1Parser::next() {
-  if (state_ == State::Failed) return *failure_;
-  auto item = read();
-  if (!item) return fail(std::move(item.error()));
-  return item;
-}
-
-Result<Item> H1Parser::finish() {
-  auto item = next();
-  if (!item || item->kind != Item::Kind::NeedMore) return item;
+Item H1Parser::finish() {
+  Item item = next();
+  if (item.kind != Item::Kind::NeedMore) return item;
   switch (state_) {
     case State::UntilClose: return end_message(nullptr);
     case State::Tunnel: return item;
@@ -50,13 +43,13 @@ buffer::Buffer H1Parser::take_rest() {
   return input_.take_all();
 }
 
-Error H1Parser::fail(Error error) {
+Item H1Parser::fail(Error error) {
   state_ = State::Failed;
-  failure_ = std::make_unique<Error>(error);
-  return error;
+  failure_ = std::make_unique<Error>(std::move(error));
+  return Item{.kind = Item::Kind::Failed};
 }
 
-Result<Item> H1Parser::read() {
+Item H1Parser::next() {
   switch (state_) {
     case State::Start: return read_start();
     case State::Head: return read_head();
@@ -64,14 +57,13 @@ Result<Item> H1Parser::read() {
     case State::UntilClose: return read_body();
     case State::Chunked: return read_chunked();
     case State::Trailers: return read_trailers();
-    case State::MessageEnd: return end_message(nullptr);
-    case State::Tunnel:
-    case State::Failed: break;
+    case State::Tunnel: break;
+    case State::Failed: return Item{.kind = Item::Kind::Failed};
   }
   return Item{};
 }
 
-Result<Item> H1Parser::read_start() {
+Item H1Parser::read_start() {
   while (input_.refill()) {
     const char first = *input_.front().data();
     if (kind_ == Kind::Response) {
@@ -96,7 +88,7 @@ Result<Item> H1Parser::read_start() {
   return Item{};
 }
 
-Error H1Parser::fault_of(HeadScan::Outcome outcome) const {
+Item H1Parser::refuse(HeadScan::Outcome outcome) {
   switch (outcome) {
     case HeadScan::Outcome::FirstLineTooLong: return refuse(ErrorCode::UriTooLong, "start line too long");
     case HeadScan::Outcome::TooLarge: return refuse(ErrorCode::HeadTooLarge, "header section too large");
@@ -105,7 +97,7 @@ Error H1Parser::fault_of(HeadScan::Outcome outcome) const {
   }
 }
 
-Result<Item> H1Parser::read_body() {
+Item H1Parser::read_body() {
   if (!input_.refill()) return Item{};
   Item item{.kind = Item::Kind::Body};
   if (state_ == State::UntilClose) {
@@ -114,11 +106,14 @@ Result<Item> H1Parser::read_body() {
   }
   item.body = input_.take(body_left_);
   body_left_ -= item.body.size();
-  if (body_left_ == 0) state_ = State::MessageEnd;
+  if (body_left_ == 0) {
+    item.ends = true;
+    begin_next();
+  }
   return item;
 }
 
-Result<Item> H1Parser::read_chunked() {
+Item H1Parser::read_chunked() {
   while (input_.refill()) {
     const auto step = chunked_.advance(input_.front().view(), limits_->chunk_line_bytes_max);
     if (step.outcome == ChunkedDecoder::Outcome::Malformed)
@@ -137,20 +132,20 @@ Result<Item> H1Parser::read_chunked() {
   return Item{};
 }
 
-Result<Item> H1Parser::read_trailers() {
+Item H1Parser::read_trailers() {
   const ScanLimits scan_limits{no_line_limit, limits_->head_bytes_max, limits_->head_fields_max};
   for (;;) {
     const auto outcome = section_.advance(input_, scan_limits);
     if (outcome == HeadScan::Outcome::NeedMore) return Item{};
     if (outcome == HeadScan::Outcome::FirstLine) continue;
-    if (outcome != HeadScan::Outcome::Complete) return fault_of(outcome);
+    if (outcome != HeadScan::Outcome::Complete) return refuse(outcome);
     break;
   }
   const std::string_view block = section_.text(input_).substr(0, section_.size());
   Ref<Trailers> trailers;
   if (block.size() > 2) {
     trailers = make_ref<Trailers>();
-    if (auto parsed = parse_field_lines(block, kind_, trailers->headers); !parsed) return parsed.error();
+    if (auto parsed = parse_field_lines(block, kind_, trailers->headers); !parsed) return fail(std::move(parsed.error()));
     message::Headers& fields = trailers->headers;
     fields.each([&](std::string_view name, std::string_view, message::Name) {
       if (is_forbidden_trailer(name)) fields.remove(name);
@@ -161,10 +156,14 @@ Result<Item> H1Parser::read_trailers() {
   return end_message(std::move(trailers));
 }
 
-Result<Item> H1Parser::end_message(Ref<Trailers> trailers) {
+void H1Parser::begin_next() {
   state_ = State::Start;
   empty_line_ = EmptyLine::None;
   chunked_ = {};
+}
+
+Item H1Parser::end_message(Ref<Trailers> trailers) {
+  begin_next();
   return Item{.kind = Item::Kind::End, .trailers = std::move(trailers)};
 }
 

@@ -24,8 +24,11 @@ struct Item {
     Head,      // `head`: a request, or an interim or final response
     Body,      // `body`: some bytes of the body, never empty
     End,       // the message is complete; `trailers` when there were any
+    Failed,    // H1Parser::failure() says why; nothing else will come
   };
   Kind kind = Kind::NeedMore;
+  /// A Head or Body with which the message is complete: no End comes after it.
+  bool ends = false;
   Ref<message::Head> head = {};
   buffer::Slice body = {};
   Ref<message::Trailers> trailers = {};
@@ -37,20 +40,20 @@ enum class UpgradeOffer : uint8_t { None, WebSocket };
 /// The HTTP/1 messages of one direction of a connection. Sans-I/O: bytes go in by feed(), items are pulled by
 /// next(), and nothing else happens; so the next message is begun only by whoever asks for it.
 ///
-/// Head, Body..., End for each message; an interim response is a Head alone, and so is one that opens a
-/// tunnel (then is_tunnel(), and take_rest() gives what is behind it). After a request that wants a tunnel,
+/// Head, Body..., End for each message, where the last Head or Body may say `ends` instead of an End that
+/// follows; an interim response is a Head alone, and so is one that opens a tunnel (then is_tunnel(), and take_rest() gives what is behind it). After a request that wants a tunnel,
 /// call next() no more before its answer is known. Heads come with `body` set by framing.hpp, without
 /// hop-by-hop fields (hop_by_hop.hpp), with the path of an absolute target in `path` and its authority in
 /// Host (RFC 9112 section 3.2.2); CONNECT has its authority in both.
 ///
 /// Strict: CRLF alone ends lines; one empty line before a request is skipped (RFC 9112 section 2.2), a second
 /// is refused; an HTTP/1.1 request has exactly one Host, HTTP/1.0 at most one; see start_line.hpp,
-/// field_lines.hpp, grammar.hpp and chunked_decoder.hpp. llhttp is shown each head afterwards and may only
-/// object.
+/// field_lines.hpp, grammar.hpp and chunked_decoder.hpp. Where something could be read in two ways, llhttp is
+/// shown the head afterwards and may only object.
 ///
 /// Errors of requests (Side::Client): BadRequest, UnsupportedVersion, HeadTooLarge, UriTooLong, BadChunk,
 /// ExpectationFailed, and those of request_framing. Of responses (Side::Upstream): BadResponse,
-/// ResponseTooLarge. After an error the parser is done: it gives the same error for ever.
+/// ResponseTooLarge. After an error the parser is done: it gives Failed for ever.
 ///
 /// Body bytes are references to what was fed. Nothing is allocated for a message whose head lies in one slice
 /// and that has no trailers; between messages nothing is held.
@@ -66,11 +69,13 @@ class H1Parser {
   /// Bytes that come when nothing is expected are an error: they answer nobody.
   void expect_response_to(std::string_view request_method, UpgradeOffer offer = UpgradeOffer::None);
 
-  Result<Item> next();
+  Item next();
   /// The sender has ended its direction. Gives what next() still has, then an End when that completes the
   /// message, and NeedMore at a boundary, where no message is missing, and in a tunnel. Errors: Truncated in
   /// the middle of a message; Closed (Side::Upstream) when a response was expected and none began.
-  Result<Item> finish();
+  Item finish();
+  /// Why next() or finish() gave Failed.
+  const Error& failure() const { return *failure_; }
 
   /// No message is begun. Bytes of the next one may be buffered, untouched.
   bool at_boundary() const { return state_ == State::Start && !section_.is_begun(); }
@@ -92,29 +97,30 @@ class H1Parser {
     Chunked,
     Trailers,
     UntilClose,
-    MessageEnd,
     Tunnel,
     Failed
   };
   enum class Expected : uint8_t { Nothing, Any, Head, Connect };
   enum class EmptyLine : uint8_t { None, Return, Skipped };
 
-  Result<Item> read();
-  Result<Item> read_start();
-  Result<Item> read_head();
-  Result<Item> read_body();
-  Result<Item> read_chunked();
-  Result<Item> read_trailers();
-  Result<Item> end_message(Ref<message::Trailers> trailers);
-  Result<Item> make_request(const StartLine& line);
-  Result<Item> make_response(const StartLine& line);
-  Result<Item> give(Ref<message::Head> head, bool is_interim);
-  std::string_view fields() const;
-  ParsedSection parsed_section(const FramingLines& lines) const;
+  Item read_start();
+  Item read_head();
+  Item read_body();
+  Item read_chunked();
+  Item read_trailers();
+  void begin_next();
+  Item end_message(Ref<message::Trailers> trailers);
+  Item read_plain_head();
+  Item read_scanned_head();
+  Ref<message::Head> head_of(const StartLine& line) const;
+  Item complete(Ref<message::Head> head, const StartLine& line, std::string_view section);
+  Item complete_request(Ref<message::Head> shared, const StartLine& line, std::string_view section);
+  Item complete_response(Ref<message::Head> shared, std::string_view section);
+  Item give(Ref<message::Head> head, bool is_interim);
   std::string_view expected_method() const;
-  Error fail(Error error);
-  Error fault_of(HeadScan::Outcome outcome) const;
-  Error refuse(ErrorCode code, const char* detail) const { return fault(kind_, code, detail); }
+  Item fail(Error error);
+  Item refuse(HeadScan::Outcome outcome);
+  Item refuse(ErrorCode code, const char* detail) { return fail(fault(kind_, code, detail)); }
 
   Input input_;
   Section section_;

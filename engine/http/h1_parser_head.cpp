@@ -14,6 +14,7 @@ using message::Name;
 using message::RequestHead;
 using message::ResponseHead;
 using message::Version;
+using namespace std::literals;
 
 namespace {
 
@@ -36,15 +37,61 @@ void set_path(RequestHead& head, const Target& target) {
   head.path.clear();
   if (target.form == TargetForm::Absolute) {
     // RFC 9112 section 3.2.4: OPTIONS for a whole server.
-    if (target.path.empty() && head.method == "OPTIONS") head.path = "*";
+    if (target.path.empty() && head.method == "OPTIONS"sv) head.path = "*";
     else if (target.path.empty() || target.path.front() == '?') head.path = "/";
   }
-  if (head.path != "*") head.path.append(target.path);
+  if (head.path != "*"sv) head.path.append(target.path);
 }
 
 }  // namespace
 
-Result<Item> H1Parser::read_head() {
+Item H1Parser::read_head() {
+  if (!section_.is_begun()) {
+    Item item = read_plain_head();
+    if (item.kind != Item::Kind::NeedMore) return item;
+  }
+  return read_scanned_head();
+}
+
+Ref<message::Head> H1Parser::head_of(const StartLine& line) const {
+  if (kind_ == Kind::Request) {
+    auto head = RequestHead::make();
+    head->version = line.version;
+    head->method = line.method;
+    return head;
+  }
+  auto head = ResponseHead::make();
+  head->version = line.version;
+  head->status = line.status;
+  head->reason = line.reason;
+  return head;
+}
+
+Item H1Parser::complete(Ref<message::Head> head, const StartLine& line, std::string_view section) {
+  return kind_ == Kind::Request ? complete_request(std::move(head), line, section)
+                                : complete_response(std::move(head), section);
+}
+
+/// A head that lies whole in the next slice and has nothing wrong: nearly all of them. NeedMore: it is another,
+/// and nothing was done.
+Item H1Parser::read_plain_head() {
+  const std::string_view text = input_.front().view();
+  const size_t line_end = text.substr(0, limits_->request_line_bytes_max + 2).find('\n');
+  if (line_end == std::string_view::npos || line_end == 0 || text[line_end - 1] != '\r') return {};
+  const std::string_view first = text.substr(0, line_end - 1);
+  const auto line = kind_ == Kind::Request ? parse_request_line(first) : parse_status_line(first);
+  if (!line) return {};
+  Ref<message::Head> head = head_of(*line);
+  const size_t size = take_field_lines(text.substr(line_end + 1), limits_->head_fields_max, head->headers);
+  const size_t section_size = line_end + 1 + size;
+  if (size == 0 || section_size > limits_->head_bytes_max) return {};
+  Item item = complete(std::move(head), *line, text.substr(0, section_size));
+  input_.drop(section_size);
+  return item;
+}
+
+/// Any other head: one that comes in pieces, is too large, or wrong.
+Item H1Parser::read_scanned_head() {
   const bool is_request = kind_ == Kind::Request;
   const ScanLimits scan_limits{is_request ? limits_->request_line_bytes_max : no_line_limit,
                                limits_->head_bytes_max, limits_->head_fields_max + 1};
@@ -63,52 +110,43 @@ Result<Item> H1Parser::read_head() {
     }
     if (outcome == HeadScan::Outcome::FirstLine) {
       line = parse_first_line();
-      if (!line) return line.error();
+      if (!line) return fail(std::move(line.error()));
       has_line = !section_.is_copy();
       continue;
     }
-    if (outcome != HeadScan::Outcome::Complete) return fault_of(outcome);
+    if (outcome != HeadScan::Outcome::Complete) return refuse(outcome);
     break;
   }
   // The line that was seen first may have been copied meanwhile, and its views point nowhere.
   if (!has_line || section_.is_copy()) line = parse_first_line();
-  return is_request ? make_request(*line) : make_response(*line);
+  const std::string_view section = section_.text(input_).substr(0, section_.size());
+  Ref<message::Head> head = head_of(*line);
+  if (auto parsed = parse_field_lines(section.substr(section_.first_line_size() + 2), kind_, head->headers); !parsed)
+    return fail(std::move(parsed.error()));
+  Item item = complete(std::move(head), *line, section);
+  section_.done(input_);
+  return item;
 }
 
-std::string_view H1Parser::fields() const {
-  const size_t first_line = section_.first_line_size() + 2;
-  return section_.text(input_).substr(first_line, section_.size() - first_line);
-}
-
-ParsedSection H1Parser::parsed_section(const FramingLines& lines) const {
-  const std::string_view text = section_.text(input_);
-  return {text.substr(0, section_.size()), text.substr(0, section_.first_line_size() + 2), lines};
-}
-
-Result<Item> H1Parser::make_request(const StartLine& line) {
-  auto head = RequestHead::make();
-  head->version = line.version;
-  head->method = line.method;
+Item H1Parser::complete_request(Ref<message::Head> shared, const StartLine& line, std::string_view section) {
+  auto& head = static_cast<RequestHead&>(*shared);
   const auto target = parse_target(line.method, line.target);
   if (!target) return refuse(ErrorCode::BadRequest, "malformed request target");
-  FramingLines lines;
-  if (auto parsed = parse_field_lines(fields(), kind_, head->headers, &lines); !parsed) return parsed.error();
-  if (const char* detail = fault_of_host(*head)) return refuse(ErrorCode::BadRequest, detail);
+  if (const char* detail = fault_of_host(head)) return refuse(ErrorCode::BadRequest, detail);
 
-  const auto framing = request_framing(*head);
-  if (!framing) return framing.error();
-  head->body = *framing;
-  if (const char* detail = objection(parsed_section(lines), *head))
-    return refuse(ErrorCode::BadRequest, detail);
+  const auto framing = request_framing(head);
+  if (!framing) return fail(framing.error());
+  head.body = *framing;
+  if (!is_beyond_doubt(head))
+    if (const char* detail = objection(section, head)) return refuse(ErrorCode::BadRequest, detail);
 
-  set_path(*head, *target);
-  head->scheme = target->scheme;
+  set_path(head, *target);
+  head.scheme = target->scheme;
   // RFC 9112 section 3.2.2: the target's authority replaces what Host says, so that nobody routes by the
   // other.
-  if (!target->authority.empty()) head->headers.set("Host", target->authority);
-  if (auto removed = remove_hop_by_hop(*head); !removed) return removed.error();
-  section_.done(input_);
-  return give(std::move(head), false);
+  if (!target->authority.empty()) head.headers.set("Host", target->authority);
+  if (auto removed = remove_hop_by_hop(head); !removed) return fail(std::move(removed.error()));
+  return give(std::move(shared), false);
 }
 
 std::string_view H1Parser::expected_method() const {
@@ -119,35 +157,28 @@ std::string_view H1Parser::expected_method() const {
   }
 }
 
-Result<Item> H1Parser::make_response(const StartLine& line) {
-  auto head = ResponseHead::make();
-  head->version = line.version;
-  head->status = line.status;
-  head->reason = line.reason;
-  FramingLines lines;
-  if (auto parsed = parse_field_lines(fields(), kind_, head->headers, &lines); !parsed) return parsed.error();
+Item H1Parser::complete_response(Ref<message::Head> shared, std::string_view section) {
+  auto& head = static_cast<ResponseHead&>(*shared);
+  const auto framing = response_framing(head, expected_method());
+  if (!framing) return fail(framing.error());
+  head.body = *framing;
+  if (!is_beyond_doubt(head))
+    if (const char* detail = objection(section, head)) return refuse(ErrorCode::BadRequest, detail);
+  if (auto removed = remove_hop_by_hop(head); !removed) return fail(std::move(removed.error()));
 
-  const auto framing = response_framing(*head, expected_method());
-  if (!framing) return framing.error();
-  head->body = *framing;
-  if (const char* detail = objection(parsed_section(lines), *head))
-    return refuse(ErrorCode::BadRequest, detail);
-  if (auto removed = remove_hop_by_hop(*head); !removed) return removed.error();
-  section_.done(input_);
-
-  if (head->is_interim()) {
+  if (head.is_interim()) {
     if (++interims_ > limits_->interim_responses_max)
       return refuse(ErrorCode::BadRequest, "too many interim responses");
-    return give(std::move(head), true);
+    return give(std::move(shared), true);
   }
   // RFC 9110 section 15.2.2: a switch is to what was offered, and names it.
-  if (head->status == 101 && (offer_ == UpgradeOffer::None || head->upgrade.empty()))
+  if (head.status == 101 && (offer_ == UpgradeOffer::None || head.upgrade.empty()))
     return refuse(ErrorCode::BadRequest, "switches to a protocol that was not offered");
   expected_ = Expected::Nothing;
-  return give(std::move(head), false);
+  return give(std::move(shared), false);
 }
 
-Result<Item> H1Parser::give(Ref<message::Head> head, bool is_interim) {
+Item H1Parser::give(Ref<message::Head> head, bool is_interim) {
   const message::BodyFraming framing = head->body;
   Item item{.kind = Item::Kind::Head, .head = std::move(head)};
   if (is_interim) {
@@ -157,14 +188,16 @@ Result<Item> H1Parser::give(Ref<message::Head> head, bool is_interim) {
   switch (framing.kind) {
     case BodyKind::Length:
       body_left_ = framing.length;
-      state_ = framing.length > 0 ? State::FixedBody : State::MessageEnd;
+      state_ = State::FixedBody;
+      item.ends = framing.length == 0;
       break;
     case BodyKind::Chunked: state_ = State::Chunked; break;
     case BodyKind::UntilClose: state_ = State::UntilClose; break;
     case BodyKind::Tunnel: state_ = State::Tunnel; break;
     case BodyKind::None:
-    case BodyKind::Unknown: state_ = State::MessageEnd; break;
+    case BodyKind::Unknown: item.ends = true; break;
   }
+  if (item.ends) begin_next();
   return item;
 }
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "base/text.hpp"
+#include "base/text_words.hpp"
 #include "http/fault.hpp"
 
 namespace perilune::http {
@@ -65,21 +65,18 @@ ConnectionOptions take_connection_options(Headers& headers) {
   if (!headers.has(Name::Connection)) return options;
   each_token(headers, Name::Connection, [&](std::string_view token) {
     if (++options.count > connection_options_max) return;
-    if (equal_ignoring_case(token, "close")) options.close = true;
-    else if (equal_ignoring_case(token, "keep-alive")) options.keep_alive = true;
-    else if (equal_ignoring_case(token, "upgrade")) options.upgrade = true;
+    if (equals_lower(token, "close")) options.close = true;
+    else if (equals_lower(token, "keep-alive")) options.keep_alive = true;
+    else if (equals_lower(token, "upgrade")) options.upgrade = true;
     // Those with a name of their own go below, once they have been read.
     else if (message::name_of(token) == Name::Other && !is_for_every_recipient(token)) headers.remove(token);
   });
   return options;
 }
 
-void remove_own_fields(Headers& headers) {
-  for (const Name name :
-       {Name::Connection, Name::KeepAlive, Name::ProxyConnection, Name::Te, Name::TransferEncoding,
-        Name::Upgrade, Name::Http2Settings, Name::ProxyAuthenticate, Name::ProxyAuthorization})
-    headers.remove(name);
-}
+constexpr message::NameSet own_fields{
+    Name::Connection, Name::KeepAlive,     Name::ProxyConnection,   Name::Te,                Name::TransferEncoding,
+    Name::Upgrade,    Name::Http2Settings, Name::ProxyAuthenticate, Name::ProxyAuthorization};
 
 /// What is the same for requests and responses. The number of connection options is the caller's to judge.
 size_t remove_common(Head& head, bool may_upgrade) {
@@ -115,7 +112,7 @@ Result<void> remove_hop_by_hop(message::RequestHead& head) {
       return fault(head.kind, ErrorCode::ExpectationFailed, "an expectation that is not known");
     else head.expects_continue = true;
   }
-  remove_own_fields(headers);
+  headers.remove(own_fields);
   return {};
 }
 
@@ -126,7 +123,7 @@ Result<void> remove_hop_by_hop(message::ResponseHead& head) {
   if (head.body.kind == BodyKind::UntilClose) head.keep_alive = false;
   if (head.status < 200 || head.status == 204 || head.body.kind == BodyKind::Tunnel)
     head.headers.remove(Name::ContentLength);
-  remove_own_fields(head.headers);
+  head.headers.remove(own_fields);
   return {};
 }
 

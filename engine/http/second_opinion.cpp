@@ -8,7 +8,9 @@ namespace perilune::http {
 
 using message::BodyKind;
 using message::Head;
+using message::Name;
 using message::Version;
+using namespace std::literals;
 
 namespace {
 
@@ -47,18 +49,6 @@ bool is_known(std::string_view method) {
 
 void show(llhttp_t& parser, std::string_view text) { llhttp_execute(&parser, text.data(), text.size()); }
 
-/// Shows a section whose first `shown` bytes were shown already. Returns how many fields it was.
-size_t show_rest(llhttp_t& parser, const ParsedSection& section, size_t shown, const Head& head) {
-  if (section.framing.count > FramingLines::lines_max) {
-    show(parser, section.block.substr(shown));
-    return head.headers.size();
-  }
-  show(parser, section.start_line.substr(shown));
-  for (size_t i = 0; i < section.framing.count; ++i) show(parser, section.framing.lines[i]);
-  show(parser, "\r\n");
-  return section.framing.count;
-}
-
 const char* compare(const llhttp_t& parser, const Observer& observer, const Head& head) {
   if (!observer.is_complete || llhttp_get_errno(&parser) != HPE_PAUSED) return "refused by the second parser";
   if (parser.http_major != 1 || parser.http_minor != (head.version == Version::Http10 ? 0 : 1))
@@ -84,30 +74,48 @@ const char* compare(const llhttp_t& parser, const Observer& observer, const Head
   return agrees ? nullptr : "parsers disagree on the length of the body";
 }
 
+/// More than one length was refused by framing.hpp.
+bool has_plain_fields(const message::Headers& headers) {
+  constexpr message::NameSet doubtful{Name::TransferEncoding, Name::Upgrade, Name::ProxyConnection,
+                                      Name::Http2Settings};
+  return !headers.has_any(doubtful);
+}
+
 }  // namespace
 
-const char* objection(const ParsedSection& section, const message::RequestHead& head) {
+const char* objection(std::string_view section, const message::RequestHead& head) {
   Observer observer;
   llhttp_t parser;
   llhttp_init(&parser, HTTP_REQUEST, &settings);
   parser.data = &observer;
   // It knows a list of methods and gives some of them rules of their own; a method is any token to us.
-  const bool known = is_known(head.method);
-  if (!known) show(parser, "GET");
-  const size_t fields = show_rest(parser, section, known ? 0 : head.method.size(), head);
-  if (observer.fields != fields) return "parsers disagree on the number of fields";
+  if (is_known(head.method)) {
+    show(parser, section);
+  } else {
+    show(parser, "GET");
+    show(parser, section.substr(head.method.size()));
+  }
+  if (observer.fields != head.headers.size()) return "parsers disagree on the number of fields";
   return compare(parser, observer, head);
 }
 
-const char* objection(const ParsedSection& section, const message::ResponseHead& head) {
+const char* objection(std::string_view section, const message::ResponseHead& head) {
   Observer observer;
   llhttp_t parser;
   llhttp_init(&parser, HTTP_RESPONSE, &settings);
   parser.data = &observer;
-  const size_t fields = show_rest(parser, section, 0, head);
-  if (observer.fields != fields) return "parsers disagree on the number of fields";
+  show(parser, section);
+  if (observer.fields != head.headers.size()) return "parsers disagree on the number of fields";
   if (const char* difference = compare(parser, observer, head)) return difference;
   return parser.status_code == head.status ? nullptr : "parsers disagree on the status";
+}
+
+bool is_beyond_doubt(const message::RequestHead& head) {
+  return has_plain_fields(head.headers) && head.method != "CONNECT"sv;
+}
+
+bool is_beyond_doubt(const message::ResponseHead& head) {
+  return has_plain_fields(head.headers) && head.status >= 200;
 }
 
 }  // namespace perilune::http

@@ -4,6 +4,8 @@
 #include <vector>
 
 namespace perilune::message {
+
+using namespace std::literals;
 namespace {
 
 constexpr size_t pooled_heads_max = 1024;  // heads in flight of a busy worker; more are freed
@@ -125,8 +127,8 @@ std::string_view RequestHead::host() const {
 }
 
 bool RequestHead::is_idempotent() const {
-  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS" ||
-         method == "TRACE";
+  return method == "GET"sv || method == "HEAD"sv || method == "PUT"sv || method == "DELETE"sv || method == "OPTIONS"sv ||
+         method == "TRACE"sv;
 }
 
 Ref<RequestHead> RequestHead::copy() const {

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "base/text.hpp"
+#include "base/text_words.hpp"
 
 namespace perilune::message {
 namespace {
@@ -12,10 +12,6 @@ constexpr std::array<std::string_view, 20> known_names{
     "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
     "trailer",  "upgrade", "expect",           "date",                "content-encoding",
     "etag",     "cookie",  "set-cookie",       "content-type",        "http2-settings"};
-
-Name check(Name candidate, std::string_view name) {
-  return equal_ignoring_case(known_names[static_cast<size_t>(candidate)], name) ? candidate : Name::Other;
-}
 
 // token characters, RFC 9110 section 5.6.2
 constexpr std::array<bool, 256> token_table = [] {
@@ -30,22 +26,28 @@ constexpr std::array<bool, 256> token_table = [] {
 }  // namespace
 
 Name name_of(std::string_view name) {
+  const auto is = [&](const auto& lower, Name candidate) {
+    return equals_lower(name, lower) ? candidate : Name::Other;
+  };
   // The length and the first letter leave at most one candidate.
   const char c = name.empty() ? '\0' : to_lower(name.front());
   switch (name.size()) {
-    case 2: return check(Name::Te, name);
-    case 4: return c == 'h' ? check(Name::Host, name) : c == 'd' ? check(Name::Date, name) : check(Name::ETag, name);
-    case 6: return c == 'e' ? check(Name::Expect, name) : check(Name::Cookie, name);
-    case 7: return c == 't' ? check(Name::Trailer, name) : check(Name::Upgrade, name);
+    case 2: return is("te", Name::Te);
+    case 4: return c == 'h' ? is("host", Name::Host) : c == 'd' ? is("date", Name::Date) : is("etag", Name::ETag);
+    case 6: return c == 'e' ? is("expect", Name::Expect) : is("cookie", Name::Cookie);
+    case 7: return c == 't' ? is("trailer", Name::Trailer) : is("upgrade", Name::Upgrade);
     case 10:
-      return c == 'c' ? check(Name::Connection, name)
-                      : c == 'k' ? check(Name::KeepAlive, name) : check(Name::SetCookie, name);
-    case 12: return check(Name::ContentType, name);
-    case 14: return c == 'h' ? check(Name::Http2Settings, name) : check(Name::ContentLength, name);
-    case 16: return c == 'p' ? check(Name::ProxyConnection, name) : check(Name::ContentEncoding, name);
-    case 17: return check(Name::TransferEncoding, name);
-    case 18: return check(Name::ProxyAuthenticate, name);
-    case 19: return check(Name::ProxyAuthorization, name);
+      return c == 'c'   ? is("connection", Name::Connection)
+             : c == 'k' ? is("keep-alive", Name::KeepAlive)
+                        : is("set-cookie", Name::SetCookie);
+    case 12: return is("content-type", Name::ContentType);
+    case 14: return c == 'h' ? is("http2-settings", Name::Http2Settings) : is("content-length", Name::ContentLength);
+    case 16:
+      return c == 'p' ? is("proxy-connection", Name::ProxyConnection)
+                      : is("content-encoding", Name::ContentEncoding);
+    case 17: return is("transfer-encoding", Name::TransferEncoding);
+    case 18: return is("proxy-authenticate", Name::ProxyAuthenticate);
+    case 19: return is("proxy-authorization", Name::ProxyAuthorization);
     default: return Name::Other;
   }
 }
@@ -114,16 +116,8 @@ void Headers::add(std::string_view name, std::string_view value, Name id) {
   }
   const uint32_t value_begin = name_begin + name_size;
   entries_.push_back({name_begin, name_size, value_begin, value_size, id, false});
-  present_ |= bit(id);
+  present_ |= bit_of(id);
   ++live_;
-}
-
-Name Headers::add_stored(uint32_t name_begin, uint32_t name_size, uint32_t value_begin, uint32_t value_size) {
-  const Name id = name_of({text_.data() + name_begin, name_size});
-  entries_.push_back({name_begin, name_size, value_begin, value_size, id, false});
-  present_ |= bit(id);
-  ++live_;
-  return id;
 }
 
 void Headers::set(std::string_view name, std::string_view value) {
@@ -156,15 +150,15 @@ size_t Headers::remove(std::string_view name) {
   return count;
 }
 
-size_t Headers::remove(Name name) {
-  if (!has(name)) return 0;
+size_t Headers::remove(NameSet names) {
+  if (!has_any(names)) return 0;
   size_t count = 0;
   for (Entry& entry : entries_) {
-    if (entry.removed || entry.id != name) continue;
+    if (entry.removed || (bit_of(entry.id) & names.bits()) == 0) continue;
     entry.removed = true;
     ++count;
   }
-  present_ &= ~bit(name);
+  present_ &= ~names.bits();
   live_ -= static_cast<uint32_t>(count);
   return count;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,21 @@ enum class Name : uint8_t {
   Http2Settings,
 };
 
+constexpr uint32_t bit_of(Name name) {
+  return name == Name::Other ? 0 : uint32_t{1} << static_cast<unsigned>(name);
+}
+/// Some of the names: a mask, so that asking for any of them is one operation.
+class NameSet {
+ public:
+  constexpr NameSet(std::initializer_list<Name> names) {
+    for (const Name name : names) bits_ |= bit_of(name);
+  }
+  constexpr uint32_t bits() const { return bits_; }
+
+ private:
+  uint32_t bits_ = 0;
+};
+
 /// Recognises a field name, in any case.
 Name name_of(std::string_view name);
 /// The usual spelling, e.g. "content-length"; empty for Other.
@@ -53,7 +69,8 @@ class Headers {
   bool empty() const { return live_ == 0; }
   /// Fields that are there (removed ones are not counted).
   size_t size() const { return live_; }
-  bool has(Name name) const { return (present_ & bit(name)) != 0; }
+  bool has(Name name) const { return (present_ & bit_of(name)) != 0; }
+  bool has_any(NameSet names) const { return (present_ & names.bits()) != 0; }
   bool has(std::string_view name) const { return find(name).has_value(); }
 
   /// The value of the first field of this name.
@@ -78,15 +95,21 @@ class Headers {
 
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
   void add(std::string_view name, std::string_view value, Name id);
-  /// For parsers, which have all fields in one text: stores it once. Fields are then added by add_stored, where
-  /// they begin counted from the returned position, and recognised.
+  /// For parsers, which have all fields in one text: stores it once, and returns where it begins. Fields are
+  /// added by add_stored, before or after, by their positions in what is stored.
   uint32_t store(std::string_view text);
-  Name add_stored(uint32_t name_begin, uint32_t name_size, uint32_t value_begin, uint32_t value_size);
+  void add_stored(Name id, uint32_t name_begin, uint32_t name_end, uint32_t value_begin, uint32_t value_end) {
+    entries_.push_back({name_begin, name_end - name_begin, value_begin, value_end - value_begin, id, false});
+    present_ |= bit_of(id);
+    ++live_;
+  }
   /// Replaces: the first field of that name keeps its place and gets the value, the others go. Adds when absent.
   void set(std::string_view name, std::string_view value);
   /// Removes every field of that name; returns how many there were.
   size_t remove(std::string_view name);
-  size_t remove(Name name);
+  size_t remove(Name name) { return remove(NameSet{name}); }
+  /// Removes every field of these names, in one pass.
+  size_t remove(NameSet names);
   void clear();
 
   /// Bytes that are stored: at least those of names and values.
@@ -103,7 +126,6 @@ class Headers {
     Name id;
     bool removed;
   };
-  static uint32_t bit(Name name) { return name == Name::Other ? 0 : uint32_t{1} << static_cast<unsigned>(name); }
   std::string_view name_at(const Entry& e) const { return {text_.data() + e.name_begin, e.name_size}; }
   std::string_view value_at(const Entry& e) const { return {text_.data() + e.value_begin, e.value_size}; }
   const Entry* first(std::string_view name, Name id) const;

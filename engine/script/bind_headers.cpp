@@ -262,12 +262,11 @@ void bind_headers(lua_State* L, BindingContext& context) {
   add_functions(L, context, "headers ",
                 {{"__newindex(name, value)", &outcome_function<new_index>},
                  {"__pairs(headers)", &each},
-                 {"__gc(headers)", &destroy_userdata<MessageBox>},
                  {"__tostring(headers)", &to_text},
                  {"__eq(a, b)", &equal}});
   lua_pushliteral(L, "headers");
   lua_setfield(L, -2, "__metatable");
-  context.headers_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
+  context.headers_metatables = ref_box_metatables(L, context, "headers ");
 }
 
 }  // namespace perilune::script

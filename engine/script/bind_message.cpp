@@ -76,9 +76,8 @@ Field field_of(std::string_view name) {
 }
 
 // Upvalues of __index and __newindex behind the two that every bound function has.
-constexpr int anchors_upvalue = lua_upvalueindex(3);
-constexpr int json_upvalue = lua_upvalueindex(4);
-constexpr int set_cookie_upvalue = lua_upvalueindex(5);
+constexpr int json_upvalue = lua_upvalueindex(3);
+constexpr int set_cookie_upvalue = lua_upvalueindex(4);
 
 constexpr const char* not_collected =
     "this body was not collected, it streams past: use handleMessage or handleMessageBody";
@@ -135,7 +134,7 @@ void push_response_field(lua_State* L, const message::ResponseHead& head, Field 
 
 void push_part(lua_State* L, const MessageBox& box, MessagePart part) {
   BindingContext& context = context_of(L);
-  context.messages->push_part(L, context, box, part, anchors_upvalue);
+  context.messages->push_part(L, context, box, part);
 }
 
 void push_field(lua_State* L, const MessageBox& box, Field field) {
@@ -278,27 +277,24 @@ int equal(lua_State* L) {
 void set_accessor(lua_State* L, BindingContext& context, const char* name, lua_CFunction function) {
   lua_pushlightuserdata(L, &context);
   lua_pushliteral(L, "Message");
-  context.messages->push_anchors(L);
   push_function(L, context, "message:json()", &outcome_function<json_of>);
   push_function(L, context, "message:setCookie(name, value, options)", &outcome_function<set_cookie>);
-  lua_pushcclosure(L, function, 5);
+  lua_pushcclosure(L, function, 4);
   lua_setfield(L, -2, name);
 }
 
 }  // namespace
 
 void bind_message(lua_State* L, BindingContext& context) {
-  context.messages->create_anchors(L);
   lua_newtable(L);
   set_accessor(L, context, "__index", &index);
   set_accessor(L, context, "__newindex", &outcome_function<new_index>);
   add_functions(L, context, "Message ",
-                {{"__gc(message)", &destroy_userdata<MessageBox>},
-                 {"__tostring(message)", &outcome_function<to_text>},
+                {{"__tostring(message)", &outcome_function<to_text>},
                  {"__eq(a, b)", &equal}});
   lua_pushliteral(L, "Message");
   lua_setfield(L, -2, "__metatable");
-  context.message_metatable = luaL_ref(L, LUA_REGISTRYINDEX);
+  context.message_metatables = ref_box_metatables(L, context, "Message ");
   bind_headers(L, context);
   add_functions(L, context, "", {{"Message(what)", &outcome_function<make_message>}});
 }

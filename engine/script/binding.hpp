@@ -48,8 +48,14 @@ struct BindingContext {
   const std::unique_ptr<MessageBoxes> messages;
   /// Metatables, as references in the Lua registry; set by bind_data and bind_message.
   int data_metatable = LUA_NOREF;
-  int message_metatable = LUA_NOREF;
-  int headers_metatable = LUA_NOREF;
+  /// What a message owns is given back when the userdata is collected; a borrowed one needs no such call, and
+  /// each request has two.
+  struct BoxMetatables {
+    int owned = LUA_NOREF;
+    int borrowed = LUA_NOREF;
+  };
+  BoxMetatables message_metatables;
+  BoxMetatables headers_metatables;
   /// Bytes outside the Lua heap that came up since the collector was last made to work (note_outside_bytes).
   size_t outside_bytes = 0;
 };

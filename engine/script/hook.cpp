@@ -22,6 +22,7 @@ void LuaHook::run(flow::HookCall& call) {
         std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script, "the script has ended"});
     return;
   }
+  interpreter_->note_call();
   Coroutine& coroutine = interpreter_->coroutines.take();
   coroutine.call = &call;
   coroutine.function = function_;

@@ -1,7 +1,9 @@
 #include "script/interpreter.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "base/limits.hpp"
 #include "base/log.hpp"
 #include "script/place.hpp"
 
@@ -63,6 +65,7 @@ Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& 
   push_error(L, Error{ErrorCode::Cancelled, Side::Engine, {}});
   cancelled_ = luaL_ref(L, LUA_REGISTRYINDEX);
   loader.run_library();
+  tune_collector();
 }
 
 Interpreter::~Interpreter() {
@@ -72,6 +75,12 @@ Interpreter::~Interpreter() {
   hooks.end_all();
   bindings.end_messages();
   main_.reset();
+}
+
+void Interpreter::tune_collector() {
+  const size_t heap = std::max(static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024, size_t{1});
+  const size_t pause = 200 + 100 * limits::garbage_bytes_min / heap;
+  lua_gc(main(), LUA_GCSETPAUSE, static_cast<int>(std::min<size_t>(pause, 2000)));
 }
 
 void Interpreter::stop() {

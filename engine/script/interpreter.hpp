@@ -46,6 +46,10 @@ class Interpreter final : public BindingHost {
   /// Calls the function below `arguments` values at the top of the stack; it may not wait, `why` says
   /// why. An error is reported. Results are dropped.
   void call_now(lua_State* L, int arguments, const char* why);
+  /// To be told of each call of a hook: lets the collector rest longer the smaller the heap is.
+  void note_call() {
+    if (++calls_ % 4096 == 0) tune_collector();
+  }
   /// Ends what runs by itself: tasks, waits, what caches and pools hold.
   void stop();
 
@@ -58,9 +62,13 @@ class Interpreter final : public BindingHost {
     void operator()(lua_State* L) const { lua_close(L); }
   };
   bool is_cancelled(lua_State* L) const;
+  /// The collector's work is the walk through all that is alive, so a small heap is to be walked rarely: not
+  /// when it has doubled, as is the rule, but after garbage_bytes_min in addition.
+  void tune_collector();
 
   std::unique_ptr<lua_State, CloseState> main_;
   int cancelled_ = LUA_NOREF;
+  uint32_t calls_ = 0;
 
  public:
   BindingContext bindings;

@@ -2,9 +2,12 @@
 
 namespace perilune::script {
 
-void MessageBoxes::create_anchors(lua_State* L) {
-  lua_newtable(L);
-  anchors_ = luaL_ref(L, LUA_REGISTRYINDEX);
+/// Anchors what is at the top of the stack, which stays there.
+void MessageBoxes::anchor_top(lua_State* L, uint32_t slot, size_t place) {
+  int& anchor = slots_[slot].anchors[place];
+  lua_pushvalue(L, -1);
+  if (anchor == LUA_NOREF) anchor = luaL_ref(L, LUA_REGISTRYINDEX);
+  else lua_rawseti(L, LUA_REGISTRYINDEX, anchor);
 }
 
 void MessageBoxes::release_message(flow::Message& message) {
@@ -27,23 +30,17 @@ void MessageBoxes::end_all() {
 }
 
 MessageBox* MessageBoxes::make(lua_State* L, const BindingContext& context, uint32_t slot, MessagePart part) {
-  const int metatable = part == MessagePart::Message ? context.message_metatable : context.headers_metatable;
-  auto* box = new_userdata<MessageBox>(L, metatable, *slots_[slot].message, part, slot);
-  push_anchors(L);
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, anchor(slot, static_cast<int>(part)));
-  lua_pop(L, 1);
-  slots_[slot].parts[static_cast<size_t>(part)] = box;
+  const auto& metatables = part == MessagePart::Message ? context.message_metatables : context.headers_metatables;
+  auto* box = new_userdata<MessageBox>(L, metatables.borrowed, *slots_[slot].message, part, slot);
+  anchor_top(L, slot, place_of(part));
+  slots_[slot].parts[place_of(part)] = box;
   return box;
 }
 
 void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Message& message) {
   if (message.script_reference != 0) {
     PERILUNE_EXPECT(message.script_owner == this, "a message is shown to scripts by one worker");
-    push_anchors(L);
-    lua_rawgeti(L, -1, anchor(static_cast<uint32_t>(message.script_reference - 1), 0));
-    lua_remove(L, -2);
-    return;
+    return push_anchored(L, static_cast<uint32_t>(message.script_reference - 1), place_of(MessagePart::Message));
   }
   if (free_.empty()) {
     slots_.emplace_back();
@@ -60,33 +57,42 @@ void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Messa
 }
 
 void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box,
-                             MessagePart part, int anchors) {
-  if (box.owns) new_userdata<MessageBox>(L, context.headers_metatable, Ref<flow::Message>(box.message), part);
-  else if (slots_[box.slot].parts[static_cast<size_t>(part)])
-    lua_rawgeti(L, anchors, anchor(box.slot, static_cast<int>(part)));
+                             MessagePart part) {
+  if (box.owns) new_userdata<MessageBox>(L, context.headers_metatables.owned, Ref<flow::Message>(box.message), part);
+  else if (slots_[box.slot].parts[place_of(part)]) push_anchored(L, box.slot, place_of(part));
   else make(L, context, box.slot, part);
 }
 
 bool MessageBoxes::push_kept(lua_State* L, const MessageBox& box, Kept key, std::string_view source) {
   if (box.owns) return false;
-  const auto place = static_cast<size_t>(key);
+  const auto index = static_cast<size_t>(key);
   const Slot& slot = slots_[box.slot];
-  if (!slot.is_kept[place] || slot.sources[place] != source) return false;
-  push_anchors(L);
-  lua_rawgeti(L, -1, anchor(box.slot, 3 + static_cast<int>(place)));
-  lua_remove(L, -2);
+  if (!slot.is_kept[index] || slot.sources[index] != source) return false;
+  push_anchored(L, box.slot, place_of(key));
   return true;
 }
 
 void MessageBoxes::keep(lua_State* L, const MessageBox& box, Kept key, std::string_view source) {
   if (box.owns) return;
-  const auto place = static_cast<size_t>(key);
-  push_anchors(L);
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, anchor(box.slot, 3 + static_cast<int>(place)));
-  lua_pop(L, 1);
-  slots_[box.slot].sources[place].assign(source);
-  slots_[box.slot].is_kept[place] = true;
+  const auto index = static_cast<size_t>(key);
+  anchor_top(L, box.slot, place_of(key));
+  slots_[box.slot].sources[index].assign(source);
+  slots_[box.slot].is_kept[index] = true;
+}
+
+BindingContext::BoxMetatables ref_box_metatables(lua_State* L, BindingContext& context, const char* prefix) {
+  lua_newtable(L);
+  lua_pushnil(L);
+  while (lua_next(L, -3) != 0) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+  add_functions(L, context, prefix, {{"__gc(box)", &destroy_userdata<MessageBox>}});
+  BindingContext::BoxMetatables metatables;
+  metatables.owned = luaL_ref(L, LUA_REGISTRYINDEX);
+  metatables.borrowed = luaL_ref(L, LUA_REGISTRYINDEX);
+  return metatables;
 }
 
 message::Headers* section_of(const MessageBox& box) {
@@ -107,7 +113,7 @@ void push_message(lua_State* L, BindingContext& context, flow::Message& message)
 
 void push_made_message(lua_State* L, BindingContext& context, Ref<flow::Message> message) {
   note_outside_bytes(L, context, 512 + message->body.size());
-  new_userdata<MessageBox>(L, context.message_metatable, std::move(message), MessagePart::Message);
+  new_userdata<MessageBox>(L, context.message_metatables.owned, std::move(message), MessagePart::Message);
 }
 
 Ref<flow::Message> to_message(lua_State* L, int index) {

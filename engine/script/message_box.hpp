@@ -33,8 +33,8 @@ struct MessageBox {
 };
 
 /// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off
-/// when the message ends, without a call to Lua. The userdata are anchored in a table of the registry, a few
-/// entries for each slot; a slot that is free keeps what it had until it is used again.
+/// when the message ends, without a call to Lua. The userdata are anchored in the registry, a few references for
+/// each slot; a slot that is free keeps what it had until it is used again.
 class MessageBoxes final : public flow::Message::ScriptOwner {
  public:
   ~MessageBoxes() { end_all(); }
@@ -44,31 +44,33 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   size_t alive() const { return slots_.size() - free_.size(); }
 
   void push(lua_State* L, const BindingContext& context, flow::Message& message);
-  /// Headers or trailers of a box. `anchors` is where the table of anchors stands (push_anchors).
-  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part,
-                 int anchors);
+  /// Headers or trailers of a box.
+  void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part);
   /// Pushes the table made of `source` the last time under this key, or returns false: it must be made and
   /// kept. Only borrowed messages keep tables.
   enum class Kept : uint8_t { Query, Cookies };
   bool push_kept(lua_State* L, const MessageBox& box, Kept key, std::string_view source);
   /// Keeps the table at the top of the stack.
   void keep(lua_State* L, const MessageBox& box, Kept key, std::string_view source);
-  void create_anchors(lua_State* L);
-  void push_anchors(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, anchors_); }
 
  private:
   struct Slot {
     flow::Message* message = nullptr;
     MessageBox* parts[3] = {};
+    int anchors[5] = {LUA_NOREF, LUA_NOREF, LUA_NOREF, LUA_NOREF, LUA_NOREF};  // of the parts, and what is kept
     std::string sources[2];
     bool is_kept[2] = {};
   };
-  static int anchor(uint32_t slot, int place) { return static_cast<int>(slot) * 5 + 1 + place; }
+  static size_t place_of(MessagePart part) { return static_cast<size_t>(part); }
+  static size_t place_of(Kept key) { return 3 + static_cast<size_t>(key); }
+  void push_anchored(lua_State* L, uint32_t slot, size_t place) const {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, slots_[slot].anchors[place]);
+  }
+  void anchor_top(lua_State* L, uint32_t slot, size_t place);
   MessageBox* make(lua_State* L, const BindingContext& context, uint32_t slot, MessagePart part);
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  int anchors_ = LUA_NOREF;
 };
 
 /// The message of a box, for a bound function. Raises when it is over.
@@ -83,6 +85,9 @@ const char* why_read_only(const flow::Message& message);
 
 /// Pushes a message that a script made.
 void push_made_message(lua_State* L, BindingContext& context, Ref<flow::Message> message);
+
+/// Takes the metatable of boxes from the top of the stack, and makes the one for boxes that own.
+BindingContext::BoxMetatables ref_box_metatables(lua_State* L, BindingContext& context, const char* prefix);
 
 // The parts of bind_message, a file each.
 void bind_headers(lua_State* L, BindingContext& context);  // the metatable of headers

@@ -6,6 +6,8 @@
 #include "http/h1_writer.hpp"
 
 namespace perilune::upstream {
+
+using namespace std::literals;
 namespace {
 
 // Answers that are this late keep others from lining up behind them on a pipelined connection.
@@ -67,7 +69,7 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
   slot.given_before = given_bytes_;
   slot.begun = runtime_.loop.now();
   slot.offer = head.upgrade.empty() ? http::UpgradeOffer::None : http::UpgradeOffer::WebSocket;
-  slot.asks = head.method == "HEAD" ? Asks::Head : head.method == "CONNECT" ? Asks::Connect : Asks::Body;
+  slot.asks = head.method == "HEAD"sv ? Asks::Head : head.method == "CONNECT"sv ? Asks::Connect : Asks::Body;
   slot.is_idempotent = head.is_idempotent() && head.upgrade.empty();
   slot.was_reused = messages_ > 0;
   const message::BodyFraming framing = http::outgoing_request_framing(head);
@@ -190,28 +192,23 @@ void ClientSession::pump() {
   }
   is_pumping_ = true;
   while (!is_finished_ && !is_tunnel_ && !front_is_held()) {
-    auto item = parser_.next();
-    if (item.has_value() && item->kind == http::Item::Kind::NeedMore && has_ended_) item = parser_.finish();
-    if (item.has_error()) {
-      is_pumping_ = false;
-      lost(item.error());
-      return;
-    }
+    http::Item item = parser_.next();
     using ItemKind = http::Item::Kind;
-    if (item->kind == ItemKind::NeedMore) {
+    if (item.kind == ItemKind::NeedMore && has_ended_) item = parser_.finish();
+    if (item.kind == ItemKind::NeedMore) {
       if (has_ended_) lost(Error{ErrorCode::Closed, Side::Upstream, {}});
       break;
     }
-    if (item->kind == ItemKind::Head) {
-      take_head(std::move(item->head));
-    } else if (item->kind == ItemKind::End) {
-      take_end(std::move(item->trailers));
-    } else if (ClientExchange* exchange = slots_.front().exchange) {
-      exchange->on_response(flow::Event::data(std::move(item->body)));
-    } else {
-      dropped_bytes_ += item->body.size();
-      if (dropped_bytes_ > limits::drain_bytes_max) lost(Error{ErrorCode::Cancelled, Side::Client, {}});
+    switch (item.kind) {
+      case ItemKind::Head: take_head(std::move(item.head)); break;
+      case ItemKind::Body: take_body(std::move(item.body)); break;
+      case ItemKind::End: take_end(std::move(item.trailers)); break;
+      default:
+        is_pumping_ = false;
+        lost(parser_.failure());
+        return;
     }
+    if (item.ends && !is_finished_) take_end(nullptr);
   }
   if (!is_finished_ && is_tunnel_ && has_ended_) end_tunnel();
   is_pumping_ = false;
@@ -240,6 +237,15 @@ void ClientSession::take_head(Ref<message::Head> head) {
   buffer::Buffer rest = parser_.take_rest();
   while (!rest.empty() && !slots_.empty() && slots_.front().exchange)
     slots_.front().exchange->on_response(flow::Event::data(rest.take_slice()));
+}
+
+void ClientSession::take_body(buffer::Slice bytes) {
+  if (ClientExchange* exchange = slots_.front().exchange) {
+    exchange->on_response(flow::Event::data(std::move(bytes)));
+    return;
+  }
+  dropped_bytes_ += bytes.size();
+  if (dropped_bytes_ > limits::drain_bytes_max) lost(Error{ErrorCode::Cancelled, Side::Client, {}});
 }
 
 void ClientSession::end_tunnel() {

@@ -116,6 +116,7 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   void give_scratch();
   void pump();
   void take_head(Ref<message::Head> head);
+  void take_body(buffer::Slice bytes);
   void take_end(Ref<message::Trailers> trailers);
   void end_tunnel();
   void lost(const Error& error);

@@ -84,45 +84,50 @@ class Transcript {
 
  private:
   /// True when there may be more.
-  bool write(Result<Item> result) {
-    if (!result) {
-      begin();
-      text_.append("!")
-          .append(side_name(result.error().side))
-          .append(" ")
-          .append(code_name(result.error().code));
-      failed_ = true;
-      // It stays failed, with the same words.
-      EXPECT_EQ(parser_.next().error().to_string(), result.error().to_string());
-      return false;
-    }
-    switch (result->kind) {
+  bool write(Item item) {
+    switch (item.kind) {
       case Item::Kind::NeedMore: return false;
       case Item::Kind::Head:
         begin();
-        text_ += head_text(*result->head);
-        if (!result->head->is_request() && !static_cast<message::ResponseHead&>(*result->head).is_interim())
+        text_ += head_text(*item.head);
+        if (!item.head->is_request() && !static_cast<message::ResponseHead&>(*item.head).is_interim())
           is_expecting_ = false;
         break;
       case Item::Kind::Body:
-        EXPECT_FALSE(result->body.empty());
+        EXPECT_FALSE(item.body.empty());
         if (!in_body_) {
           begin();
           text_ += "\"";
         }
         in_body_ = true;
-        text_ += result->body.view();
+        text_ += item.body.view();
         break;
+      case Item::Kind::Failed: return fail();
       case Item::Kind::End:
-        begin();
-        text_ += "end";
-        if (result->trailers)
-          result->trailers->headers.each([&](std::string_view name, std::string_view value, message::Name) {
+        end();
+        if (item.trailers)
+          item.trailers->headers.each([&](std::string_view name, std::string_view value, message::Name) {
             text_.append(" ").append(name).append("=").append(value);
           });
         break;
     }
+    if (item.ends) end();
     return true;
+  }
+  bool fail() {
+    const Error& error = parser_.failure();
+    begin();
+    text_.append("!").append(side_name(error.side)).append(" ").append(code_name(error.code));
+    failed_ = true;
+    // It stays failed, with the same words.
+    const std::string words = error.to_string();
+    EXPECT_EQ(parser_.next().kind, Item::Kind::Failed);
+    EXPECT_EQ(parser_.failure().to_string(), words);
+    return false;
+  }
+  void end() {
+    begin();
+    text_ += "end";
   }
   void begin() {
     if (in_body_) text_ += "\"";

@@ -352,7 +352,7 @@ TEST(RoundTrip, HeadsSurvive) {
     const auto parse = [&](buffer::Buffer&& input) {
       H1Parser parser(Kind::Request);
       parser.feed(std::move(input));
-      return Ref<RequestHead>(static_cast<RequestHead*>(parser.next()->head.get()));
+      return Ref<RequestHead>(static_cast<RequestHead*>(parser.next().head.get()));
     };
     const auto first = parse(buffer::buffer_of(bytes, pool));
     buffer::Buffer out;
