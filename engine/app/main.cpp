@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -11,11 +12,13 @@ using perilune::app::GraphForm;
 using perilune::app::RunOptions;
 namespace log = perilune::log;
 
-const std::map<std::string, log::Level> levels{{"debug", log::Level::Debug},
-                                               {"info", log::Level::Info},
-                                               {"warn", log::Level::Warn},
-                                               {"error", log::Level::Error},
-                                               {"off", log::Level::Off}};
+const std::vector<std::string> level_names{"debug", "info", "warn", "error", "off"};
+
+log::Level level_of(const std::string& name) {
+  constexpr log::Level levels[] = {log::Level::Debug, log::Level::Info, log::Level::Warn, log::Level::Error,
+                                   log::Level::Off};
+  return levels[std::find(level_names.begin(), level_names.end(), name) - level_names.begin()];
+}
 
 const std::vector<std::string> commands{"run", "check", "graph", "help"};
 
@@ -31,6 +34,28 @@ std::vector<std::string> spell_out(int argc, char** argv) {
   return words;
 }
 
+/// A word that is neither a known option nor a file, in words; empty when there is none. `words` as CLI11 takes
+/// them, from the end.
+std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = nullptr;
+  for (const CLI::App* known : app.get_subcommands({}))
+    if (!words.empty() && known->get_name() == words.back()) command = known;
+  if (!command) return {};
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command->get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (auto word = words.rbegin() + 1; word != words.rend(); ++word) {
+    if (!word->starts_with("--") || *word == "--") continue;
+    const std::string given = word->substr(0, word->find('='));
+    if (std::find(names.begin(), names.end(), given) != names.end()) continue;
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    const std::string_view near = perilune::nearest(given, known);
+    return command->get_name() + " has no option " + given +
+           (near.empty() ? "" : "; did you mean " + std::string(near) + "?");
+  }
+  return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -40,13 +65,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
 
   RunOptions options;
-  log::Level level = log::Level::Info;
   std::string drain = "10s";
   auto* run = app.add_subcommand("run", "Serve what the scripts say");
   run->add_option("FILE", options.files, "Scripts, run side by side")->required()->check(CLI::ExistingFile);
   run->add_option("--workers", options.workers, "Threads; default: one per processor")->check(CLI::Range(1U, 256U));
-  run->add_option("--log-level", level, "debug, info, warn, error or off")
-      ->transform(CLI::CheckedTransformer(levels, CLI::ignore_case));
+  std::string level_name = "info";
+  run->add_option("--log-level", level_name, "debug, info, warn, error or off")->check(CLI::IsMember(level_names));
   run->add_option("--drain", drain, "How long a stop waits for open connections, such as 10s or 1m");
 
   std::vector<std::string> files;
@@ -59,17 +83,23 @@ int main(int argc, char** argv) {
   graph->add_option("--format", form, "text or mermaid")->check(CLI::IsMember({"text", "mermaid"}));
   auto* help = app.add_subcommand("help", "Print this help");
 
+  const std::vector<std::string> words = spell_out(argc, argv);
+  if (const std::string wrong = unknown_word(app, words); !wrong.empty()) {
+    std::fprintf(stderr, "perilune: %s\n", wrong.c_str());
+    return 2;
+  }
   try {
-    app.parse(spell_out(argc, argv));
+    app.parse(std::vector<std::string>(words));
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : 2;  // 1 is for scripts that fail
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "perilune: %s\nSee perilune --help.\n", error.what());
+    return 2;  // 1 is for scripts that fail
   }
   if (help->parsed()) {
     std::cout << app.help("", CLI::AppFormatMode::All);
     return 0;
   }
-  log::set_level(level);
+  log::set_level(level_of(level_name));
   if (check->parsed()) return perilune::app::check(files);
   if (graph->parsed()) return perilune::app::graph(files, form == "mermaid" ? GraphForm::Mermaid : GraphForm::Text);
   const auto wait = perilune::parse_duration(drain);

@@ -48,6 +48,8 @@ inline constexpr Duration resolve_timeout = 5s;             // one retry of a DN
 inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
 inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
 
+inline constexpr uint16_t routes_max = 64;                  // pipelines that route goes on to, one from the other
+
 // scripts
 inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
 inline constexpr size_t garbage_bytes_min = 2 * 1024 * 1024;  // let lie before a small Lua heap is collected again

@@ -97,7 +97,7 @@ std::optional<uint64_t> parse_size(std::string_view text) {
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;
-  size_t best_distance = std::max<size_t>(word.size() / 2, 1) + 1;
+  size_t best_distance = word.size() / 2 + 1;
   for (const auto candidate : candidates) {
     const size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {

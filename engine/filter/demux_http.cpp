@@ -67,7 +67,8 @@ void DemuxHttp::on_event(Event&& event) {
 bool DemuxHttp::may_parse() const {
   if (is_closed_ || stops_parsing_) return false;
   if (receiving_) return receiving_->response_done_ || !receiving_->request_valve_.is_held();
-  if (awaits_upgrade_) return false;
+  // What comes behind the last request is not answered, so it must not be done either (RFC 9112 section 9.6).
+  if (awaits_upgrade_ || has_last_) return false;
   // Who does not read answers gets no more requests answered.
   if (output_valve().is_held() || waiting_bytes_ > limits::buffer_bytes_max) return false;
   return streams_count_ < plan_.pipelined_max;
@@ -114,7 +115,8 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
   ++streams_count_;
   if (streams_count_ == 1) stream->is_front_ = true;
   receiving_ = stream;
-  if (!head->keep_alive || (plan_.messages_max > 0 && messages_ >= plan_.messages_max)) stream->closes_ = true;
+  if (!head->keep_alive || (plan_.messages_max > 0 && messages_ >= plan_.messages_max))
+    stream->closes_ = has_last_ = true;
   if (head->method == "CONNECT"sv && !plan_.allows_connect) {
     stops_parsing_ = true;
     stream->request_done_ = true;
@@ -336,7 +338,7 @@ void DemuxHttp::on_reset() {
   messages_ = body_bytes_ = 0;
   waiting_bytes_ = 0;
   dropped_bytes_ = 0;
-  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = false;
+  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ = false;
   phase_ = Phase::FirstHead;
 }
 

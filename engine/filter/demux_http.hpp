@@ -91,6 +91,7 @@ class DemuxStream final : public Object,
   bool saw_response_head_ = false;
   bool sent_continue_ = false;
   bool closes_ = false;           // the connection ends with this answer
+  uint64_t sent_bytes_ = 0;       // of the answer's body
   bool is_tunnel_ = false;
   bool offers_upgrade_ = false;
   bool is_logged_ = false;
@@ -142,6 +143,7 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   bool is_closed_ = false;
   bool has_tunnel_ = false;
   bool awaits_upgrade_ = false;
+  bool has_last_ = false;  // a request came that ends the connection
   enum class Phase : uint8_t { FirstHead, Head, Body, Busy, Idle } phase_ = Phase::FirstHead;
   Instant since_{};  // when this phase began, or its last byte came
   Instant body_since_{};

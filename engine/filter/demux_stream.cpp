@@ -115,6 +115,7 @@ void DemuxStream::write(Event&& event) {
         if (slice.size() > body_left_) slice = slice.sub(0, body_left_);
         body_left_ -= slice.size();
       }
+      sent_bytes_ += slice.size();
       if (body_ == BodyKind::Chunked) {
         http::write_chunk(std::move(slice), out, demux_->chunks());
         demux_->send_scratch();
@@ -158,8 +159,7 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   const bool is_early = !request_done_ && request_ && context_ && !context_->upstream() &&
                         request_->body.kind == BodyKind::Length &&
                         request_->body.length > demux_->body_bytes_ + limits::drain_bytes_max;
-  const bool is_last = demux_->plan_.messages_max > 0 && demux_->messages_ >= demux_->plan_.messages_max;
-  if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_early || is_last)
+  if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_early)
     closes_ = true;
   ++services.stats.responses;
   if (response.error) {
@@ -190,6 +190,8 @@ void DemuxStream::write_end(Event&& event) {
     demux_->send_scratch();
   }
   response_done_ = true;
+  if (flow::Message* response = context_ ? context_->response() : nullptr; response && !response->has_body)
+    response->body_size = sent_bytes_;
   if (is_tunnel_) closes_ = true;
   demux_->loop().defer(demux_->settle_task_);
 }

@@ -141,8 +141,7 @@ void HandleData::on_hook_result() {
     }
     failure = Error{ErrorCode::ScriptError, Side::Script,
                     call_.value.is_nil() ? label() + ": the function gave nil; forgot return? (false drops)"
-                                         : label() + ": the function gave a " +
-                                               std::string(call_.value.type_name()) + ", not a string or Data"};
+                                         : label() + ": the function gave " + describe(call_.value) + ", not a string or Data"};
   }
   if (failure) {
     has_failed_ = true;
@@ -320,10 +319,20 @@ void HandleMessage::take_result() {
     return;
   }
   auto* made = call_.value.object_as<flow::Message>();
-  const std::string came(call_.value.type_name());
+  const auto came = [&] {
+    std::string text = describe(call_.value);
+    if (text == "a table") text += " (write Message { … })";
+    return text;
+  };
   if (plan_.replaces) {
+    if (call_.value.is_false() && plan_.moment == Moment::MessageBody) {
+      message_->set_body({});
+      give(message_, next_sink());
+      return;
+    }
     if (call_.value.is_false()) {
-      state_ = has_end_ ? State::Between : State::Dropping;
+      // Somebody waits for an answer, and no other will come.
+      give_up({ErrorCode::NoAnswer, Side::Script, label() + ": the function dropped the message"});
       return;
     }
     if (plan_.moment == Moment::MessageBody && (made || call_.value.string())) {
@@ -334,7 +343,7 @@ void HandleMessage::take_result() {
     if (!made || !made->head) {
       give_up({ErrorCode::ScriptError, Side::Script,
                label() + (call_.value.is_nil() ? ": the function gave nil; forgot return? (false drops)"
-                                                  : ": the function gave a " + came + ", not a Message")});
+                                                  : ": the function gave " + came() + ", not a Message")});
       return;
     }
     const Ref<flow::Message> replacement = made == message_.get() || !made->is_read_only ? Ref<flow::Message>(made) : made->copy();
@@ -364,7 +373,7 @@ void HandleMessage::take_result() {
     return;
   }
   give_up({ErrorCode::ScriptError, Side::Script,
-           label() + ": the function gave a " + (made ? "request" : came) + ", not a response or nil"});
+           label() + ": the function gave " + came() + ", not a response or nil"});
 }
 
 void HandleMessage::give(Ref<flow::Message> message, flow::Sink& sink) {

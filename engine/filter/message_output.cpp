@@ -1,5 +1,7 @@
 #include "filter/message_output.hpp"
 
+#include "filter/registry.hpp"
+
 namespace perilune::filter {
 
 using flow::Event;
@@ -102,8 +104,8 @@ bool MessageOutput::take_piece() {
       if (is_active()) sink_->on_event(Event::data(slice));
   } else {
     end(std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script,
-                                      "a body function gives strings, Data or nil, not a " +
-                                          std::string(call_.value.type_name())}));
+                                      "a body function gives strings, Data or nil, not " +
+                                          describe(call_.value)}));
     return false;
   }
   return is_active();

@@ -14,6 +14,9 @@ Result<std::unique_ptr<flow::FilterPlan>> MuxHttpPlan::make_plan(FilterCall& cal
   plan->target = Ref<flow::PipelinePlan>(call.arguments[0].value.object_as<flow::PipelinePlan>());
   const Argument& key = call.arguments[1];
   plan->has_key = key.is_given();
+  if (!key.hook() && (key.value.object() || !key.list.empty()))
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "the key (argument 2) is a string or number that all requests share, or a function of ctx"};
   if (key.hook()) plan->key_hook = Ref<flow::Hook>(key.hook());
   else plan->key = key.value;
   upstream::ConnectionPoolOptions options;

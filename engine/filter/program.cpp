@@ -1,5 +1,6 @@
 #include "filter/program.hpp"
 
+#include "filter/carriers.hpp"
 #include "filter/connect.hpp"
 #include "filter/mux_http.hpp"
 
@@ -26,17 +27,19 @@ Result<void> check_answers(const flow::PipelinePlan& plan) {
   return {};
 }
 
-/// Without a key the target must be the same for all, or requests ride to the wrong upstream.
+/// Without a key, or with one for all, the target must be the same for all, or requests ride to the wrong upstream.
 Result<void> check_mux(const flow::FilterPlan& filter) {
   const auto* mux = dynamic_cast<const MuxHttpPlan*>(&filter);
-  if (!mux || mux->has_key) return {};
+  if (!mux || mux->key_hook) return {};
   for (const auto& inner : mux->target->filters()) {
     const auto* connect = dynamic_cast<const ConnectPlan*>(inner.get());
     if (connect && connect->is_dynamic())
       return at(filter.place,
-                "muxHTTP needs a key: connect at " + connect->place.to_string() +
-                    " chooses its target by a function, and without a key a request may ride on a connection to "
-                    "another target; write muxHTTP(p, function(ctx) return ctx.target end)");
+                "muxHTTP needs a key" + std::string(mux->has_key ? " that a function gives" : "") + ": connect at " +
+                    connect->place.to_string() + " chooses its target by a function, and " +
+                    (mux->has_key ? "with one key for all" : "without a key") +
+                    " a request may ride on a connection to another target; write muxHTTP(p, function(ctx) return "
+                    "ctx.target end)");
   }
   return {};
 }
@@ -57,6 +60,10 @@ Result<void> Program::check() const {
     if (auto result = scope->check(); result.has_error()) return result.error();
   for (const auto& plan : pipelines) {
     if (auto result = check_answers(*plan); result.has_error()) return result.error();
+  }
+  if (auto result = check_circles(*this); result.has_error()) return result.error();
+  if (auto result = check_carriers(*this); result.has_error()) return result.error();
+  for (const auto& plan : pipelines) {
     for (const auto& filter : plan->filters()) {
       if (auto result = check_mux(*filter); result.has_error()) return result.error();
       if (filter->name == "demuxHTTP") {
@@ -64,7 +71,7 @@ Result<void> Program::check() const {
         filter->each_target([&](const flow::PipelinePlan& target) {
           if (!failure && !target.answering_filter())
             failure = at(filter->place, "nobody answers in " + label_of(target) + " (" + target.place().to_string() +
-                                            "): end it with muxHTTP, route, connect or a replaceMessage that gives a "
+                                            "): end it with muxHTTP, route or a replaceMessage that gives a "
                                             "response");
         });
         if (failure) return *failure;

@@ -90,7 +90,7 @@ constexpr std::array specs = {
 
 Error refuse(uint32_t accepts, const Value& value) {
   return {ErrorCode::ScriptError, Side::Script,
-          "expects " + describe(accepts) + ", got " + (value.is_nil() ? "nil" : "a " + std::string(value.type_name()))};
+          "expects " + describe(accepts) + ", got " + describe(value)};
 }
 
 Result<Value> check_time(const Value& value) {
@@ -139,6 +139,16 @@ Result<std::unique_ptr<flow::FilterPlan>> make_filter(FilterCall& call) {
     (*plan)->place = call.place;
   }
   return plan;
+}
+
+std::string describe(const Value& value) {
+  if (value.is_nil()) return "nil";
+  if (!value.object()) return "a " + std::string(value.type_name());
+  if (auto* message = value.object_as<flow::Message>())
+    return !message->head ? "a Data" : message->request() ? "a request" : "a response";
+  if (value.object_as<flow::Hook>()) return "a function";
+  if (value.object_as<flow::PipelinePlan>()) return "a pipeline";
+  return "a table";
 }
 
 std::string describe(uint32_t accepts) {

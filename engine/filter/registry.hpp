@@ -115,6 +115,9 @@ struct FilterSpec {
   Result<std::unique_ptr<flow::FilterPlan>> (*make)(FilterCall& call);
 };
 
+/// A value in words, for messages: "nil", "a string", "a table".
+std::string describe(const Value& value);
+
 /// Builds the plan of one call and says where it stands. Errors as FilterSpec::make.
 Result<std::unique_ptr<flow::FilterPlan>> make_filter(FilterCall& call);
 /// Every filter there is, by name.

@@ -48,7 +48,7 @@ void Route::process(Event&& event) {
   }
   if (!plan_.hook) {
     choose(*plan_.target);
-    chosen_->on_event(std::move(event));
+    if (chosen_) chosen_->on_event(std::move(event));
     return;
   }
   if (is_asked_) return;
@@ -79,7 +79,7 @@ void Route::on_hook_result() {
     return;
   } else {
     give_up({ErrorCode::ScriptError, Side::Script,
-             plan_.place.to_string() + ": route: the function gave a " + std::string(call_.value.type_name()) +
+             plan_.place.to_string() + ": route: the function gave " + describe(call_.value) +
                  ", not a pipeline, its name or nil"});
     return;
   }
@@ -90,6 +90,16 @@ void Route::on_hook_result() {
 }
 
 void Route::choose(flow::PipelinePlan& target) {
+  const auto refuse = [&](const std::string& why) {
+    give_up({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": route: " + why});
+  };
+  if (plan_.carriers != 0 && (plan_.carriers & target.takes) == 0)
+    return refuse("pipeline \"" + target.name() + "\" takes " +
+                  (target.takes == flow::bit_of(flow::Carrier::Bytes) ? "bytes, and here are HTTP messages"
+                                                                      : "HTTP messages, and here are bytes"));
+  if (pipeline().depth() >= limits::routes_max)
+    return refuse("more than " + std::to_string(limits::routes_max) + " routes in a row lead to pipeline \"" +
+                  target.name() + "\": is it a circle?");
   chosen_ = flow::Pipeline::create(target, pipeline().share_context(),
                                    {pipeline().input_valve(), pipeline().output_valve(), outlet_, pipeline().role()});
   chosen_->continue_from(pipeline());

@@ -19,6 +19,8 @@ class RoutePlan final : public flow::FilterPlan {
   Ref<flow::PipelinePlan> target;
   std::vector<Ref<flow::PipelinePlan>> known_targets;
   Ref<PipelineScope> scope;
+  /// What comes along here, as flow::bit_of; the check of the program says it.
+  mutable uint8_t carriers = 0;
 };
 
 class Route final : public WaitingFilter {

@@ -76,6 +76,7 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
   pipeline->stays_ = 0;
   pipeline->quiet_watcher_ = nullptr;
   pipeline->continued_ = nullptr;
+  pipeline->depth_ = 0;
   pipeline->answer_gate_.begun = pipeline->answer_gate_.is_closed = false;
   return pipeline;
 }

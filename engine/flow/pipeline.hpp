@@ -33,6 +33,10 @@ struct Runtime {
 /// comes back.
 enum class FlowSide : uint8_t { Request, Response };
 
+/// What a pipeline carries where it begins.
+enum class Carrier : uint8_t { Bytes, Messages };
+constexpr uint8_t bit_of(Carrier carrier) { return carrier == Carrier::Bytes ? 1 : 2; }
+
 /// The recipe of one filter: its options, and where the script asked for it. Constant after linking.
 class FilterPlan {
  public:
@@ -70,6 +74,8 @@ class PipelinePlan final : public Object {
 
   void add(std::unique_ptr<FilterPlan> filter);
   const std::vector<std::unique_ptr<FilterPlan>>& filters() const { return filters_; }
+  /// What it can begin with, as bit_of; the check of the program says it.
+  uint8_t takes = bit_of(Carrier::Bytes) | bit_of(Carrier::Messages);
   /// Empty for an anonymous one.
   const std::string& name() const { return name_; }
   const Place& place() const { return place_; }
@@ -139,7 +145,12 @@ class Pipeline final : public Object, public Sink {
   bool is_quiet() const { return stays_ == 0; }
   void watch_quiet(loop::Task* watcher) { quiet_watcher_ = watcher; }
   /// This one continues `pipeline` (route), whose owner waits for both.
-  void continue_from(Pipeline& pipeline) { continued_ = &pipeline; }
+  void continue_from(Pipeline& pipeline) {
+    continued_ = &pipeline;
+    depth_ = static_cast<uint16_t>(pipeline.depth_ + 1);
+  }
+  /// How many pipelines it continues, one after the other.
+  uint16_t depth() const { return depth_; }
   /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
   void stop_input() { wants_input_ = false; }
   bool wants_input() const { return wants_input_; }
@@ -202,6 +213,7 @@ class Pipeline final : public Object, public Sink {
   bool start_paused_ = false;
   uint32_t stays_ = 0;
   Pipeline* continued_ = nullptr;
+  uint16_t depth_ = 0;
   loop::Task* quiet_watcher_ = nullptr;
   size_t started_ = 0;
   size_t answer_index_ = 0;

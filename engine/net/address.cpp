@@ -69,6 +69,8 @@ Result<Address> Address::parse(std::string_view text) {
   if (text.empty()) return wrong(text, "it is empty; expected \"ip:port\", \"name:port\" or \"unix:/path\"");
   if (text.starts_with(unix_prefix)) return parse_unix(text);
 
+  if (text.find("://") != std::string_view::npos)
+    return wrong(text, "an address has no scheme; write \"host:port\", such as \"example.com:80\"");
   const size_t colon = text.rfind(':');
   const size_t bracket = text.rfind(']');
   if (colon == std::string_view::npos || (bracket != std::string_view::npos && bracket > colon)) {
@@ -81,7 +83,7 @@ Result<Address> Address::parse(std::string_view text) {
   if (!port || *port > 65535) {
     return wrong(text, "port \"" + std::string(digits) + "\" is not a number from 0 to 65535");
   }
-  if (host.empty()) return wrong(text, "no host before \":\"");
+  if (host.empty() || host == "*") return wrong(text, "no host before \":\"; all addresses of this machine are 0.0.0.0, or [::]");
 
   Address address;
   address.port = static_cast<uint16_t>(*port);

@@ -69,7 +69,10 @@ class TargetList {
         lua_pop(L, 1);
         const bool is_name = lua_type(L, -1) == LUA_TNUMBER && lua_tonumber(L, -1) == 1;
         if (!is_name && string_at(L, -1) != "weight") {
-          return wrong(label + ": unknown key " + describe_value(L, -1) + "; did you mean \"weight\"?");
+          static constexpr std::string_view known[] = {"weight"};
+          const std::string near = suggestion(string_at(L, -1).value_or(std::string_view()), known);
+          return wrong(label + ": unknown key " + describe_value(L, -1) +
+                       (near.empty() ? "; a target is { \"host:port\", weight = 2 }" : near));
         }
       }
       lua_getfield(L, -1, "weight");

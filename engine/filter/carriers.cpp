@@ -1,0 +1,172 @@
+#include "filter/carriers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "filter/route.hpp"
+
+namespace perilune::filter {
+namespace {
+
+using flow::Carrier;
+using flow::PipelinePlan;
+
+enum class Needs : uint8_t { Either, Bytes, Messages };
+
+/// What a filter takes, and what is behind it; filters that are not here take either and change nothing.
+struct Rule {
+  std::string_view name;
+  Needs needs;
+  bool changes = false;
+};
+constexpr std::array rules = {
+    Rule{"connect", Needs::Bytes},
+    Rule{"decodeHTTPRequest", Needs::Bytes, true},
+    Rule{"decodeHTTPResponse", Needs::Bytes, true},
+    Rule{"demuxHTTP", Needs::Bytes},
+    Rule{"encodeHTTPRequest", Needs::Messages, true},
+    Rule{"encodeHTTPResponse", Needs::Messages, true},
+    Rule{"handleMessage", Needs::Messages},
+    Rule{"handleMessageBody", Needs::Messages},
+    Rule{"handleMessageEnd", Needs::Messages},
+    Rule{"handleMessageStart", Needs::Messages},
+    Rule{"muxHTTP", Needs::Messages},
+    Rule{"replaceMessage", Needs::Messages},
+    Rule{"replaceMessageBody", Needs::Messages},
+    Rule{"replaceMessageStart", Needs::Messages},
+    Rule{"serveHTTP", Needs::Bytes},
+    Rule{"timeout", Needs::Messages},
+};
+
+Rule rule_of(std::string_view name) {
+  for (const Rule& rule : rules)
+    if (rule.name == name) return rule;
+  return {name, Needs::Either};
+}
+
+Carrier other(Carrier carrier) { return carrier == Carrier::Bytes ? Carrier::Messages : Carrier::Bytes; }
+
+/// What to write instead.
+std::string_view advice(std::string_view filter, Carrier here) {
+  if (here == Carrier::Bytes)
+    return filter == "muxHTTP" ? "put demuxHTTP in front: listen(…):demuxHTTP(\"web\"), and pipeline(\"web\"):muxHTTP(…)"
+           : filter.starts_with("encode")
+               ? "decode first"
+               : "it belongs into the pipeline that demuxHTTP leads to, or behind decodeHTTPRequest";
+  if (filter == "connect") return "send them with muxHTTP(\"upstream\"), and let pipeline(\"upstream\") connect";
+  if (filter == "serveHTTP") return "write replaceMessage(function(req) … end)";
+  return "they were decoded already";
+}
+
+class Walk {
+ public:
+  explicit Walk(const Program& program) : program_(program) {}
+
+  Result<void> all() {
+    for (const ListenPlan& listen : program_.listens) enter(*listen.pipeline, Carrier::Bytes);
+    // What a function may choose is known by name at best: the named ones that nothing else leads to.
+    if (dynamic_carriers_.size() == 1)
+      for (const auto& plan : program_.pipelines)
+        if (!plan->name().empty() && !is_reached(*plan)) enter(*plan, *dynamic_carriers_.begin());
+    for (const auto& plan : program_.pipelines) note(*plan);
+    if (failure_) return *failure_;
+    return {};
+  }
+
+ private:
+  std::string label_of(const PipelinePlan& plan) const {
+    for (const ListenPlan& listen : program_.listens)
+      if (listen.pipeline.get() == &plan) return "this listen pipeline";
+    return plan.name().empty() ? "the pipeline of " + plan.place().to_string() : "pipeline \"" + plan.name() + "\"";
+  }
+
+  bool is_reached(const PipelinePlan& plan) const {
+    return seen_.contains({&plan, Carrier::Bytes}) || seen_.contains({&plan, Carrier::Messages});
+  }
+
+  void fail(const Place& place, const std::string& sentence) {
+    if (!failure_) failure_ = Error{ErrorCode::ScriptError, Side::Script, place.to_string() + ": " + sentence};
+  }
+
+  void enter(const PipelinePlan& plan, Carrier entry) {
+    if (failure_ || !seen_.emplace(&plan, entry).second) return;
+    Carrier here = entry;
+    for (const auto& filter : plan.filters()) {
+      const Rule rule = rule_of(filter->name);
+      const Needs got = here == Carrier::Bytes ? Needs::Bytes : Needs::Messages;
+      if (rule.needs != Needs::Either && rule.needs != got) return mismatch(plan, *filter, here);
+      follow(*filter, here);
+      if (rule.changes) here = other(here);
+    }
+    if (here != entry && !plan.filters().empty())
+      fail(plan.filters().back()->place,
+           label_of(plan) + (entry == Carrier::Bytes ? " takes bytes and ends with messages: add encodeHTTPResponse()"
+                                                     : " takes messages and ends with bytes: add decodeHTTPResponse()"));
+  }
+
+  void follow(const flow::FilterPlan& filter, Carrier here) {
+    if (const auto* route = dynamic_cast<const RoutePlan*>(&filter)) {
+      route->carriers |= flow::bit_of(here);
+      if (route->hook && route->known_targets.empty()) dynamic_carriers_.insert(here);
+      filter.each_target([&](const PipelinePlan& target) { enter(target, here); });
+      return;
+    }
+    if (filter.name == "serveHTTP") return;  // what is inside is ours
+    filter.each_target([&](const PipelinePlan& target) {
+      enter(target, filter.name == "muxHTTP" ? Carrier::Bytes : Carrier::Messages);
+    });
+  }
+
+  void mismatch(const PipelinePlan& plan, const flow::FilterPlan& filter, Carrier here) {
+    const bool has_bytes = here == Carrier::Bytes;
+    fail(filter.place, filter.name + (has_bytes ? " takes HTTP messages, and " : " takes bytes, and ") + label_of(plan) +
+                           (has_bytes ? " carries bytes here: " : " carries HTTP messages here: ") +
+                           std::string(advice(filter.name, here)));
+  }
+
+  /// What a pipeline takes, by its own filters alone: the first that is particular decides.
+  static void note(PipelinePlan& plan) {
+    for (const auto& filter : plan.filters()) {
+      const Rule rule = rule_of(filter->name);
+      if (rule.needs == Needs::Either) continue;
+      plan.takes = flow::bit_of(rule.needs == Needs::Bytes ? Carrier::Bytes : Carrier::Messages);
+      return;
+    }
+  }
+
+  const Program& program_;
+  std::set<std::pair<const PipelinePlan*, Carrier>> seen_;
+  std::set<Carrier> dynamic_carriers_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+Result<void> check_carriers(const Program& program) { return Walk(program).all(); }
+
+Result<void> check_circles(const Program& program) {
+  const auto next = [](const PipelinePlan& plan) -> const RoutePlan* {
+    for (const auto& filter : plan.filters())
+      if (const auto* route = dynamic_cast<const RoutePlan*>(filter.get())) return route->target ? route : nullptr;
+    return nullptr;
+  };
+  for (const auto& begin : program.pipelines) {
+    std::vector<const PipelinePlan*> path;
+    for (const PipelinePlan* plan = begin.get(); plan;) {
+      const auto earlier = std::find(path.begin(), path.end(), plan);
+      if (earlier != path.end()) {
+        std::string names;
+        for (auto step = earlier; step != path.end(); ++step) names += "\"" + (*step)->name() + "\" → ";
+        return Error{ErrorCode::ScriptError, Side::Script,
+                     next(*plan)->place.to_string() + ": route leads in a circle: " + names + "\"" + plan->name() + "\""};
+      }
+      path.push_back(plan);
+      const RoutePlan* route = next(*plan);
+      plan = route ? route->target.get() : nullptr;
+    }
+  }
+  return {};
+}
+
+}  // namespace perilune::filter
