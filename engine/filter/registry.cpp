@@ -40,10 +40,23 @@ constexpr std::array collect_options = {
     OptionSpec{"over", Text, "error|pass"},
     OptionSpec{"when", Function},
 };
+constexpr std::string_view access_formats = "common|combined|json";
+constexpr std::array access_log_members = {
+    OptionSpec{"file", Text},
+    OptionSpec{"format", Text, access_formats},
+};
 constexpr std::array the_listen_options = {
-    OptionSpec{"backlog", Count},        OptionSpec{"bufferLimit", Size},   OptionSpec{"headTimeout", Time},
-    OptionSpec{"idleTimeout", Time},     OptionSpec{"maxConnections", Count}, OptionSpec{"maxConnectionsPerIP", Count},
-    OptionSpec{"minBodyRate", Size},     OptionSpec{"readTimeout", Time},   OptionSpec{"writeTimeout", Time},
+    OptionSpec{"accessLog", Boolean | Text, access_formats, access_log_members},
+    OptionSpec{"backlog", Count},
+    OptionSpec{"bufferLimit", Size},
+    OptionSpec{"headTimeout", Time},
+    OptionSpec{"idleTimeout", Time},
+    OptionSpec{"maxConnections", Count},
+    OptionSpec{"maxConnectionsPerIP", Count},
+    OptionSpec{"minBodyRate", Size},
+    OptionSpec{"readTimeout", Time},
+    OptionSpec{"trustedProxies", TextList},
+    OptionSpec{"writeTimeout", Time},
 };
 
 constexpr std::array function_only = {ArgumentSpec{"handler", Function}};
@@ -200,7 +213,7 @@ Duration from_option(const Value& value) {
   return from_seconds(*seconds);
 }
 
-void Options::set(std::string_view name, Argument argument) { values_.emplace_back(name, std::move(argument)); }
+void Options::set(std::string_view name, Argument argument) { values_.push_back({name, std::move(argument)}); }
 
 const Argument* Options::find(std::string_view name) const {
   for (const auto& [given, argument] : values_)

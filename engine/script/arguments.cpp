@@ -82,6 +82,15 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
     }
     if (!name) return fail("options have names, got " + describe_value(L_, -1) + " without one");
     if (!found) return fail("unknown option " + quoted(*name) + suggestion(*name, known));
+    if (lua_istable(L_, -1) && !found->members.empty()) {
+      ArgumentReader inside(interpreter_, L_, function_);
+      if (auto read = inside.read_options(lua_gettop(L_), found->members); !read)
+        return fail("option " + quoted(*name) + ": " + read.error().detail.substr(function_.size() + 2));
+      filter::Argument argument;
+      argument.members = inside.options.all();
+      options.set(found->name, std::move(argument));
+      continue;
+    }
     auto value = read_value(lua_gettop(L_), found->accepts, found->choices);
     if (!value) return fail("option " + quoted(*name) + " " + value.error().detail);
     options.set(found->name, std::move(*value));

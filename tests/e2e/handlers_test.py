@@ -42,6 +42,14 @@ def change_head(stage):
     same((answer.status, answer.get("server"), answer.body), (201, "me", b"abc"))
 
 
+@scene("a HEAD that a script turns into a GET has an answer without a body, and the connection stays in step")
+def head_becomes_get(stage):
+    client, upstream, _ = around(stage, ':handleMessageStart(function(req) req.method = "GET" end)')
+    answer = client.ask("HEAD /h HTTP/1.1\r\nHost: x\r\n\r\n", method="HEAD")
+    same((answer.status, answer.get("content-length"), upstream.requests[0].method), (200, "2", "GET"))
+    same(client.ask(get("/next")).body, b"/next")
+
+
 @scene("an early answer: nothing is sent on, the rest of the body is dropped, the connection goes on")
 def early(stage):
     client, upstream, _ = around(stage, """
