@@ -49,6 +49,13 @@ inline constexpr Duration resolve_timeout = 5s;             // one retry of a DN
 inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
 inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
 
+// metrics
+inline constexpr size_t metrics_max = 500;                  // of a worker by name: a page people can still read
+inline constexpr size_t metric_series_max = 10000;          // of a worker in all: about 1 MB of text a scrape
+inline constexpr size_t metric_labels_max = 16;             // of one metric; series multiply with each
+inline constexpr size_t metric_label_bytes_max = 256;       // of one value of a label; the rest is cut
+inline constexpr size_t metric_buckets_max = 100;           // of one histogram; each is a series for who collects
+
 // scripts
 inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
 inline constexpr size_t garbage_bytes_min = 2 * 1024 * 1024;  // let lie before a small Lua heap is collected again
