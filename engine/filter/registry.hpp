@@ -17,6 +17,7 @@
 #include "flow/pipeline.hpp"
 #include "http/date.hpp"
 #include "net/network.hpp"
+#include "stats/metrics.hpp"
 
 namespace perilune::filter {
 
@@ -28,6 +29,8 @@ struct Services {
   net::Network& network;
   ExchangeStats stats = {};
   LogLimit log_limit = {};
+  /// What the scripts count.
+  stats::Registry metrics = {};
   /// The Date field of this second.
   http::DateText date = {};
   int64_t date_second = -1;
