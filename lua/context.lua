@@ -104,9 +104,12 @@ function globals.context(names)
   if not core.is_loading() then fail("context: names are declared at the top of a file") end
   declared = declared or {}
   for i, name in next, names do
-    if type(i) ~= "number" or type(name) ~= "string" then
-      local wrong = type(i) == "number" and name or i
-      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(wrong))
+    if type(i) ~= "number" then
+      local listed = type(i) == "string" and i or "target"
+      fail("context: names are listed, as in context { \"" .. listed .. "\" }; got a table with the key " .. describe(i))
+    end
+    if type(name) ~= "string" then
+      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(name) .. " in it")
     end
     if reserved[name] then fail("context: " .. describe(name) .. " is a name of the engine's own") end
     declared[name] = true

@@ -64,6 +64,8 @@ class WorkerThread {
       Worker worker(driver_->loop, network, index_, &shared_.outputs);
       worker_ = &worker;
       auto result = worker.load(shared_.options.files);
+      if (result.has_value() && index_ == 0 && !worker.has_work())
+        result = Error{ErrorCode::ScriptError, Side::Script, "there is nothing to do: no script has a listen, every or after"};
       if (result.has_value()) result = worker.listen();
       ready_.set_value(result.has_error() ? result.error().detail : std::string());
       if (result.has_value() && go_.promise.get_future().get()) {

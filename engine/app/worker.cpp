@@ -44,6 +44,14 @@ Result<void> Worker::load(const std::vector<std::string>& files) {
   return {};
 }
 
+bool Worker::has_work() const {
+  for (const auto& program : programs_)
+    if (!program->listens.empty()) return true;
+  for (const auto& state : states_)
+    if (state->alive().tasks > 0) return true;
+  return false;
+}
+
 Result<void> Worker::listen() {
   for (const auto& program : programs_) {
     for (const filter::ListenPlan& plan : program->listens) {

@@ -23,6 +23,8 @@ class Worker {
 
   /// Loads the scripts, side by side. Errors: those of script::State::load.
   Result<void> load(const std::vector<std::string>& files);
+  /// A script listens, or has tasks for this worker.
+  bool has_work() const;
   /// Listens on every address of the scripts, all or none, and opens their access logs. Errors (Side::Script):
   /// ScriptError with the script's file:line and what the system said.
   Result<void> listen();

@@ -29,6 +29,7 @@ inline constexpr size_t retry_body_bytes_max = 64 * 1024;   // body kept by refe
 inline constexpr size_t backlog = 4096;                     // bursts of new connections; the kernel caps it by somaxconn
 inline constexpr size_t pipelined_requests_max = 64;        // requests of one client connection in flight; then it waits
 inline constexpr size_t pool_queue_max = 1024;              // waiters for an upstream connection, per key
+inline constexpr size_t pool_queue_total_max = 16384;       // waiters for resources of one pool, over all keys
 inline constexpr size_t forwarded_hops_max = 32;            // entries of X-Forwarded-For that are looked at; paths have a few
 inline constexpr size_t spare_descriptors = 8;              // kept free when descriptors run out, for logs and scripts
 inline constexpr Duration accept_pause = 100ms;             // how long accepting rests when descriptors ran out
@@ -66,6 +67,5 @@ inline constexpr size_t log_record_bytes_max = 4096;        // one write that a 
 inline constexpr size_t access_field_bytes_max = 4096;      // of a path or field in an access log; the rest is cut
 inline constexpr size_t line_bytes_max = 4 * 1024 * 1024;   // access log lines that wait for a slow disk or reader
 inline constexpr size_t log_places_max = 1024;              // places whose records are counted for the rate limit
-inline constexpr Duration script_stop_timeout = 5s;         // for hooks to unwind at exit
 
 }  // namespace perilune::limits

@@ -321,6 +321,8 @@ void HandleMessage::take_result() {
   }
   auto* made = call_.value.object_as<flow::Message>();
   const std::string came(call_.value.type_name());
+  // Scripts keep messages and give them again and again: each use has a copy of its own.
+  const auto own_copy = [&] { return made == message_.get() ? message_ : made->copy(); };
   if (plan_.replaces) {
     if (call_.value.is_false()) {
       state_ = has_end_ ? State::Between : State::Dropping;
@@ -337,7 +339,7 @@ void HandleMessage::take_result() {
                                                   : ": the function gave a " + came + ", not a Message")});
       return;
     }
-    const Ref<flow::Message> replacement = made == message_.get() || !made->is_read_only ? Ref<flow::Message>(made) : made->copy();
+    const Ref<flow::Message> replacement = own_copy();
     if (plan_.moment == Moment::MessageStart && !replacement->has_body && !replacement->body_source &&
         replacement->head->kind == message_->head->kind) {
       // Another head for the body that streams on.
@@ -350,7 +352,7 @@ void HandleMessage::take_result() {
     give(replacement, is_answer ? answer_sink() : next_sink());
     return;
   }
-  if (call_.value.is_nil()) {
+  if (call_.value.is_nil() || (made == message_.get() && made->response())) {
     if (message_->body_replaced || message_->body_source) {
       give(message_, next_sink());
     } else {
@@ -360,7 +362,7 @@ void HandleMessage::take_result() {
   }
   if (made && made->response()) {
     const bool is_request = is_request_side();
-    give(made->is_read_only ? made->copy() : Ref<flow::Message>(made), is_request ? answer_sink() : next_sink());
+    give(own_copy(), is_request ? answer_sink() : next_sink());
     return;
   }
   give_up({ErrorCode::ScriptError, Side::Script,

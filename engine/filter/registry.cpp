@@ -124,7 +124,10 @@ Result<Value> check_time(const Value& value) {
 }
 
 Result<Value> check_size(const Value& value) {
-  if (const double* bytes = value.number(); bytes && *bytes >= 0 && *bytes < 9e15) return Value(std::floor(*bytes));
+  if (const double* bytes = value.number()) {
+    if (*bytes >= 0 && *bytes < 9e15) return Value(std::floor(*bytes));
+    return Error{ErrorCode::ScriptError, Side::Script, "a size is at least 0 and below 9e15 bytes"};
+  }
   if (const std::string* text = value.string()) {
     if (const auto bytes = parse_size(*text)) return Value(static_cast<double>(*bytes));
     return Error{ErrorCode::ScriptError, Side::Script,

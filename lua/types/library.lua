@@ -191,8 +191,8 @@ local G = {}
 ---@class Histogram
 local H = {}
 
---- A number that only grows. Only at the top of a file; each worker has its own, readers get the sum. Of one name there
---- is one: defined again alike it is the same.
+--- A number that only grows. Only at the top of a file; each worker has its own, readers get the sum. Of one
+--- name there is one: defined again alike it is the same.
 ---@param name string letters, digits, _ and :
 ---@param labels? string[] names of labels
 ---@param options? MetricOptions
@@ -217,8 +217,8 @@ function stats.Histogram(name, labels, options) end
 ---@param amount? number at least 0; default 1
 function C:inc(amount) end
 
---- The counter of these values, one for each label in its order. Worth keeping in a local; beyond 10000 combinations of a
---- worker further ones are counted as "overflow".
+--- The counter of these values, one for each label in its order. Worth keeping in a local; beyond 10000
+--- combinations of a worker further ones are counted as "overflow".
 ---@param ... string|number|boolean
 ---@return Counter
 function C:withLabels(...) end

@@ -112,6 +112,9 @@ TEST(Text, NearestWord) {
   EXPECT_EQ(nearest("timout", words), "timeout");
   EXPECT_EQ(nearest("Conect", words), "connect");
   EXPECT_EQ(nearest("zzzzzzz", words), "");
+  constexpr std::array<std::string_view, 3> methods{"set", "get", "has"};
+  EXPECT_EQ(nearest("gte", methods), "get") << "neighbours changed places";
+  EXPECT_EQ(nearest("sah", methods), "");
 }
 
 TEST(Time, SecondsAreBounded) {
