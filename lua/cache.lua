@@ -21,7 +21,9 @@ local cache = {}
 
 local option_names = { size = true, ttl = true }
 
-local function wrong(host, what, value) error("algo.Cache: " .. what .. ", got " .. host.describe(value), 4) end
+local function wrong(host, what, value)
+  error("algo.Cache: " .. what .. ", got " .. host.describe(value), 4)
+end
 
 local function check_options(host, options)
   if options == nil then return false, false end
@@ -32,13 +34,14 @@ local function check_options(host, options)
     end
   end
   local size, ttl = options.size, options.ttl
-  if size ~= nil and (type(size) ~= "number" or not (size >= 1)) then
+  if size ~= nil and (type(size) ~= "number" or size ~= size or size < 1) then
     wrong(host, 'option "size" expects a number of at least 1; leave it out for no limit', size)
   end
   if ttl ~= nil then
     ttl = host.duration(ttl)
     if not ttl or ttl ~= ttl or ttl <= 0 then
-      wrong(host, 'option "ttl" expects a number of seconds or "5s" above 0; leave it out to keep values', options.ttl)
+      local expectation = 'option "ttl" expects a number of seconds or "5s" above 0; leave it out to keep values'
+      wrong(host, expectation, options.ttl)
     end
   end
   return size or false, ttl or false
@@ -175,7 +178,7 @@ local function fill(self, key)
   return value, err
 end
 
--- Fields that may be absent read as false, since what the class does not have is an error where scripts ask for it.
+-- Fields that may be absent read as false: what the class does not have is an error where scripts ask for it.
 local Cache = { first = false, last = false, newest = false, oldest = false }
 Cache.__index = Cache
 

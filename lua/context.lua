@@ -105,11 +105,11 @@ function globals.context(names)
   declared = declared or {}
   for i, name in next, names do
     if type(i) ~= "number" then
-      local listed = type(i) == "string" and i or "target"
-      fail("context: names are listed, as in context { \"" .. listed .. "\" }; got a table with the key " .. describe(i))
+      local listed = describe(type(i) == "string" and i or "target")
+      fail("context: names are listed, as in context { " .. listed .. " }; got the key " .. describe(i))
     end
     if type(name) ~= "string" then
-      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(name) .. " in it")
+      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(name))
     end
     if reserved[name] then fail("context: " .. describe(name) .. " is a name of the engine's own") end
     declared[name] = true

@@ -1,5 +1,5 @@
--- Closes the library: scripts get its parts through empty tables, so that every write is seen, and what a part
--- does not have is said with the nearest name that it has.
+-- Closes the library: scripts get its parts through empty tables, so that every write is seen, and what
+-- a part does not have is said with the nearest name that it has.
 local globals, core = ...
 
 local fail, describe, suggest = core.fail, core.describe, core.suggest

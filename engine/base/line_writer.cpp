@@ -38,7 +38,7 @@ int open_file(const std::string& path) {
 class LineWriter::File final : public LineSink {
  public:
   File(std::string its_path, int its_fd, int wake) : path(std::move(its_path)), fd(its_fd), wake_(wake) {
-    struct stat facts{};
+    struct stat facts {};
     is_regular_ = ::fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode);
   }
   File(const File&) = delete;
@@ -99,8 +99,8 @@ class LineWriter::File final : public LineSink {
       dropped = std::exchange(dropped_, 0);
     }
     if (dropped == 0) return;
-    std::string text = std::to_string(dropped) + " lines for " + (path.empty() ? "the standard output" : path) +
-                       " were dropped: ";
+    std::string text = std::to_string(dropped) + " lines for " +
+                       (path.empty() ? "the standard output" : path) + " were dropped: ";
     text += error_ != 0 ? std::strerror(error_) : "it does not take them fast enough";
     error_ = 0;
     log::warn(text);
@@ -114,10 +114,11 @@ class LineWriter::File final : public LineSink {
   void follow_name() {
     if (now() < next_look_) return;
     next_look_ = now() + look_period;
-    struct stat mine{};
-    struct stat named{};
+    struct stat mine {};
+    struct stat named {};
     if (::fstat(fd, &mine) != 0) return;
-    if (::stat(path.c_str(), &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev) return;
+    if (::stat(path.c_str(), &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
+      return;
     const int fresh = open_file(path);
     if (fresh < 0) return;  // the old one still takes lines
     ::close(fd);
@@ -156,7 +157,8 @@ Result<LineSink*> LineWriter::open(const std::string& path) {
   return static_cast<LineSink*>(files_.back().get());
 }
 
-// Polls for the descriptors that have lines waiting, and for being woken. What polls writable takes a piece at once.
+// Polls for the descriptors that have lines waiting, and for being woken. What polls writable takes a piece
+// at once.
 void LineWriter::main() {
   Instant deadline = Instant::max();
   std::vector<pollfd> polled;
@@ -179,7 +181,8 @@ void LineWriter::main() {
     // Looks up now and then while lines wait: for the deadline, and to tell what was dropped.
     ::poll(polled.data(), polled.size(), files.empty() ? 10'000 : 100);
     uint64_t count = 0;
-    if (polled[0].revents != 0) [[maybe_unused]] const ssize_t drained = ::read(wake_, &count, sizeof count);
+    if (polled[0].revents != 0) [[maybe_unused]]
+      const ssize_t drained = ::read(wake_, &count, sizeof count);
     for (size_t i = 0; i < files.size(); ++i)
       if (polled[i + 1].revents != 0) files[i]->write_piece();
     if (now() >= next_report_) report_dropped();

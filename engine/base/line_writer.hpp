@@ -26,17 +26,18 @@ class LineSink {
 /// Where lines may go.
 class LineOutputs {
  public:
-  /// The same sink each time for the same path; an empty path is the standard output. Sinks live as long as this does.
-  /// Errors (Side::Engine): Resources, with the system's words.
+  /// The same sink each time for the same path; an empty path is the standard output. Sinks live as long as
+  /// this does. Errors (Side::Engine): Resources, with the system's words.
   virtual Result<LineSink*> open(const std::string& path) = 0;
 
  protected:
   ~LineOutputs() = default;
 };
 
-/// Writes lines to files and the standard output from a thread of its own, so that a slow disk or a reader that stopped
-/// reading holds nobody up. Any thread may call open and write. Of each file limits::line_bytes_max wait at most; what
-/// was dropped is told in the log, every 10 s. A file that was renamed or removed is made anew within a second.
+/// Writes lines to files and the standard output from a thread of its own, so that a slow disk or a reader
+/// that stopped reading holds nobody up. Any thread may call open and write. Of each file
+/// limits::line_bytes_max wait at most; what was dropped is told in the log, every 10 s. A file that was
+/// renamed or removed is made anew within a second.
 class LineWriter final : public LineOutputs {
  public:
   /// At its end it writes what waits, for `patience` at most.

@@ -3,7 +3,8 @@
 namespace perilune::filter {
 namespace {
 
-stats::MetricSpec counter(std::string_view name, std::string_view help, std::vector<std::string> labels = {}) {
+stats::MetricSpec counter(std::string_view name, std::string_view help,
+                          std::vector<std::string> labels = {}) {
   return {.name = "perilune_" + std::string(name) + "_total",
           .help = std::string(help),
           .kind = stats::Kind::Counter,

@@ -19,7 +19,8 @@ Result<std::optional<AccessLogSettings>> access_log_of(const Argument& given, co
   if (const Argument* file = members.find("file")) {
     const std::string& path = *file->value.string();
     if (path.empty())
-      return Error{ErrorCode::ScriptError, Side::Script, "option \"accessLog\": file expects a path, got an empty string"};
+      return Error{ErrorCode::ScriptError, Side::Script,
+                   "option \"accessLog\": file expects a path, got an empty string"};
     settings.file = (std::filesystem::path(place.file).parent_path() / path).string();
   }
   return std::optional<AccessLogSettings>(std::move(settings));
@@ -33,7 +34,8 @@ Result<ListenSettings> listen_settings(const Options& options, const Place& plac
     settings.trusted_proxies = std::make_unique<flow::TrustedProxies>();
     for (const Value& network : given->list)
       if (auto added = settings.trusted_proxies->add(*network.string()); !added)
-        return Error{ErrorCode::ScriptError, Side::Script, "option \"trustedProxies\": " + added.error().detail};
+        return Error{ErrorCode::ScriptError, Side::Script,
+                     "option \"trustedProxies\": " + added.error().detail};
   }
   if (const Argument* given = options.find("accessLog")) {
     auto log = access_log_of(*given, place);

@@ -100,9 +100,9 @@ void AccessLog::note_time() {
     size = std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d", parts.tm_year + 1900,
                          parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
   else
-    size = std::snprintf(text.data(), text.size(), " - - [%02d/%s/%04d:%02d:%02d:%02d +0000] \"", parts.tm_mday,
-                         months[static_cast<size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
-                         parts.tm_sec);
+    size = std::snprintf(text.data(), text.size(), " - - [%02d/%s/%04d:%02d:%02d:%02d +0000] \"",
+                         parts.tm_mday, months[static_cast<size_t>(parts.tm_mon)], parts.tm_year + 1900,
+                         parts.tm_hour, parts.tm_min, parts.tm_sec);
   time_.assign(text.data(), static_cast<size_t>(size));
 }
 
@@ -148,7 +148,8 @@ void AccessLog::begin_text(Record& record, std::string_view client_ip, const mes
 void AccessLog::begin_json(Record& record, std::string_view client_ip, const message::RequestHead* request) {
   std::string& line = record.begin;
   line.append("{\"time\":\"").append(time_).append(".");
-  line.append({digits[static_cast<size_t>(millisecond_ / 100 % 10)], digits[static_cast<size_t>(millisecond_ / 10 % 10)],
+  line.append({digits[static_cast<size_t>(millisecond_ / 100 % 10)],
+               digits[static_cast<size_t>(millisecond_ / 10 % 10)],
                digits[static_cast<size_t>(millisecond_ % 10)], 'Z', '"'});
   append_member(line, "client", client_ip.empty() ? "unix:" : client_ip);
   if (!request) return;
@@ -164,10 +165,12 @@ void AccessLog::end(Record* record, std::string_view upstream) {
   if (lines_.empty()) loop_.arm(timer_, flush_delay);
   lines_ += record->begin;
   if (format_ == AccessFormat::Json) {
-    if (record->status > 0) append_number(lines_.append(",\"status\":"), static_cast<uint64_t>(record->status));
+    if (record->status > 0)
+      append_number(lines_.append(",\"status\":"), static_cast<uint64_t>(record->status));
     append_number(lines_.append(",\"bytes\":"), record->body_bytes);
     std::array<char, 32> seconds{};
-    const int size = std::snprintf(seconds.data(), seconds.size(), "%.6f", to_seconds(loop_.now() - record->started));
+    const int size =
+        std::snprintf(seconds.data(), seconds.size(), "%.6f", to_seconds(loop_.now() - record->started));
     lines_.append(",\"seconds\":").append(seconds.data(), static_cast<size_t>(size));
     if (!upstream.empty()) append_member(lines_, "upstream", upstream);
     if (!record->failure.empty()) append_member(lines_, "error", record->failure);

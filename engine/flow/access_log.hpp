@@ -19,16 +19,16 @@ namespace perilune::flow {
 ///   Json:     {"time":"2026-11-21T08:49:37.123Z","client":"203.0.113.7","method":"GET","path":"/a?b",…}
 enum class AccessFormat : uint8_t { Common, Combined, Json };
 
-/// One line for each exchange: what came by wire, and what went back. Nothing from outside can end a line or a quoted
-/// text: quotes, backslashes and control bytes are escaped (in Common and Combined every byte above ASCII too; in Json
-/// what is no UTF-8 as if it were Latin-1), and texts are cut at limits::access_field_bytes_max. Lines are handed to the
-/// sink a few times a second, or when many are there.
+/// One line for each exchange: what came by wire, and what went back. Nothing from outside can end a line or
+/// a quoted text: quotes, backslashes and control bytes are escaped (in Common and Combined every byte above
+/// ASCII too; in Json what is no UTF-8 as if it were Latin-1), and texts are cut at
+/// limits::access_field_bytes_max. Lines are handed to the sink a few times a second, or when many are there.
 class AccessLog {
  public:
   /// An exchange that is going on.
   struct Record {
-    int status = 0;  // 0: nothing was answered
-    uint64_t body_bytes = 0;  // sent to the client
+    int status = 0;            // 0: nothing was answered
+    uint64_t body_bytes = 0;   // sent to the client
     std::string_view failure;  // a code_name, or empty
 
    private:
@@ -43,7 +43,8 @@ class AccessLog {
   AccessLog(const AccessLog&) = delete;
   AccessLog& operator=(const AccessLog&) = delete;
 
-  /// An exchange begins, with its head as received; null where that could not be read. Every record is to be ended.
+  /// An exchange begins, with its head as received; null where that could not be read. Every record is to be
+  /// ended.
   Record* begin(std::string_view client_ip, const message::RequestHead* request);
   /// It is over: its line is written. `upstream` is where the answer came from, or empty.
   void end(Record* record, std::string_view upstream);

@@ -15,9 +15,10 @@ class TrustedProxies {
   Result<void> add(std::string_view text);
   /// Whether a connection from `ip` ("10.0.0.1"; anything else for a unix socket) is a proxy's.
   bool trusts(std::string_view ip) const;
-  /// The client that a trusted proxy's request names in X-Forwarded-For: from the right, across all fields of that
-  /// name, the first address that is not trusted itself. What is no address ends the search; so do
-  /// limits::forwarded_hops_max. The last address that was looked at counts then, and an empty text means none.
+  /// The client that a trusted proxy's request names in X-Forwarded-For: from the right, across all fields of
+  /// that name, the first address that is not trusted itself. What is no address ends the search; so do
+  /// limits::forwarded_hops_max. The last address that was looked at counts then, and an empty text means
+  /// none.
   std::string client_of(const message::Headers& headers) const;
 
  private:

@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 2> histogram_options{"buckets", "help"};
 // Answers of services, in seconds: from 5 ms to 10 s.
 constexpr std::array<double, 11> default_buckets{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 
-/// A metric, or one of its series. The environment of a metric with labels keeps the userdata of its series, by address.
+/// A metric, or one of its series. The environment of a metric with labels keeps the userdata of its series,
+/// by address.
 struct MetricBox {
   static constexpr char tag = 0;
   const void* kind = &tag;
@@ -36,8 +37,8 @@ Outcome wants_labels(lua_State* L) {
   const std::string_view signature = signature_of(L);
   std::string names;
   for (const std::string& label : spec.labels) names.append(names.empty() ? "" : ", ").append(label);
-  return Outcome::error(std::string(signature.substr(0, signature.find('('))) + ": " + spec.name + " has labels (" +
-                        names + "): call it on withLabels(" + names + ")");
+  return Outcome::error(std::string(signature.substr(0, signature.find('('))) + ": " + spec.name +
+                        " has labels (" + names + "): call it on withLabels(" + names + ")");
 }
 
 MetricBox& self(lua_State* L, Kind kind) {
@@ -107,8 +108,9 @@ Outcome wrong_labels(lua_State* L) {
                           (given == 1 ? " value" : " values"));
   for (int i = 2; i <= count + 1; ++i)
     if (const int type = lua_type(L, i); type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
-      return Outcome::error("withLabels: the label " + spec.labels[static_cast<size_t>(i - 2)] + " of " + spec.name +
-                            " expects a string, a number or a boolean, got " + describe_value(L, i));
+      return Outcome::error("withLabels: the label " + spec.labels[static_cast<size_t>(i - 2)] + " of " +
+                            spec.name + " expects a string, a number or a boolean, got " +
+                            describe_value(L, i));
   return 0;
 }
 
@@ -181,7 +183,8 @@ class Definition {
     for (int i = 1; i <= count; ++i) {
       lua_rawgeti(L, 2, i);
       const auto label = string_at(L, -1);
-      if (!label) return wrong("label " + std::to_string(i) + " expects a string, got " + describe_value(L, -1));
+      if (!label)
+        return wrong("label " + std::to_string(i) + " expects a string, got " + describe_value(L, -1));
       spec.labels.emplace_back(*label);
       lua_pop(L, 1);
     }
@@ -210,7 +213,8 @@ class Definition {
 
   // The list at the top of the stack.
   std::optional<std::string> read_buckets() {
-    if (!lua_istable(L, -1)) return wrong("option \"buckets\" expects a list of numbers, got " + describe_value(L, -1));
+    if (!lua_istable(L, -1))
+      return wrong("option \"buckets\" expects a list of numbers, got " + describe_value(L, -1));
     spec.bounds.clear();
     const auto count = static_cast<int>(lua_objlen(L, -1));
     for (int i = 1; i <= count; ++i) {
@@ -248,8 +252,9 @@ Outcome define(lua_State* L) {
 
 void bind_stats(lua_State* L, BindingContext& context) {
   const auto destroy = &destroy_userdata<MetricBox>;
-  make_class(L, context, metatable_of(Kind::Counter), "counter:",
-             {{"inc(amount)", &counter_inc}, {"withLabels(...)", &with_labels<Kind::Counter>}}, destroy);
+  make_class(L, context, metatable_of(Kind::Counter),
+             "counter:", {{"inc(amount)", &counter_inc}, {"withLabels(...)", &with_labels<Kind::Counter>}},
+             destroy);
   lua_pop(L, 1);
   make_class(L, context, metatable_of(Kind::Gauge), "gauge:",
              {{"set(value)", &gauge_set},
@@ -259,7 +264,8 @@ void bind_stats(lua_State* L, BindingContext& context) {
              destroy);
   lua_pop(L, 1);
   make_class(L, context, metatable_of(Kind::Histogram), "histogram:",
-             {{"observe(value)", &histogram_observe}, {"withLabels(...)", &with_labels<Kind::Histogram>}}, destroy);
+             {{"observe(value)", &histogram_observe}, {"withLabels(...)", &with_labels<Kind::Histogram>}},
+             destroy);
   lua_pop(L, 1);
   push_subtable(L, "stats");
   add_functions(L, context, "stats.",

@@ -29,8 +29,10 @@ Result<void> check_labels(const MetricSpec& spec) {
   for (size_t i = 0; i < spec.labels.size(); ++i) {
     const std::string& label = spec.labels[i];
     if (!is_name(label, false) || label.starts_with("__"))
-      return wrong(quoted(label) + " is no name of a label: letters, digits and _, not beginning with a digit or __");
-    if (spec.kind == Kind::Histogram && label == "le") return wrong("the label \"le\" is the histogram's own");
+      return wrong(quoted(label) +
+                   " is no name of a label: letters, digits and _, not beginning with a digit or __");
+    if (spec.kind == Kind::Histogram && label == "le")
+      return wrong("the label \"le\" is the histogram's own");
     if (std::find(spec.labels.begin(), spec.labels.begin() + static_cast<ptrdiff_t>(i), label) !=
         spec.labels.begin() + static_cast<ptrdiff_t>(i))
       return wrong("the label " + quoted(label) + " is there twice");
@@ -47,13 +49,15 @@ Result<void> check_bounds(const MetricSpec& spec) {
     return wrong("buckets are 1 to " + std::to_string(limits::metric_buckets_max) + " upper bounds");
   for (size_t i = 0; i < spec.bounds.size(); ++i)
     if (!std::isfinite(spec.bounds[i]) || (i > 0 && spec.bounds[i] <= spec.bounds[i - 1]))
-      return wrong("buckets are finite upper bounds in ascending order; number " + std::to_string(i + 1) + " is not");
+      return wrong("buckets are finite upper bounds in ascending order; number " + std::to_string(i + 1) +
+                   " is not");
   return {};
 }
 
 Result<void> check(const MetricSpec& spec) {
   if (!is_name(spec.name, true))
-    return wrong(quoted(spec.name) + " is no name of a metric: letters, digits, _ and :, not beginning with a digit");
+    return wrong(quoted(spec.name) +
+                 " is no name of a metric: letters, digits, _ and :, not beginning with a digit");
   if (spec.name.starts_with(own_prefix))
     return wrong("names that begin with \"perilune_\" are the engine's own, got " + quoted(spec.name));
   if (auto labels = check_labels(spec); !labels) return labels;
@@ -73,7 +77,8 @@ std::string_view kind_name(Kind kind) {
   return {};
 }
 
-Metric::Metric(MetricSpec its_spec, size_t& series_left) : spec(std::move(its_spec)), series_left_(series_left) {
+Metric::Metric(MetricSpec its_spec, size_t& series_left)
+    : spec(std::move(its_spec)), series_left_(series_left) {
   // One without labels is there from the beginning, at 0.
   if (spec.labels.empty()) make({});
 }
@@ -95,7 +100,8 @@ Series& Metric::with(std::span<const std::string_view> values) {
   }
   if (const auto known = by_key_.find(key_); known != by_key_.end()) return *known->second;
   std::vector<std::string> texts;
-  for (const std::string_view value : values) texts.emplace_back(value.substr(0, limits::metric_label_bytes_max));
+  for (const std::string_view value : values)
+    texts.emplace_back(value.substr(0, limits::metric_label_bytes_max));
   if (const auto known = series_.find(texts); known != series_.end()) {
     by_key_.emplace(key_, known->second.get());
     return *known->second;
@@ -124,7 +130,8 @@ Result<Metric*> Registry::define(MetricSpec spec) {
   if (auto checked = check(spec); !checked) return checked.error();
   if (const auto known = metrics_.find(spec.name); known != metrics_.end()) {
     Metric& metric = *known->second;
-    if (metric.spec.kind != spec.kind || metric.spec.labels != spec.labels || metric.spec.bounds != spec.bounds)
+    if (metric.spec.kind != spec.kind || metric.spec.labels != spec.labels ||
+        metric.spec.bounds != spec.bounds)
       return wrong(quoted(spec.name) + " is defined otherwise" + at(metric.spec.place) +
                    ": kind, labels and buckets must be the same");
     return &metric;
@@ -133,8 +140,8 @@ Result<Metric*> Registry::define(MetricSpec spec) {
   for (const std::string_view suffix : histogram_suffixes) {
     if (spec.kind == Kind::Histogram)
       if (const auto other = metrics_.find(spec.name + std::string(suffix)); other != metrics_.end())
-        return wrong(quoted(other->first) + at(other->second->spec.place) + " is in the way of the histogram " +
-                     quoted(spec.name));
+        return wrong(quoted(other->first) + at(other->second->spec.place) +
+                     " is in the way of the histogram " + quoted(spec.name));
     if (!spec.name.ends_with(suffix)) continue;
     const auto other = metrics_.find(std::string_view(spec.name).substr(0, spec.name.size() - suffix.size()));
     if (other != metrics_.end() && other->second->spec.kind == Kind::Histogram)

@@ -31,8 +31,8 @@ struct MetricSpec {
   Place place;
 };
 
-/// The numbers of one combination of label values. A histogram has `buckets` (not cumulated, the last is +Inf) and in
-/// `value` the sum of what was observed.
+/// The numbers of one combination of label values. A histogram has `buckets` (not cumulated, the last is
+/// +Inf) and in `value` the sum of what was observed.
 struct Series {
   double value = 0;
   std::vector<uint64_t> buckets = {};
@@ -47,8 +47,8 @@ class Metric {
 
   const MetricSpec spec;
   /// The series of these label values, as many as there are labels; made when it is new. Values longer than
-  /// limits::metric_label_bytes_max are cut. When no more series may be made it is that of the value "overflow" for each
-  /// label, so that sums stay right.
+  /// limits::metric_label_bytes_max are cut. When no more series may be made it is that of the value
+  /// "overflow" for each label, so that sums stay right.
   Series& with(std::span<const std::string_view> values);
   /// Adds to a histogram's series.
   void observe(Series& series, double value) const;
@@ -71,11 +71,12 @@ class Metric {
   bool has_overflown_ = false;
 };
 
-/// The metrics of a worker by name. At most limits::metrics_max, with limits::metric_series_max series in all.
+/// The metrics of a worker by name. At most limits::metrics_max, with limits::metric_series_max series in
+/// all.
 class Registry {
  public:
-  /// The metric of that name; the same one when it is defined again alike. Errors (Side::Script): ScriptError, a sentence
-  /// that quotes the offending name.
+  /// The metric of that name; the same one when it is defined again alike. Errors (Side::Script):
+  /// ScriptError, a sentence that quotes the offending name.
   Result<Metric*> define(MetricSpec spec);
   /// Calls `visit(metric)` in the order of names.
   template <typename Visit>

@@ -42,8 +42,8 @@ void append_escaped(std::string& text, std::string_view value, bool escapes_quot
 }
 
 /// {a="1",b="2"}, with `bound` as the label le where it is given; nothing where there are none.
-void append_labels(std::string& text, const std::vector<std::string>& names, const std::vector<std::string>& values,
-                   const double* bound) {
+void append_labels(std::string& text, const std::vector<std::string>& names,
+                   const std::vector<std::string>& values, const double* bound) {
   if (names.empty() && !bound) return;
   char separator = '{';
   for (size_t i = 0; i < names.size(); ++i) {
@@ -76,7 +76,8 @@ void add_series(Series& sum, const Series& more) {
 
 Snapshot::Family* Snapshot::family_of(const std::string& name, const Family& like) {
   Family& family = families_.try_emplace(name, like).first->second;
-  const bool is_alike = family.kind == like.kind && family.labels == like.labels && family.bounds == like.bounds;
+  const bool is_alike =
+      family.kind == like.kind && family.labels == like.labels && family.bounds == like.bounds;
   return is_alike ? &family : nullptr;
 }
 

@@ -203,7 +203,7 @@ function C:each() end
 
 --- A memo with a destructor. Those that a session made are cleared when it ends.
 ---@param allocate? fun(key: any): any, any may wait
---- runs once for every value that leaves; may not wait. A cache without one may have its options in this place
+--- runs once for every value that leaves; may not wait. A cache without one may have its options here
 ---@param release? CacheOptions|fun(key: any, value: any)
 ---@param options? CacheOptions
 ---@return Cache

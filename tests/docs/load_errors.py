@@ -216,6 +216,13 @@ class LoadErrors(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("there is nothing to do", done.stderr)
 
+    def test_an_access_log_that_cannot_be_opened_is_told_with_its_place(self):
+        (self.folder / "proxy.lua").write_text(
+            f'\nlisten("unix:x.sock", {{ accessLog = {{ file = "none/a.log" }} }}):serveHTTP({RESPONSE})', encoding="utf-8")
+        done = program.run("run", "proxy.lua", folder=self.folder)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "perilune: proxy.lua:2: cannot write none/a.log: No such file or directory\n"))
+
     def test_a_right_script_is_not(self):
         done = self.check(f"listen(1):serveHTTP({RESPONSE})")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "ok: 1 file, 1 listener\n", ""))

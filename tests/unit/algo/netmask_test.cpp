@@ -24,9 +24,10 @@ TEST(IpAddress, TakesFullFormsOnly) {
   for (const char* good : {"0.0.0.0", "255.255.255.255", "::", "::1", "2001:db8::7", "::ffff:10.0.0.1",
                            "2001:0db8:0000:0000:0000:ff00:0042:8329", "::10.0.0.1"})
     EXPECT_TRUE(IpAddress::parse(good)) << good;
-  for (const char* bad : {"", " 10.0.0.1", "10.0.0.1 ", "10.1", "10.0.0", "10.0.0.256", "010.0.0.1.", "10.0.0.1:80",
-                          "[::1]", "fe80::1%eth0", ":::", "1:2:3:4:5:6:7", "g::1", "unknown", "_hidden", "0x7f.0.0.1",
-                          "127.0.0.1.example.org.a.name.that.is.far.too.long.for.any.address"})
+  for (const char* bad :
+       {"", " 10.0.0.1", "10.0.0.1 ", "10.1", "10.0.0", "10.0.0.256", "010.0.0.1.", "10.0.0.1:80", "[::1]",
+        "fe80::1%eth0", ":::", "1:2:3:4:5:6:7", "g::1", "unknown", "_hidden", "0x7f.0.0.1",
+        "127.0.0.1.example.org.a.name.that.is.far.too.long.for.any.address"})
     EXPECT_FALSE(IpAddress::parse(bad)) << bad;
   EXPECT_FALSE(IpAddress::parse(std::string_view("10.0.0.1\0", 9)));
 }
@@ -83,11 +84,15 @@ TEST(NetmaskSet, SaysWhatIsWrong) {
   };
   for (const Case& one : std::initializer_list<Case>{
            {"", "\"\" is no network; write \"10.0.0.0/8\", \"fd00::/8\" or a single IP address"},
-           {"localhost", "\"localhost\" is no network; write \"10.0.0.0/8\", \"fd00::/8\" or a single IP address"},
-           {"10.0.0/8", "\"10.0.0/8\" is no network; write \"10.0.0.0/8\", \"fd00::/8\" or a single IP address"},
-           {"10.0.0.0/33", "\"10.0.0.0/33\" is no network: what is behind the slash is a number from 0 to 32"},
+           {"localhost",
+            "\"localhost\" is no network; write \"10.0.0.0/8\", \"fd00::/8\" or a single IP address"},
+           {"10.0.0/8",
+            "\"10.0.0/8\" is no network; write \"10.0.0.0/8\", \"fd00::/8\" or a single IP address"},
+           {"10.0.0.0/33",
+            "\"10.0.0.0/33\" is no network: what is behind the slash is a number from 0 to 32"},
            {"10.0.0.0/", "\"10.0.0.0/\" is no network: what is behind the slash is a number from 0 to 32"},
-           {"10.0.0.0/-1", "\"10.0.0.0/-1\" is no network: what is behind the slash is a number from 0 to 32"},
+           {"10.0.0.0/-1",
+            "\"10.0.0.0/-1\" is no network: what is behind the slash is a number from 0 to 32"},
            {"10.0.0.0/255.0.0.0",
             "\"10.0.0.0/255.0.0.0\" is no network: what is behind the slash is a number from 0 to 32"},
            {"fd00::/129", "\"fd00::/129\" is no network: what is behind the slash is a number from 0 to 128"},
@@ -95,7 +100,8 @@ TEST(NetmaskSet, SaysWhatIsWrong) {
             "\"::ffff:10.0.0.0/8\" is no network: what is behind the slash is a number from 96 to 128"},
            {"10.0.0.1/8",
             "\"10.0.0.1/8\" is no network: bits behind the prefix are set; did you mean \"10.0.0.0/8\"?"},
-           {"fd00::1/8", "\"fd00::1/8\" is no network: bits behind the prefix are set; did you mean \"fd00::/8\"?"},
+           {"fd00::1/8",
+            "\"fd00::1/8\" is no network: bits behind the prefix are set; did you mean \"fd00::/8\"?"},
        }) {
     NetmaskSet set;
     const auto added = set.add(one.text);

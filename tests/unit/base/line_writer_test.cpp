@@ -62,7 +62,8 @@ TEST_F(LineWriterTest, AFileIsOpenedOnceAndAppendedTo) {
 
 TEST_F(LineWriterTest, SaysWhatCannotBeOpened) {
   LineWriter writer;
-  EXPECT_EQ(writer.open(folder + "/none/a.log").error().detail, folder + "/none/a.log: No such file or directory");
+  EXPECT_EQ(writer.open(folder + "/none/a.log").error().detail,
+            folder + "/none/a.log: No such file or directory");
 }
 
 TEST_F(LineWriterTest, ARenamedFileIsMadeAnew) {
@@ -94,7 +95,8 @@ TEST_F(LineWriterTest, WhoReadsNothingHoldsNobodyUp) {
   }
   log::capture(nullptr);
   ::close(reader);
-  EXPECT_NE(warned.find(" lines for " + path + " were dropped: it does not take them fast enough"), std::string::npos)
+  EXPECT_NE(warned.find(" lines for " + path + " were dropped: it does not take them fast enough"),
+            std::string::npos)
       << warned;
 }
 

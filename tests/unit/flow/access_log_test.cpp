@@ -76,25 +76,28 @@ TEST_F(AccessLogTest, Combined) {
   request->headers.add("Referer", "http://x/");
   request->headers.add("User-Agent", "curl/8");
   EXPECT_EQ(line(AccessFormat::Combined),
-            "203.0.113.7 - - [21/Nov/2026:08:49:37 +0000] \"GET /a?b HTTP/1.1\" 200 128 \"http://x/\" \"curl/8\"\n");
+            "203.0.113.7 - - [21/Nov/2026:08:49:37 +0000] \"GET /a?b HTTP/1.1\" 200 128 \"http://x/\" "
+            "\"curl/8\"\n");
 }
 
 TEST_F(AccessLogTest, Json) {
   request->headers.add("Host", "example.org");
   request->headers.add("User-Agent", "curl/8");
-  EXPECT_EQ(line(AccessFormat::Json, 502, 5, "connect-failure", "127.0.0.1:9"),
-            "{\"time\":\"2026-11-21T08:49:37.125Z\",\"client\":\"203.0.113.7\",\"host\":\"example.org\","
-            "\"method\":\"GET\",\"path\":\"/a?b\",\"protocol\":\"HTTP/1.1\",\"agent\":\"curl/8\",\"status\":502,"
-            "\"bytes\":5,\"seconds\":0.001500,\"upstream\":\"127.0.0.1:9\",\"error\":\"connect-failure\"}\n");
+  EXPECT_EQ(
+      line(AccessFormat::Json, 502, 5, "connect-failure", "127.0.0.1:9"),
+      "{\"time\":\"2026-11-21T08:49:37.125Z\",\"client\":\"203.0.113.7\",\"host\":\"example.org\","
+      "\"method\":\"GET\",\"path\":\"/a?b\",\"protocol\":\"HTTP/1.1\",\"agent\":\"curl/8\",\"status\":502,"
+      "\"bytes\":5,\"seconds\":0.001500,\"upstream\":\"127.0.0.1:9\",\"error\":\"connect-failure\"}\n");
 }
 
 TEST_F(AccessLogTest, WhatCouldNotBeReadAndWhatWasNotAnswered) {
   request.reset();
   EXPECT_EQ(line(AccessFormat::Combined, 400, 11),
             "203.0.113.7 - - [21/Nov/2026:08:49:37 +0000] \"-\" 400 11 \"-\" \"-\"\n");
-  EXPECT_EQ(line(AccessFormat::Json, 0, 0, "client-gone"),
-            "{\"time\":\"2026-11-21T08:49:37.126Z\",\"client\":\"203.0.113.7\",\"bytes\":0,\"seconds\":0.001500,"
-            "\"error\":\"client-gone\"}\n");
+  EXPECT_EQ(
+      line(AccessFormat::Json, 0, 0, "client-gone"),
+      "{\"time\":\"2026-11-21T08:49:37.126Z\",\"client\":\"203.0.113.7\",\"bytes\":0,\"seconds\":0.001500,"
+      "\"error\":\"client-gone\"}\n");
   ip.clear();
   EXPECT_EQ(line(AccessFormat::Common, 0, 0), "unix: - - [21/Nov/2026:08:49:37 +0000] \"-\" - -\n");
 }
@@ -106,7 +109,9 @@ TEST_F(AccessLogTest, NothingFromOutsideEndsALineOrAText) {
             "203.0.113.7 - - [21/Nov/2026:08:49:37 +0000] \"GET "
             "/\\\"x\\\\\\x0d\\x0a\\x01\\x7f\\xc3\\xa4\\xff HTTP/1.1\" 200 128 \"-\" \"a\\\" 200 \\x0a\"\n");
   const std::string json = line(AccessFormat::Json);
-  EXPECT_NE(json.find("\"path\":\"/\\\"x\\\\\\u000d\\u000a\\u0001\\u007f\xc3\xa4\\u00ff\""), std::string::npos) << json;
+  EXPECT_NE(json.find("\"path\":\"/\\\"x\\\\\\u000d\\u000a\\u0001\\u007f\xc3\xa4\\u00ff\""),
+            std::string::npos)
+      << json;
   EXPECT_NE(json.find("\"agent\":\"a\\\" 200 \\u000a\""), std::string::npos) << json;
 }
 

@@ -44,7 +44,8 @@ TEST(TrustedProxies, TheClientIsTheRightmostThatIsNotTrusted) {
   EXPECT_EQ(client_of({"203.0.113.7"}), "203.0.113.7");
   EXPECT_EQ(client_of({"203.0.113.7, 10.0.0.1, 10.0.0.2"}), "203.0.113.7");
   EXPECT_EQ(client_of({"203.0.113.7,10.0.0.1"}), "203.0.113.7");
-  EXPECT_EQ(client_of({"1.1.1.1, 203.0.113.7, fd00::1"}), "203.0.113.7") << "what is left of it anyone can write";
+  EXPECT_EQ(client_of({"1.1.1.1, 203.0.113.7, fd00::1"}), "203.0.113.7")
+      << "what is left of it anyone can write";
   EXPECT_EQ(client_of({"1.1.1.1, 2001:db8::9"}), "2001:db8::9");
 }
 
@@ -53,7 +54,9 @@ TEST(TrustedProxies, FieldsAreOneList) {
   EXPECT_EQ(client_of({"203.0.113.7", "198.51.100.2"}), "198.51.100.2");
 }
 
-TEST(TrustedProxies, WhereAllAreTrustedTheFirstCounts) { EXPECT_EQ(client_of({"10.0.0.9, 10.0.0.1"}), "10.0.0.9"); }
+TEST(TrustedProxies, WhereAllAreTrustedTheFirstCounts) {
+  EXPECT_EQ(client_of({"10.0.0.9, 10.0.0.1"}), "10.0.0.9");
+}
 
 TEST(TrustedProxies, WhatIsNoAddressEndsTheSearch) {
   EXPECT_EQ(client_of({"203.0.113.7, unknown, 10.0.0.1"}), "10.0.0.1");

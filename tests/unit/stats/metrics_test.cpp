@@ -11,10 +11,20 @@ namespace perilune::stats {
 namespace {
 
 MetricSpec counter(std::string name, std::vector<std::string> labels = {}) {
-  return {.name = std::move(name), .help = {}, .kind = Kind::Counter, .labels = std::move(labels), .bounds = {}, .place = {"proxy.lua", 3}};
+  return {.name = std::move(name),
+          .help = {},
+          .kind = Kind::Counter,
+          .labels = std::move(labels),
+          .bounds = {},
+          .place = {"proxy.lua", 3}};
 }
 MetricSpec histogram(std::string name, std::vector<double> bounds, std::vector<std::string> labels = {}) {
-  return {.name = std::move(name), .help = {}, .kind = Kind::Histogram, .labels = std::move(labels), .bounds = std::move(bounds), .place = {"proxy.lua", 4}};
+  return {.name = std::move(name),
+          .help = {},
+          .kind = Kind::Histogram,
+          .labels = std::move(labels),
+          .bounds = std::move(bounds),
+          .place = {"proxy.lua", 4}};
 }
 
 Series& with(Metric& metric, std::vector<std::string_view> values) { return metric.with(values); }
@@ -39,7 +49,8 @@ TEST(Metrics, LabelsAndTheirEscapes) {
   MetricSpec spec = counter("requests_total", {"route", "status"});
   spec.help = "All \\ of \"them\",\nby route";
   Metric& metric = **registry.define(spec);
-  EXPECT_EQ(text_of(registry), "# HELP requests_total All \\\\ of \"them\",\\nby route\n# TYPE requests_total counter\n");
+  EXPECT_EQ(text_of(registry),
+            "# HELP requests_total All \\\\ of \"them\",\\nby route\n# TYPE requests_total counter\n");
   with(metric, {"b\"\\\n", "200"}).value = 1;
   with(metric, {"a", "404"}).value = 1e15;
   with(metric, {"\xc3\xa4\xff", ""}).value = 3;
@@ -84,7 +95,8 @@ TEST(Metrics, NumbersThatAreNone) {
   with(metric, {"2"}).value = -HUGE_VAL;
   with(metric, {"3"}).value = std::nan("");
   with(metric, {"4"}).value = -0.25;
-  EXPECT_EQ(text_of(registry), "# TYPE g gauge\ng{v=\"1\"} +Inf\ng{v=\"2\"} -Inf\ng{v=\"3\"} NaN\ng{v=\"4\"} -0.25\n");
+  EXPECT_EQ(text_of(registry),
+            "# TYPE g gauge\ng{v=\"1\"} +Inf\ng{v=\"2\"} -Inf\ng{v=\"3\"} NaN\ng{v=\"4\"} -0.25\n");
 }
 
 TEST(Metrics, WorkersAreSummed) {
@@ -128,18 +140,21 @@ TEST(Metrics, SaysWhatIsWrong) {
            {counter("a-b"), "\"a-b\" is no name of a metric"},
            {counter("1a"), bad_name},
            {counter("a{b"), bad_name},
-           {counter("perilune_x"), "names that begin with \"perilune_\" are the engine's own, got \"perilune_x\""},
+           {counter("perilune_x"),
+            "names that begin with \"perilune_\" are the engine's own, got \"perilune_x\""},
            {counter("n", {"a:b"}), bad_label},
            {counter("n", {"__a"}), bad_label},
            {counter("n", {""}), bad_label},
            {counter("n", {"a", "b", "a"}), "the label \"a\" is there twice"},
-           {counter("n", {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"}),
+           {counter("n",
+                    {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"}),
             "at most 16 labels, got 17"},
            {histogram("n", {1}, {"le"}), "the label \"le\" is the histogram's own"},
            {histogram("n", {}), "buckets are 1 to 100 upper bounds"},
            {histogram("n", std::vector<double>(101, 1)), "buckets are 1 to 100 upper bounds"},
            {histogram("n", {1, 1}), "buckets are finite upper bounds in ascending order; number 2 is not"},
-           {histogram("n", {1, HUGE_VAL}), "buckets are finite upper bounds in ascending order; number 2 is not"},
+           {histogram("n", {1, HUGE_VAL}),
+            "buckets are finite upper bounds in ascending order; number 2 is not"},
        }) {
     Registry registry;
     const auto defined = registry.define(one.spec);
@@ -151,7 +166,8 @@ TEST(Metrics, SaysWhatIsWrong) {
 TEST(Metrics, WhatAHistogramPrintsIsNobodyElses) {
   Registry registry;
   EXPECT_TRUE(registry.define(histogram("h", {1})).has_value());
-  EXPECT_EQ(registry.define(counter("h_sum")).error().detail, "\"h_sum\" is a part of the histogram \"h\" at proxy.lua:4");
+  EXPECT_EQ(registry.define(counter("h_sum")).error().detail,
+            "\"h_sum\" is a part of the histogram \"h\" at proxy.lua:4");
   EXPECT_TRUE(registry.define(counter("g_count")).has_value());
   EXPECT_EQ(registry.define(histogram("g", {1})).error().detail,
             "\"g_count\" at proxy.lua:3 is in the way of the histogram \"g\"");
