@@ -12,6 +12,8 @@
 --   call(fn, ...)  pcall with waiting forbidden inside
 --   report(err)    logs what a release raised
 --   adopt(cache)   a cache was made: call its close when the session, or the script, ends
+--   describe(v)    a value in words, for messages
+--   suggest(word, names)   "; did you mean …?" or ""; the names are keys
 --   cancelled      the error value of a get on a closed cache
 --   duration(v)    seconds from a number or "5s"; nil when it is neither
 
@@ -19,25 +21,30 @@ local cache = {}
 
 local option_names = { size = true, ttl = true }
 
+local function wrong(host, what, value)
+  error("algo.Cache: " .. what .. ", got " .. host.describe(value), 4)
+end
+
 local function check_options(host, options)
-  if options == nil then return nil, nil end
-  if type(options) ~= "table" then error("algo.Cache: options must be a table, not " .. type(options), 3) end
+  if options == nil then return false, false end
+  if type(options) ~= "table" then wrong(host, "options (argument 3) expects a table", options) end
   for name in pairs(options) do
     if not option_names[name] then
-      error("algo.Cache: there is no option '" .. tostring(name) .. "', only size and ttl", 3)
+      error("algo.Cache: unknown option " .. host.describe(name) .. host.suggest(name, option_names), 3)
     end
   end
   local size, ttl = options.size, options.ttl
-  if size ~= nil and (type(size) ~= "number" or size < 1) then
-    error("algo.Cache: size must be a number of at least 1; leave it out for no limit", 3)
+  if size ~= nil and (type(size) ~= "number" or size ~= size or size < 1) then
+    wrong(host, 'option "size" expects a number of at least 1; leave it out for no limit', size)
   end
   if ttl ~= nil then
     ttl = host.duration(ttl)
     if not ttl or ttl ~= ttl or ttl <= 0 then
-      error("algo.Cache: ttl must be a time above 0; leave it out to keep values", 3)
+      local expectation = 'option "ttl" expects a number of seconds or "5s" above 0; leave it out for no limit'
+      wrong(host, expectation, options.ttl)
     end
   end
-  return size, ttl
+  return size or false, ttl or false
 end
 
 local function check_key(key, name)
@@ -171,7 +178,8 @@ local function fill(self, key)
   return value, err
 end
 
-local Cache = {}
+-- Fields that may be absent read as false: what the class does not have is an error where scripts ask for it.
+local Cache = { first = false, last = false, newest = false, oldest = false }
 Cache.__index = Cache
 
 function Cache:get(key)
@@ -266,18 +274,23 @@ function Cache:close()
   self:clear()
 end
 
+--- The class, for who has to say what it does not have.
+cache.class = Cache
+
 --- Makes the function that scripts know as algo.Cache.
 function cache.constructor(host)
   return function(allocate, release, options)
+    -- A cache that releases nothing may have its options in that place.
+    if type(release) == "table" and options == nil then release, options = nil, release end
     if allocate ~= nil and type(allocate) ~= "function" then
-      error("algo.Cache: allocate must be a function, not " .. type(allocate), 2)
+      error("algo.Cache: allocate (argument 1) expects a function, got " .. host.describe(allocate), 2)
     end
     if release ~= nil and type(release) ~= "function" then
-      error("algo.Cache: release must be a function, not " .. type(release), 2)
+      error("algo.Cache: release (argument 2) expects a function, got " .. host.describe(release), 2)
     end
     local size, ttl = check_options(host, options)
     local self = setmetatable({
-      host = host, allocate = allocate, release = release, size = size, ttl = ttl,
+      host = host, allocate = allocate or false, release = release or false, size = size, ttl = ttl,
       entries = {}, flights = {}, count = 0, is_closed = false,
     }, Cache)
     host.adopt(self)

@@ -3,9 +3,22 @@ local globals, core = ...
 
 local results, call_now = core.results, core.call_now
 
+local methods = {}
+for name in next, core.cache.class do
+  local is_own = name:sub(1, 2) == "__" or name == "close" or type(core.cache.class[name]) ~= "function"
+  if not is_own then methods[name] = true end
+end
+setmetatable(core.cache.class, {
+  __index = function(_, name)
+    core.fail("a Cache has no " .. core.describe(name) .. core.suggest(name, methods))
+  end,
+})
+
 globals.algo.Cache = core.cache.constructor {
   now = core.now,
   duration = core.seconds,
+  describe = core.describe,
+  suggest = core.suggest,
   cancelled = core.cancelled,
   wait = function(ticket)
     ticket.event = ticket.event or core.event()

@@ -1,5 +1,6 @@
 -- `ctx`. A table of a context has its number at 0 (false when it is over), its parent's table or
--- false at 1, and at 2 the client's table once that was asked for (only in a session's own).
+-- false at 1, and at 2 the client's table once that was asked for: in a session's own, and in an
+-- exchange's whose client a trusted proxy named.
 local globals, core = ...
 
 local next, rawget, rawset, setmetatable, type = next, rawget, rawset, setmetatable, type
@@ -26,24 +27,24 @@ local function view_of(client)
   })
 end
 
-local context_session, context_client = core.context_session, core.context_client
+local context_client_owner, context_client = core.context_client_owner, core.context_client
 
 local function client_of(number)
-  local session = context_session(number)
-  if not session then return nil end
-  local client = rawget(session, 2)
+  local owner = context_client_owner(number)
+  if not owner then return nil end
+  local client = rawget(owner, 2)
   if client then return client end
   client = context_client(number)
   if not client then return nil end
   client.tls = false
   local view = view_of(client)
-  rawset(session, 2, view)
+  rawset(owner, 2, view)
   return view
 end
 
 --- The names that the engine answers.
 local reserved = {
-  session = context_session,
+  session = core.context_session,
   client = client_of,
   request = core.context_request,
   response = core.context_response,
@@ -103,9 +104,12 @@ function globals.context(names)
   if not core.is_loading() then fail("context: names are declared at the top of a file") end
   declared = declared or {}
   for i, name in next, names do
-    if type(i) ~= "number" or type(name) ~= "string" then
-      local wrong = type(i) == "number" and name or i
-      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(wrong))
+    if type(i) ~= "number" then
+      local listed = describe(type(i) == "string" and i or "target")
+      fail("context: names are listed, as in context { " .. listed .. " }; got the key " .. describe(i))
+    end
+    if type(name) ~= "string" then
+      fail("context: expects a list of names, such as context { \"target\" }, got " .. describe(name))
     end
     if reserved[name] then fail("context: " .. describe(name) .. " is a name of the engine's own") end
     declared[name] = true

@@ -59,7 +59,7 @@ local function request(name, method, url, options)
   local message = Message {
     method = method, path = path, headers = headers, body = options.body, json = options.json,
   }
-  return results(core.http_send(message, target, timeout, limit))
+  return results(core.http_send(message, target, timeout, limit, name))
 end
 
 local http = {}

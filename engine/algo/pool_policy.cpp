@@ -57,7 +57,7 @@ LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
     result.ticket = ticket_of(slot);
     return result;
   }
-  if (total_.waiting >= rules_.queue_max) {
+  if (key.stats_.waiting >= rules_.queue_max || total_.waiting >= rules_.queue_total_max) {
     ++key.stats_.queue_full;
     ++total_.queue_full;
     return fail(key, ErrorCode::QueueFull);

@@ -47,7 +47,8 @@ struct PoolRules {
   PoolKeyRules key = {};
   uint32_t total_max = unlimited;               ///< used, over all keys
   uint32_t idle_max = unlimited;                ///< over all keys
-  uint32_t queue_max = limits::pool_queue_max;  ///< waiters without an allocation, over all keys
+  uint32_t queue_max = limits::pool_queue_max;  ///< waiters without an allocation, per key
+  uint32_t queue_total_max = limits::pool_queue_total_max;  ///< over all keys
   Duration queue_timeout = limits::queue_timeout;
   PoolBinding binding = PoolBinding::Own;
   EmptyKey empty_key = EmptyKey::Waits;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "app/worker.hpp"
+#include "base/line_writer.hpp"
 #include "net/asio_network.hpp"
 
 namespace perilune::app {
@@ -19,8 +20,12 @@ namespace {
 /// A worker on the real network with its thread. Everything in it is made, used and ended by that thread.
 class WorkerThread {
  public:
-  WorkerThread(const RunOptions& options, net::ListenSockets& sockets, int index)
-      : options_(options), sockets_(sockets), index_(index), thread_([this] { main(); }) {}
+  struct Shared {
+    const RunOptions& options;
+    net::ListenSockets& sockets;
+    LineOutputs& outputs;
+  };
+  WorkerThread(const Shared& shared, int index) : shared_(shared), index_(index), thread_([this] { main(); }) {}
   WorkerThread(const WorkerThread&) = delete;
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread() {
@@ -55,10 +60,12 @@ class WorkerThread {
   void main() {
     driver_ = std::make_unique<Drive>();
     {
-      net::AsioNetwork network(driver_->driver, driver_->loop, sockets_);
-      Worker worker(driver_->loop, network, index_);
+      net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets);
+      Worker worker(driver_->loop, network, index_, &shared_.outputs);
       worker_ = &worker;
-      auto result = worker.load(options_.files);
+      auto result = worker.load(shared_.options.files);
+      if (result.has_value() && index_ == 0 && !worker.has_work())
+        result = Error{ErrorCode::ScriptError, Side::Script, "there is nothing to do: no script has a listen, every or after"};
       if (result.has_value()) result = worker.listen();
       ready_.set_value(result.has_error() ? result.error().detail : std::string());
       if (result.has_value() && go_.promise.get_future().get()) {
@@ -80,8 +87,7 @@ class WorkerThread {
     else driver_->loop.arm(drain_timer_, 50ms);
   }
 
-  const RunOptions& options_;
-  net::ListenSockets& sockets_;
+  const Shared shared_;
   const int index_;
   std::unique_ptr<Drive> driver_;
   Worker* worker_ = nullptr;
@@ -144,9 +150,11 @@ int run(const RunOptions& options) {
 
   const unsigned count = options.workers > 0 ? options.workers : usable_processors();
   net::ListenSockets sockets;
+  LineWriter lines;
+  const WorkerThread::Shared shared{options, sockets, lines};
   std::vector<std::unique_ptr<WorkerThread>> workers;
   for (unsigned i = 0; i < count; ++i) {
-    workers.push_back(std::make_unique<WorkerThread>(options, sockets, static_cast<int>(i)));
+    workers.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
     // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
     if (const std::string error = workers.back()->wait_until_ready(); !error.empty()) {
       print_error(error);

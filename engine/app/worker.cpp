@@ -18,13 +18,18 @@ edge::ServerOptions server_options(const filter::ListenPlan& plan) {
   options.session.times.idle_timeout = given.time("idleTimeout", limits::client_idle_timeout);
   options.session.times.body_timeout = given.time("readTimeout", limits::read_timeout);
   options.session.times.body_rate_min = given.size("minBodyRate", 0);
+  options.session.trusted_proxies = plan.settings.trusted_proxies.get();
   return options;
 }
 
 }  // namespace
 
-Worker::Worker(loop::Loop& loop, net::Network& network, int index)
-    : loop_(loop), network_(network), index_(index), http_(std::make_unique<filter::HttpClient>(services_)) {}
+Worker::Worker(loop::Loop& loop, net::Network& network, int index, LineOutputs* outputs)
+    : loop_(loop),
+      network_(network),
+      index_(index),
+      outputs_(outputs),
+      http_(std::make_unique<filter::HttpClient>(services_)) {}
 
 Worker::~Worker() { stop(); }
 
@@ -39,18 +44,39 @@ Result<void> Worker::load(const std::vector<std::string>& files) {
   return {};
 }
 
+bool Worker::has_work() const {
+  for (const auto& program : programs_)
+    if (!program->listens.empty()) return true;
+  for (const auto& state : states_)
+    if (state->alive().tasks > 0) return true;
+  return false;
+}
+
 Result<void> Worker::listen() {
   for (const auto& program : programs_) {
     for (const filter::ListenPlan& plan : program->listens) {
-      auto server = std::make_unique<edge::Server>(runtime_, *plan.pipeline, server_options(plan));
-      if (auto result = server->listen(network_, plan.address); result.has_error()) {
-        servers_.clear();
-        return Error{ErrorCode::ScriptError, Side::Script,
-                     plan.place.to_string() + ": cannot listen on " + result.error().detail};
-      }
-      servers_.push_back(std::move(server));
+      auto result = listen(plan);
+      if (result.has_value()) continue;
+      servers_.clear();
+      access_logs_.clear();
+      return Error{ErrorCode::ScriptError, Side::Script, plan.place.to_string() + ": " + result.error().detail};
     }
   }
+  return {};
+}
+
+Result<void> Worker::listen(const filter::ListenPlan& plan) {
+  edge::ServerOptions options = server_options(plan);
+  if (const auto& wanted = plan.settings.access_log; wanted && outputs_) {
+    const auto sink = outputs_->open(wanted->file);
+    if (!sink) return Error{ErrorCode::ScriptError, Side::Script, "cannot write " + sink.error().detail};
+    access_logs_.push_back(std::make_unique<flow::AccessLog>(wanted->format, loop_, **sink));
+    options.session.access_log = access_logs_.back().get();
+  }
+  auto server = std::make_unique<edge::Server>(runtime_, *plan.pipeline, options);
+  if (auto result = server->listen(network_, plan.address); result.has_error())
+    return Error{ErrorCode::ScriptError, Side::Script, "cannot listen on " + result.error().detail};
+  servers_.push_back(std::move(server));
   return {};
 }
 
@@ -75,6 +101,7 @@ void Worker::stop() {
   for (const auto& state : states_) state->stop();
   loop_.settle();
   servers_.clear();
+  access_logs_.clear();
   for (const auto& program : programs_) program->drain();
   loop_.settle();
   programs_.clear();

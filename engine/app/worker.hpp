@@ -15,15 +15,18 @@ namespace perilune::app {
 /// on. Shares nothing with other workers. The same class runs on the real network and on the simulated one.
 class Worker {
  public:
-  Worker(loop::Loop& loop, net::Network& network, int index);
+  /// `outputs` takes the access logs and outlives the worker; without it none are written.
+  Worker(loop::Loop& loop, net::Network& network, int index, LineOutputs* outputs = nullptr);
   ~Worker();
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   /// Loads the scripts, side by side. Errors: those of script::State::load.
   Result<void> load(const std::vector<std::string>& files);
-  /// Listens on every address of the scripts, all or none. Errors (Side::Script): ScriptError with the script's
-  /// file:line and what the system said.
+  /// A script listens, or has tasks for this worker.
+  bool has_work() const;
+  /// Listens on every address of the scripts, all or none, and opens their access logs. Errors (Side::Script):
+  /// ScriptError with the script's file:line and what the system said.
   Result<void> listen();
   /// Starts the scripts' tasks.
   void start();
@@ -42,9 +45,12 @@ class Worker {
   const std::vector<std::unique_ptr<script::State>>& states() const { return states_; }
 
  private:
+  Result<void> listen(const filter::ListenPlan& plan);
+
   loop::Loop& loop_;
   net::Network& network_;
   const int index_;
+  LineOutputs* const outputs_;
   buffer::ChunkPool chunks_;
   buffer::ReadArena arena_{chunks_};
   flow::Runtime runtime_{loop_, chunks_, arena_};
@@ -52,6 +58,7 @@ class Worker {
   std::unique_ptr<filter::HttpClient> http_;
   std::vector<std::unique_ptr<script::State>> states_;
   std::vector<std::unique_ptr<filter::Program>> programs_;
+  std::vector<std::unique_ptr<flow::AccessLog>> access_logs_;
   std::vector<std::unique_ptr<edge::Server>> servers_;
 };
 

@@ -17,7 +17,7 @@ struct CodeRow {
 constexpr std::array<CodeRow, error_code_count> rows{{
     {ErrorCode::BadRequest, "bad-request", 400, "The request is malformed"},
     {ErrorCode::AmbiguousBody, "ambiguous-body", 400, "The length of the body is given in two ways"},
-    {ErrorCode::BadLength, "bad-length", 400, "The length of the body is not a number"},
+    {ErrorCode::BadLength, "bad-length", 400, "The length of the body cannot be read"},
     {ErrorCode::BadChunk, "bad-chunk", 400, "The chunked framing of the body is malformed"},
     {ErrorCode::HeadTooLarge, "head-too-large", 431, "The header section is too large"},
     {ErrorCode::UriTooLong, "uri-too-long", 414, "The request target is too long"},

@@ -29,6 +29,8 @@ inline constexpr size_t retry_body_bytes_max = 64 * 1024;   // body kept by refe
 inline constexpr size_t backlog = 4096;                     // bursts of new connections; the kernel caps it by somaxconn
 inline constexpr size_t pipelined_requests_max = 64;        // requests of one client connection in flight; then it waits
 inline constexpr size_t pool_queue_max = 1024;              // waiters for an upstream connection, per key
+inline constexpr size_t pool_queue_total_max = 16384;       // waiters for resources of one pool, over all keys
+inline constexpr size_t forwarded_hops_max = 32;            // entries of X-Forwarded-For that are looked at; paths have a few
 inline constexpr size_t spare_descriptors = 8;              // kept free when descriptors run out, for logs and scripts
 inline constexpr Duration accept_pause = 100ms;             // how long accepting rests when descriptors ran out
 
@@ -47,8 +49,14 @@ inline constexpr Duration resolve_timeout = 5s;             // one retry of a DN
 // turns
 inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
 inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
-
 inline constexpr uint16_t routes_max = 64;                  // pipelines that route goes on to, one from the other
+
+// metrics
+inline constexpr size_t metrics_max = 500;                  // of a worker by name: a page people can still read
+inline constexpr size_t metric_series_max = 10000;          // of a worker in all: about 1 MB of text a scrape
+inline constexpr size_t metric_labels_max = 16;             // of one metric; series multiply with each
+inline constexpr size_t metric_label_bytes_max = 256;       // of one value of a label; the rest is cut
+inline constexpr size_t metric_buckets_max = 100;           // of one histogram; each is a series for who collects
 
 // scripts
 inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
@@ -57,7 +65,8 @@ inline constexpr size_t url_parameters_max = 256;           // of a query or a C
 inline constexpr size_t json_depth_max = 64;                // nesting of JSON, both ways; real documents stay under 20
 inline constexpr size_t file_bytes_max = 64 * 1024 * 1024;  // a file that a script reads whole, into the Lua heap
 inline constexpr size_t log_record_bytes_max = 4096;        // one write that a pipe takes whole (PIPE_BUF)
+inline constexpr size_t access_field_bytes_max = 4096;      // of a path or field in an access log; the rest is cut
+inline constexpr size_t line_bytes_max = 4 * 1024 * 1024;   // access log lines that wait for a slow disk or reader
 inline constexpr size_t log_places_max = 1024;              // places whose records are counted for the rate limit
-inline constexpr Duration script_stop_timeout = 5s;         // for hooks to unwind at exit
 
 }  // namespace perilune::limits

@@ -26,6 +26,9 @@ std::optional<Duration> parse_duration(std::string_view text);
 /// "16k", "1m", "2g" (powers of 1,024) or plain bytes. None when it is something else.
 std::optional<uint64_t> parse_size(std::string_view text);
 
+/// Bytes of the UTF-8 sequence that `text` begins with (RFC 3629), 0 when it begins with none.
+size_t utf8_size(std::string_view text);
+
 /// The candidate nearest to `word` by edit distance, empty when none is near enough to be meant.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 

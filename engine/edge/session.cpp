@@ -1,6 +1,7 @@
 #include "edge/session.hpp"
 
 #include "base/log.hpp"
+#include "flow/trusted_proxies.hpp"
 
 namespace perilune::edge {
 
@@ -8,6 +9,8 @@ Session::Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, Se
                  const SessionOptions& options)
     : runtime_(runtime), handler_(handler), channel_(runtime, std::move(stream), *this, options.channel) {
   times = options.times;
+  access_log = options.access_log;
+  if (options.trusted_proxies && options.trusted_proxies->trusts(ip())) trusted_proxies = options.trusted_proxies;
 }
 
 void Session::start(flow::PipelinePlan& plan) {

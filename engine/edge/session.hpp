@@ -22,6 +22,9 @@ class SessionHandler {
 struct SessionOptions {
   ChannelOptions channel;
   flow::SessionTimes times;
+  /// Null where none are trusted, or no log is written.
+  const flow::TrustedProxies* trusted_proxies = nullptr;
+  flow::AccessLog* access_log = nullptr;
 };
 
 /// One accepted connection: its socket on one side, the `listen` pipeline on the other.

@@ -122,6 +122,7 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
     stream->request_done_ = true;
     stream->request_ = std::move(head);
     stream->closes_ = true;
+    stream->open_record();
     stream->fail({ErrorCode::MethodNotAllowed, Side::Client, "CONNECT"});
     return;
   }
@@ -179,6 +180,7 @@ void DemuxHttp::refuse(const Error& cause) {
   streams_.push_back(*stream);
   if (++streams_count_ == 1) stream->is_front_ = true;
   stream->request_done_ = stream->closes_ = true;
+  stream->open_record();
   stream->answer_error(error);
 }
 

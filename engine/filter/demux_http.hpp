@@ -7,6 +7,7 @@
 
 #include "base/pooled.hpp"
 #include "filter/registry.hpp"
+#include "flow/access_log.hpp"
 #include "http/h1_parser.hpp"
 
 namespace perilune::filter {
@@ -71,6 +72,9 @@ class DemuxStream final : public Object,
   void write_head(Ref<message::Head> head);
   void write_end(flow::Event&& event);
   void fail(const Error& error);
+  /// The line of the access log begins, where there is one, and ends.
+  void open_record();
+  void close_record(const Error* error);
 
   DemuxHttp* demux_;
   RequestWatcher request_watcher_;
@@ -80,6 +84,7 @@ class DemuxStream final : public Object,
   Ref<message::RequestHead> request_;
   Ref<flow::Context> context_;
   Ref<flow::Pipeline> pipeline_;
+  flow::AccessLog::Record* record_ = nullptr;
   boost::container::small_vector<flow::Event, 4> waiting_;
   size_t waiting_bytes_ = 0;
   message::BodyKind body_ = message::BodyKind::None;
@@ -94,6 +99,8 @@ class DemuxStream final : public Object,
   uint64_t sent_bytes_ = 0;       // of the answer's body
   bool is_tunnel_ = false;
   bool offers_upgrade_ = false;
+  /// As it came by wire: what may follow the answer's head goes by that, whatever a script makes of the method.
+  std::string_view method_ = "GET";
   bool is_logged_ = false;
 };
 

@@ -30,13 +30,30 @@ void DemuxStream::RequestWatcher::on_valve_changed(flow::Valve& valve) {
 
 void DemuxStream::start(Ref<message::RequestHead> head) {
   request_ = std::move(head);
+  method_ = request_->method == "HEAD" ? "HEAD" : request_->method == "CONNECT" ? "CONNECT" : "GET";
   request_valve_.set_watcher(&request_watcher_);
   context_ = flow::Context::make_child(demux_->context(), demux_->loop().now());
   context_->set_request(request_);
+  context_->note_forwarded_client(request_->headers);
+  open_record();
   context_->set_control(this);
   pipeline_ = flow::Pipeline::create(*demux_->plan_.target, context_, {request_valve_, response_valve_, *this});
   pipeline_->start();
   pipeline_->on_event(Event::message_start(request_));
+}
+
+void DemuxStream::open_record() {
+  flow::Context& context = context_ ? *context_ : demux_->context();
+  const flow::ClientInfo* client = context.client();
+  if (client && client->access_log) record_ = client->access_log->begin(context.client_ip(), request_.get());
+}
+
+void DemuxStream::close_record(const Error* error) {
+  if (!record_) return;
+  if (error && !response_done_ && record_->failure.empty()) record_->failure = code_name(error->code);
+  const flow::UpstreamInfo* upstream = context_ ? context_->upstream() : nullptr;
+  demux_->context().client()->access_log->end(record_, upstream ? std::string_view(upstream->endpoint) : "");
+  record_ = nullptr;
 }
 
 void DemuxStream::feed(Event&& event) {
@@ -116,6 +133,7 @@ void DemuxStream::write(Event&& event) {
         body_left_ -= slice.size();
       }
       sent_bytes_ += slice.size();
+      if (record_) record_->body_bytes += slice.size();
       if (body_ == BodyKind::Chunked) {
         http::write_chunk(std::move(slice), out, demux_->chunks());
         demux_->send_scratch();
@@ -132,7 +150,6 @@ void DemuxStream::write(Event&& event) {
 void DemuxStream::write_head(Ref<message::Head> head) {
   auto& response = static_cast<message::ResponseHead&>(*head);
   const message::Version client = request_ ? request_->version : message::Version::Http11;
-  const std::string_view method = request_ ? std::string_view(request_->method) : std::string_view("GET");
   Services& services = *demux_->plan_.services;
   buffer::Buffer& out = demux_->plan_.scratch;
   if (response.is_interim()) {
@@ -146,9 +163,9 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   if (response_begun_) return;
   response_begun_ = true;
   if (context_) context_->set_response(head);
-  const message::BodyFraming framing = http::outgoing_response_framing(response, client, method);
+  const message::BodyFraming framing = http::outgoing_response_framing(response, client, method_);
   // An answer to HEAD says how long the body would have been (RFC 9110 section 9.3.2).
-  if (method == "HEAD" && response.body.kind == BodyKind::Length && !response.headers.has(message::Name::ContentLength))
+  if (method_ == "HEAD" && response.body.kind == BodyKind::Length && !response.headers.has(message::Name::ContentLength))
     response.headers.add("Content-Length", std::to_string(response.body.length), message::Name::ContentLength);
   body_ = framing.kind;
   body_left_ = framing.length;
@@ -162,6 +179,10 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_early)
     closes_ = true;
   ++services.stats.responses;
+  if (record_) {
+    record_->status = response.status;
+    if (response.error) record_->failure = code_name(response.error->code);
+  }
   if (response.error) {
     demux_->log_failure(*response.error, request_.get(), response.status);
     is_logged_ = true;
@@ -201,6 +222,7 @@ void DemuxStream::fail(const Error& error) {
   const Error reason = error;
   if (response_begun_) {
     ++demux_->plan_.services->stats.cut;
+    if (record_) record_->failure = code_name(reason.code);
     if (!is_logged_) demux_->log_failure(reason, request_.get(), 0);
     response_done_ = closes_ = true;
     // Where the end of the body is the end of the connection, only a reset tells a cut from an end.
@@ -246,6 +268,7 @@ void DemuxStream::answer_error(const Error& error) {
 }
 
 void DemuxStream::end(const Error* error) {
+  close_record(error);
   demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
   demux_ = nullptr;
   response_done_ = true;

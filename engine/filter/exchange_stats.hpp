@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "base/time.hpp"
+#include "stats/snapshot.hpp"
 
 namespace perilune::filter {
 
@@ -22,6 +23,11 @@ struct ExchangeStats {
 
   void count(ErrorCode code) { ++errors[static_cast<size_t>(code)]; }
 };
+
+/// Adds them under the engine's own names: perilune_sessions_total, perilune_requests_total,
+/// perilune_responses_total, perilune_tunnels_total, perilune_cut_total, perilune_stale_retries_total and
+/// perilune_errors_total{code="connect-failure"}, those codes that occurred.
+void add_to(stats::Snapshot& snapshot, const ExchangeStats& counted);
 
 /// Lets through the first few log lines of a kind each second: a failing upstream must not fill a disk.
 class LogLimit {

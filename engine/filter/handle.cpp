@@ -324,6 +324,8 @@ void HandleMessage::take_result() {
     if (text == "a table") text += " (write Message { … })";
     return text;
   };
+  // Scripts keep messages and give them again and again: each use has a copy of its own.
+  const auto own_copy = [&] { return made == message_.get() ? message_ : made->copy(); };
   if (plan_.replaces) {
     if (call_.value.is_false() && plan_.moment == Moment::MessageBody) {
       message_->set_body({});
@@ -346,7 +348,7 @@ void HandleMessage::take_result() {
                                                   : ": the function gave " + came() + ", not a Message")});
       return;
     }
-    const Ref<flow::Message> replacement = made == message_.get() || !made->is_read_only ? Ref<flow::Message>(made) : made->copy();
+    const Ref<flow::Message> replacement = own_copy();
     if (plan_.moment == Moment::MessageStart && !replacement->has_body && !replacement->body_source &&
         replacement->head->kind == message_->head->kind) {
       // Another head for the body that streams on.
@@ -359,7 +361,7 @@ void HandleMessage::take_result() {
     give(replacement, is_answer ? answer_sink() : next_sink());
     return;
   }
-  if (call_.value.is_nil()) {
+  if (call_.value.is_nil() || (made == message_.get() && made->response())) {
     if (message_->body_replaced || message_->body_source) {
       give(message_, next_sink());
     } else {
@@ -369,7 +371,7 @@ void HandleMessage::take_result() {
   }
   if (made && made->response()) {
     const bool is_request = is_request_side();
-    give(made->is_read_only ? made->copy() : Ref<flow::Message>(made), is_request ? answer_sink() : next_sink());
+    give(own_copy(), is_request ? answer_sink() : next_sink());
     return;
   }
   give_up({ErrorCode::ScriptError, Side::Script,

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "filter/registry.hpp"
+#include "filter/listen_settings.hpp"
 
 namespace perilune::filter {
 
@@ -13,6 +13,7 @@ struct ListenPlan {
   Options options;
   Ref<flow::PipelinePlan> pipeline;
   Place place;
+  ListenSettings settings;
 };
 
 /// What loading a script gives: its entrances and pipelines, linked and checked. It lives as long as it runs.

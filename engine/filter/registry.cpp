@@ -40,10 +40,23 @@ constexpr std::array collect_options = {
     OptionSpec{"over", Text, "error|pass"},
     OptionSpec{"when", Function},
 };
+constexpr std::string_view access_formats = "common|combined|json";
+constexpr std::array access_log_members = {
+    OptionSpec{"file", Text},
+    OptionSpec{"format", Text, access_formats},
+};
 constexpr std::array the_listen_options = {
-    OptionSpec{"backlog", Count},        OptionSpec{"bufferLimit", Size},   OptionSpec{"headTimeout", Time},
-    OptionSpec{"idleTimeout", Time},     OptionSpec{"maxConnections", Count}, OptionSpec{"maxConnectionsPerIP", Count},
-    OptionSpec{"minBodyRate", Size},     OptionSpec{"readTimeout", Time},   OptionSpec{"writeTimeout", Time},
+    OptionSpec{"accessLog", Boolean | Text, access_formats, access_log_members},
+    OptionSpec{"backlog", Count},
+    OptionSpec{"bufferLimit", Size},
+    OptionSpec{"headTimeout", Time},
+    OptionSpec{"idleTimeout", Time},
+    OptionSpec{"maxConnections", Count},
+    OptionSpec{"maxConnectionsPerIP", Count},
+    OptionSpec{"minBodyRate", Size},
+    OptionSpec{"readTimeout", Time},
+    OptionSpec{"trustedProxies", TextList},
+    OptionSpec{"writeTimeout", Time},
 };
 
 constexpr std::array function_only = {ArgumentSpec{"handler", Function}};
@@ -111,7 +124,10 @@ Result<Value> check_time(const Value& value) {
 }
 
 Result<Value> check_size(const Value& value) {
-  if (const double* bytes = value.number(); bytes && *bytes >= 0 && *bytes < 9e15) return Value(std::floor(*bytes));
+  if (const double* bytes = value.number()) {
+    if (*bytes >= 0 && *bytes < 9e15) return Value(std::floor(*bytes));
+    return Error{ErrorCode::ScriptError, Side::Script, "a size is at least 0 and below 9e15 bytes"};
+  }
   if (const std::string* text = value.string()) {
     if (const auto bytes = parse_size(*text)) return Value(static_cast<double>(*bytes));
     return Error{ErrorCode::ScriptError, Side::Script,
@@ -210,7 +226,7 @@ Duration from_option(const Value& value) {
   return from_seconds(*seconds);
 }
 
-void Options::set(std::string_view name, Argument argument) { values_.emplace_back(name, std::move(argument)); }
+void Options::set(std::string_view name, Argument argument) { values_.push_back({name, std::move(argument)}); }
 
 const Argument* Options::find(std::string_view name) const {
   for (const auto& [given, argument] : values_)

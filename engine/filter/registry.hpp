@@ -17,6 +17,7 @@
 #include "flow/pipeline.hpp"
 #include "http/date.hpp"
 #include "net/network.hpp"
+#include "stats/metrics.hpp"
 
 namespace perilune::filter {
 
@@ -28,6 +29,8 @@ struct Services {
   net::Network& network;
   ExchangeStats stats = {};
   LogLimit log_limit = {};
+  /// What the scripts count.
+  stats::Registry metrics = {};
   /// The Date field of this second.
   http::DateText date = {};
   int64_t date_second = -1;
@@ -61,20 +64,32 @@ struct OptionSpec {
   uint32_t accepts;
   /// For Text: the words that are allowed, separated by '|'; empty for any.
   std::string_view choices = {};
+  /// A table of these may stand there as well.
+  std::span<const OptionSpec> members = {};
 };
 
-/// A value given by the script, checked against its spec. Lists are in `list`.
+struct Option;
+
+/// A value given by the script, checked against its spec. Lists are in `list`, tables of options in `members`.
 struct Argument {
   Value value;
-  std::vector<Value> list;
+  std::vector<Value> list = {};
+  std::vector<Option> members = {};
 
   bool is_given() const { return !value.is_nil() || !list.empty(); }
   flow::Hook* hook() const { return value.object_as<flow::Hook>(); }
 };
 
+struct Option {
+  std::string_view name;  // points into a spec
+  Argument argument;
+};
+
 /// Options of one call by name. Absent ones give the fallback.
 class Options {
  public:
+  Options() = default;
+  explicit Options(std::vector<Option> members) : values_(std::move(members)) {}
   void set(std::string_view name, Argument argument);
   const Argument* find(std::string_view name) const;
   /// Duration::max() for never.
@@ -84,9 +99,10 @@ class Options {
   bool boolean(std::string_view name, bool fallback) const;
   std::string_view text(std::string_view name, std::string_view fallback) const;
   Ref<flow::Hook> hook(std::string_view name) const;
+  const std::vector<Option>& all() const { return values_; }
 
  private:
-  std::vector<std::pair<std::string_view, Argument>> values_;  // names point into specs
+  std::vector<Option> values_;
 };
 
 struct FilterSpec;

@@ -1,5 +1,7 @@
 #include "flow/context.hpp"
 
+#include "flow/trusted_proxies.hpp"
+
 namespace perilune::flow {
 
 Context::~Context() {
@@ -37,6 +39,25 @@ ClientInfo* Context::client() const {
   for (const Context* context = this; context; context = context->parent_.get())
     if (context->is_session_) return context->client_;
   return nullptr;
+}
+
+Context* Context::client_owner() {
+  for (Context* context = this; context; context = context->parent_.get())
+    if (context->forwarded_ip_ || context->is_session_) return context;
+  return nullptr;
+}
+
+std::string Context::client_ip() {
+  const Context* owner_of_it = client_owner();
+  if (!owner_of_it || !owner_of_it->client()) return {};
+  return owner_of_it->forwarded_ip_ ? *owner_of_it->forwarded_ip_ : owner_of_it->client()->ip();
+}
+
+void Context::note_forwarded_client(const message::Headers& headers) {
+  const ClientInfo* from = client();
+  if (!from || !from->trusted_proxies) return;
+  std::string ip = from->trusted_proxies->client_of(headers);
+  if (!ip.empty()) forwarded_ip_ = std::make_unique<std::string>(std::move(ip));
 }
 
 Context* Context::exchange() {

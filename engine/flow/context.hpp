@@ -12,7 +12,9 @@
 
 namespace perilune::flow {
 
+class AccessLog;
 class Context;
+class TrustedProxies;
 
 /// Keeps a script's side of contexts (their tables).
 class ContextOwner {
@@ -40,6 +42,10 @@ class ClientInfo {
   virtual ~ClientInfo() = default;
   uint64_t id = 0;
   SessionTimes times;
+  /// The client is one of its listener's trusted proxies: requests name their client. Null otherwise.
+  const TrustedProxies* trusted_proxies = nullptr;
+  /// Gets a record of each exchange; null where none is asked for.
+  AccessLog* access_log = nullptr;
   /// A protocol filter watches the times of this session now; the socket's own idle clock stops.
   virtual void leave_time_to_protocol() {}
   virtual std::string ip() const = 0;
@@ -89,6 +95,12 @@ class Context final : public Object, public Pooled<Context> {
   /// Null for detached contexts and when the session is over.
   ClientInfo* client() const;
   void set_client(ClientInfo* client) { client_ = client; }
+  /// Where the client is: of an exchange whose request came through a trusted proxy what that said, as the head was
+  /// received; else the session's peer. Empty without a client.
+  std::string client_ip();
+  /// The nearest context up from here whose client a trusted proxy named; else the session's, null for a detached one.
+  Context* client_owner();
+  bool has_forwarded_client() const { return forwarded_ip_ != nullptr; }
 
   /// A connection's context lets go of its opener once it is connected.
   void let_go_of_parent() { parent_.reset(); }
@@ -101,6 +113,8 @@ class Context final : public Object, public Pooled<Context> {
   UpstreamInfo* upstream() const;
   /// Makes this the context of an exchange. The message that scripts hold is made when one asks for it.
   void set_request(Ref<message::Head> head);
+  /// To be called with the head as it came by wire.
+  void note_forwarded_client(const message::Headers& headers);
   void set_response(Ref<message::Head> head);
   /// The message of the exchange that has this head, or a new one.
   Ref<Message> message_of(const Ref<message::Head>& head);
@@ -132,6 +146,7 @@ class Context final : public Object, public Pooled<Context> {
 
   Ref<Context> parent_;
   ClientInfo* client_ = nullptr;
+  std::unique_ptr<std::string> forwarded_ip_;
   Ref<Context> connection_;
   Ref<message::Head> request_head_;
   Ref<message::Head> response_head_;

@@ -18,7 +18,10 @@ Ref<Message> Message::copy() const {
   message->has_body = has_body;
   message->body_replaced = body_replaced;
   message->body_source = body_source;
-  message->trailers = trailers;
+  if (trailers) {
+    message->trailers = make_ref<message::Trailers>();
+    message->trailers->headers = trailers->headers;
+  }
   return message;
 }
 

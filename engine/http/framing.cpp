@@ -28,7 +28,7 @@ Result<BodyFraming> stated_framing(const Head& head) {
   // Two answers to "how long" is how messages are smuggled: refuse, do not choose. RFC 9112 section 6.1 lets
   // a proxy prefer Transfer-Encoding; whoever is in front of us may have preferred the other.
   if (has_length && has_coding)
-    return fault(head.kind, ErrorCode::AmbiguousBody, "Content-Length with Transfer-Encoding");
+    return fault(head.kind, ErrorCode::AmbiguousBody, "Content-Length comes together with Transfer-Encoding");
 
   size_t fields = 0;
   std::string_view value;
@@ -43,16 +43,16 @@ Result<BodyFraming> stated_framing(const Head& head) {
       return fault(head.kind, ErrorCode::BadRequest, "Transfer-Encoding in HTTP/1.0");
     head.headers.each_of(Name::TransferEncoding, count);
     if (fields != 1 || !equal_ignoring_case(value, "chunked"))
-      return fault(head.kind, ErrorCode::UnsupportedTransferCoding, "Transfer-Encoding other than chunked");
+      return fault(head.kind, ErrorCode::UnsupportedTransferCoding, "Transfer-Encoding is not chunked");
     return BodyFraming{BodyKind::Chunked, 0};
   }
 
   head.headers.each_of(Name::ContentLength, count);
   // Repeated equal values may be folded into one by RFC 9110 section 8.6; no sane sender needs it.
-  if (fields != 1) return fault(head.kind, ErrorCode::BadLength, "Content-Length more than once");
+  if (fields != 1) return fault(head.kind, ErrorCode::BadLength, "Content-Length comes more than once");
   const auto length = parse_decimal(value);
   if (!length || *length > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-    return fault(head.kind, ErrorCode::BadLength, "Content-Length that is not a number");
+    return fault(head.kind, ErrorCode::BadLength, "Content-Length is not a number");
   return BodyFraming{BodyKind::Length, *length};
 }
 

@@ -13,6 +13,11 @@ std::string at_position(size_t position, std::string_view name) {
   return "argument " + std::to_string(position) + " (" + std::string(name) + ")";
 }
 
+/// `option "limit" expects a number`, `option "limit": "lots" is no size`.
+std::string told_of(std::string what, const std::string& sentence) {
+  return std::move(what) + (sentence.starts_with("expects") ? " " : ": ") + sentence;
+}
+
 }  // namespace
 
 Error ArgumentReader::fail(std::string sentence) const {
@@ -41,7 +46,7 @@ Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpe
       continue;
     }
     auto argument = read_value(index, spec.accepts, {});
-    if (!argument) return fail(at_position(i + 1, spec.name) + " " + argument.error().detail);
+    if (!argument) return fail(told_of(at_position(i + 1, spec.name), argument.error().detail));
     arguments.back() = std::move(*argument);
     ++index;
   }
@@ -49,6 +54,8 @@ Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpe
   if (lua_istable(L_, index) && !option_specs.empty()) {
     if (auto read = read_options(index, option_specs); !read) return read.error();
     ++index;
+  } else if (!option_specs.empty() && !lua_isnil(L_, index)) {
+    return fail("options are a table, got " + describe_value(L_, index));
   }
   for (; index <= top; ++index) {
     if (lua_isnil(L_, index)) continue;
@@ -82,8 +89,17 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
     }
     if (!name) return fail("options have names, got " + describe_value(L_, -1) + " without one");
     if (!found) return fail("unknown option " + quoted(*name) + suggestion(*name, known));
+    if (lua_istable(L_, -1) && !found->members.empty()) {
+      ArgumentReader inside(interpreter_, L_, function_);
+      if (auto read = inside.read_options(lua_gettop(L_), found->members); !read)
+        return fail("option " + quoted(*name) + ": " + read.error().detail.substr(function_.size() + 2));
+      filter::Argument argument;
+      argument.members = inside.options.all();
+      options.set(found->name, std::move(argument));
+      continue;
+    }
     auto value = read_value(lua_gettop(L_), found->accepts, found->choices);
-    if (!value) return fail("option " + quoted(*name) + " " + value.error().detail);
+    if (!value) return fail(told_of("option " + quoted(*name), value.error().detail));
     options.set(found->name, std::move(*value));
   }
   return {};

@@ -36,6 +36,7 @@ void make_class(lua_State* L, BindingContext& context, const char* metatable, co
   luaL_newmetatable(L, metatable);
   lua_newtable(L);
   add_functions(L, context, prefix, methods);
+  refuse_unknown_methods(L, metatable);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, destroy);
   lua_setfield(L, -2, "__gc");

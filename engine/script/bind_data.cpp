@@ -236,6 +236,7 @@ void bind_data(lua_State* L, BindingContext& context) {
   lua_newtable(L);
   add_functions(L, context, "data:",
                 {{"sub(first, last)", &sub}, {"byte(first, last)", &byte}, {"find(text, from)", &find}});
+  refuse_unknown_methods(L, "Data");
   lua_setfield(L, -2, "__index");
   lua_pushliteral(L, "Data");
   lua_setfield(L, -2, "__metatable");

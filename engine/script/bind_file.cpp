@@ -27,7 +27,7 @@ std::optional<size_t> limit_of(lua_State* L, std::string& wrong) {
       if (const auto size = parse_size(*text)) limit = static_cast<size_t>(*size);
     }
     if (!limit) {
-      wrong = "file.read: limit expects bytes or \"16k\", got " + describe_value(L, -1);
+      wrong = "file.read: option \"limit\" expects bytes or \"16k\", got " + describe_value(L, -1);
       return std::nullopt;
     }
     lua_pop(L, 1);

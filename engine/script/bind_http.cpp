@@ -41,10 +41,10 @@ class HttpWait final : public Wait, public filter::HttpClientHandler {
   std::unique_ptr<filter::HttpClientRequest> request_;
 };
 
-// (message, target, timeout, body bytes)
+// (message, target, timeout, body bytes, as the script calls it)
 int http_send(lua_State* L) {
   Coroutine& coroutine = Coroutine::of(L);
-  coroutine.require_wait(L, "http.request");
+  coroutine.require_wait(L, lua_tostring(L, 5));
   HttpWait::Request request;
   request.message = Ref<flow::Message>(test_userdata<MessageBox>(L, 1)->message);
   request.target = *string_at(L, 2);

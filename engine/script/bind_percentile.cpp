@@ -31,6 +31,10 @@ Outcome make(lua_State* L) {
     bounds.push_back(lua_tonumber(L, -1));
     lua_pop(L, 1);
   }
+  for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TNUMBER)
+      return Outcome::error("algo.Percentile: a list of numbers has no key " + describe_value(L, -2));
+  }
   auto made = algo::Percentile::make(std::move(bounds));
   if (made.has_error()) return Outcome::error("algo.Percentile: " + made.error().detail);
   new_userdata<PercentileBox>(L, metatable, std::move(made.value()));

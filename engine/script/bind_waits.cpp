@@ -23,7 +23,7 @@ int sleep(lua_State* L) {
   const auto span = duration_at(L, 1);
   if (!span) {
     lua_pushstring(L, describe_value(L, 1).c_str());
-    raise_at_script(L, "sleep: argument 1 (t) expects a number of seconds or \"5s\", got %s",
+    raise_at_script(L, "sleep: argument 1 (time) expects a number of seconds or \"5s\", got %s",
                     lua_tostring(L, -1));
   }
   coroutine.require_wait(L, "sleep");

@@ -90,6 +90,7 @@ void bind_library(lua_State* L, BindingContext& context) {
   bind_log(L, context);
   bind_os(L, context);
   bind_algo(L, context);
+  bind_stats(L, context);
 }
 
 }  // namespace perilune::script

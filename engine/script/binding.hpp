@@ -10,6 +10,7 @@
 #include "buffer/buffer.hpp"
 #include "flow/hook.hpp"
 #include "loop/driver.hpp"
+#include "stats/metrics.hpp"
 
 namespace perilune::script {
 
@@ -25,6 +26,10 @@ class BindingHost {
   virtual std::string resolve_path(lua_State* L, std::string_view path) = 0;
   /// A variable of the environment (`os.env`).
   virtual std::optional<std::string> environment(std::string_view name) = 0;
+  /// The top of a file runs.
+  virtual bool is_loading() const = 0;
+  /// The worker's metrics; they outlive the state.
+  virtual stats::Registry& metrics() = 0;
 
  protected:
   ~BindingHost() = default;
@@ -84,6 +89,8 @@ void bind_log(lua_State* L, BindingContext& context);
 void bind_os(lua_State* L, BindingContext& context);
 /// `algo`: what needs no callback (URLRouter, balancers, Percentile, hash, uuid).
 void bind_algo(lua_State* L, BindingContext& context);
+/// `stats`.
+void bind_stats(lua_State* L, BindingContext& context);
 
 /// All of the above.
 void bind_library(lua_State* L, BindingContext& context);

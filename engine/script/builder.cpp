@@ -94,8 +94,11 @@ Outcome Builder::listen(lua_State* L) {
   ArgumentReader reader(interpreter, L, entrance);
   if (auto read = reader.read(2, {}, filter::listen_options()); !read)
     return Outcome::error(read.error().detail);
+  auto settings = filter::listen_settings(reader.options, place);
+  if (!settings) return Outcome::error("listen: " + settings.error().detail);
   auto plan = self.make_anonymous(place);
-  self.program_->listens.push_back({std::move(*address), std::move(reader.options), plan, place});
+  self.program_->listens.push_back(
+      {std::move(*address), std::move(reader.options), plan, place, std::move(*settings)});
   interpreter.objects.push_pipeline(L, std::move(plan), self.scope_of(place.file), place);
   return 1;
 }

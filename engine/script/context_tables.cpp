@@ -70,6 +70,15 @@ int context_upstream(lua_State* L) {
   return 1;
 }
 
+// The table that keeps what ctx.client is: of the exchange where a trusted proxy named the client, else the session's.
+int context_client_owner(lua_State* L) {
+  flow::Context* context = tables(L).find(L, 1);
+  flow::Context* owner = context ? context->client_owner() : nullptr;
+  if (owner) tables(L).push(L, *owner);
+  else lua_pushnil(L);
+  return 1;
+}
+
 // (number) → {id, ip, port, localIP, localPort, protocol}
 int context_client(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
@@ -78,9 +87,12 @@ int context_client(lua_State* L) {
   lua_createtable(L, 0, 6);
   lua_pushnumber(L, static_cast<double>(client->id));
   lua_setfield(L, -2, "id");
-  set_text(L, "ip", client->ip());
-  lua_pushinteger(L, client->port());
-  lua_setfield(L, -2, "port");
+  set_text(L, "ip", context->client_ip());
+  // The port is the proxy's, not that client's.
+  if (!context->client_owner()->has_forwarded_client()) {
+    lua_pushinteger(L, client->port());
+    lua_setfield(L, -2, "port");
+  }
   set_text(L, "localIP", client->local_ip());
   lua_pushinteger(L, client->local_port());
   lua_setfield(L, -2, "localPort");
@@ -117,6 +129,7 @@ void ContextTables::bind(lua_State* L) {
       {"context_key", context_key},
       {"context_upstream", context_upstream},
       {"context_client", context_client},
+      {"context_client_owner", context_client_owner},
       {"context_metatable", script::set_metatable},
       {"attach_cache", script::attach_cache},
       {"cache_closer", script::set_cache_closer},

@@ -125,6 +125,9 @@ bool Interpreter::is_cancelled(lua_State* L) const {
 std::string Interpreter::describe_error(lua_State* L) {
   const int type = lua_type(L, -1);
   if (type == LUA_TSTRING || type == LUA_TNUMBER) return text_at(L, -1);
+  // Lua puts a place in front of strings only.
+  const Place raised = script_place(L);
+  const std::string place = raised.file.empty() ? std::string() : raised.to_string() + ": ";
   if (type == LUA_TTABLE || type == LUA_TUSERDATA) {
     lua_State* main_thread = main();
     lua_pushvalue(L, -1);
@@ -134,9 +137,9 @@ std::string Interpreter::describe_error(lua_State* L) {
     const int status = lua_pcall(main_thread, 1, 1, 0);
     std::string text = status == 0 ? text_at(main_thread, -1) : std::string();
     lua_pop(main_thread, 1);
-    if (!text.empty()) return text;
+    if (!text.empty()) return place + text;
   }
-  return std::string("a ") + lua_typename(L, type) + " was raised as an error";
+  return place + (type == LUA_TNIL ? "" : "a ") + lua_typename(L, type) + " was raised as an error";
 }
 
 void Interpreter::report_unless_cancelled(lua_State* L) {

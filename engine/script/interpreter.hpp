@@ -33,6 +33,8 @@ class Interpreter final : public BindingHost {
   Ref<flow::Hook> make_hook(lua_State* L, int index) override;
   std::string resolve_path(lua_State* L, std::string_view path) override;
   std::optional<std::string> environment(std::string_view name) override;
+  bool is_loading() const override { return loader.is_loading(); }
+  stats::Registry& metrics() override { return services.metrics; }
 
   /// Pushes the error value `cancelled`.
   void push_cancelled(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, cancelled_); }

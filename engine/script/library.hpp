@@ -9,7 +9,7 @@ namespace perilune::script {
 
 /// sleep(seconds); event() and event_wait(event), event_set(event): one waits for another.
 void bind_waits(lua_State* L);
-/// http_send(message, target, timeout, limit) → response, or nil, err.
+/// http_send(message, target, timeout, limit, name) → response, or nil, err.
 void bind_http(lua_State* L);
 /// pool_…: a ResourcePool without its callbacks, see lua/pool.lua.
 void bind_pool(lua_State* L);

@@ -188,10 +188,21 @@ Result<void> Loader::run(const std::string& path) {
     return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
   };
   if (auto failure = push_file(L, path)) return fail(std::move(*failure));
+  // Said where it is raised: behind the call the place is gone.
+  lua_pushcfunction(L, [](lua_State* raised) -> int {
+    push_text(raised, Interpreter::of(raised).describe_error(raised));
+    return 1;
+  });
+  lua_insert(L, -2);
   is_loading_ = true;
-  const int status = lua_pcall(L, 0, 0, 0);
+  const int status = lua_pcall(L, 0, 1, -2);
   is_loading_ = false;
-  if (status == 0) return {};
+  lua_remove(L, -2);
+  if (status == 0) {
+    is_module_ = !lua_isnil(L, -1);
+    lua_pop(L, 1);
+    return {};
+  }
   std::string message = interpreter_.describe_error(L);
   lua_pop(L, 1);
   return fail(std::move(message));

@@ -27,6 +27,8 @@ class Loader {
   /// Runs a script. Errors (Side::Script): ScriptError with "file:line: sentence".
   Result<void> run(const std::string& path);
   bool is_loading() const { return is_loading_; }
+  /// The script returned something, so it is a module of others.
+  bool is_module() const { return is_module_; }
   /// Pushes the table of the chosen globals, for those who add to them before a script is run.
   void push_globals(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, globals_); }
 
@@ -51,6 +53,7 @@ class Loader {
   int globals_ = LUA_NOREF;
   int environment_ = LUA_NOREF;
   bool is_loading_ = false;
+  bool is_module_ = false;
 };
 
 }  // namespace perilune::script

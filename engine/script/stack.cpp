@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "base/text.hpp"
 #include "script/data_box.hpp"
@@ -43,6 +44,15 @@ std::string quoted(std::string_view text) {
   return result + (text.size() > described_bytes_max ? "…\"" : "\"");
 }
 
+/// (methods, name): upvalue 1 is the class.
+Outcome unknown_method(lua_State* L) {
+  std::vector<std::string_view> known;
+  for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1))
+    if (const auto name = string_at(L, -2)) known.push_back(*name);
+  return Outcome::error("a " + std::string(string_at(L, lua_upvalueindex(1)).value_or("thing")) + " has no " +
+                        describe_value(L, 2) + suggestion(string_at(L, 2).value_or(""), known));
+}
+
 }  // namespace
 
 std::string_view signature_of(lua_State* L) {
@@ -55,6 +65,7 @@ std::string describe_value(lua_State* L, int index) {
     case LUA_TNIL: return "nil";
     case LUA_TBOOLEAN: return lua_toboolean(L, index) ? "true" : "false";
     case LUA_TNUMBER: {
+      if (std::isnan(lua_tonumber(L, index))) return "nan";  // whichever its sign
       char text[40];
       std::snprintf(text, sizeof text, "%.14g", lua_tonumber(L, index));
       return text;
@@ -118,6 +129,14 @@ void add_functions(lua_State* L, BindingContext& context, const char* prefix,
     lua_pushcclosure(L, entry.function, 2);
     lua_rawset(L, -3);
   }
+}
+
+void refuse_unknown_methods(lua_State* L, const char* class_name) {
+  lua_createtable(L, 0, 1);
+  lua_pushstring(L, class_name);
+  lua_pushcclosure(L, &outcome_function<unknown_method>, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
 }
 
 void push_subtable(lua_State* L, const char* name) {

@@ -170,6 +170,9 @@ void push_function(lua_State* L, BindingContext& context, const char* signature,
 /// bracket; the signature is put behind `prefix` ("base64." or "headers:").
 void add_functions(lua_State* L, BindingContext& context, const char* prefix,
                    std::initializer_list<FunctionEntry> functions);
+/// Reads of what is not in the table of methods at the top of the stack raise: `a URLRouter has no "fnd"; did you mean
+/// "find"?`.
+void refuse_unknown_methods(lua_State* L, const char* class_name);
 /// Pushes the table `name` of the table at the top of the stack, made when it is not there.
 void push_subtable(lua_State* L, const char* name);
 

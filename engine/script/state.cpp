@@ -16,6 +16,9 @@ Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
   interpreter_->builder.end();
   if (!run) return std::move(run).error();
   if (auto checked = program->check(); !checked) return checked.error();
+  if (program->listens.empty() && !interpreter_->tasks.is_used() && !interpreter_->loader.is_module())
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 path + ": there is nothing to do: no listen, every or after (a module returns something)"};
   return program;
 }
 

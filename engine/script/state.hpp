@@ -42,7 +42,8 @@ class State {
   State& operator=(const State&) = delete;
 
   /// Runs the file and everything that it requires, once; nothing but memory is touched: entrances and tasks
-  /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail.
+  /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail; a script that asks for
+  /// nothing at all is one, unless it returns something: then it is a module.
   Result<std::unique_ptr<filter::Program>> load(const std::string& path);
   /// Starts what `every` and `after` recorded.
   void start_tasks();

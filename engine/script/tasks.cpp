@@ -102,6 +102,7 @@ Outcome Tasks::every(lua_State* L) {
                           describe_value(L, 1));
   if (!lua_isfunction(L, 2))
     return Outcome::error("every: argument 2 (fn) expects a function, got " + describe_value(L, 2));
+  self.is_used_ = true;
   const bool is_for_one = lua_toboolean(L, 3) != 0;
   if (is_for_one && self.interpreter_.options.worker != 0) return 0;
   self.add(self.interpreter_.make_hook(L, 2), lua_toboolean(L, 4) ? Duration::zero() : *interval, *interval);
@@ -112,10 +113,11 @@ Outcome Tasks::after(lua_State* L) {
   Tasks& self = Interpreter::of(L).tasks;
   const auto span = duration_at(L, 1);
   if (!span)
-    return Outcome::error("after: argument 1 (t) expects a number of seconds or \"5s\", got " +
+    return Outcome::error("after: argument 1 (time) expects a number of seconds or \"5s\", got " +
                           describe_value(L, 1));
   if (!lua_isfunction(L, 2))
     return Outcome::error("after: argument 2 (fn) expects a function, got " + describe_value(L, 2));
+  self.is_used_ = true;
   self.add(self.interpreter_.make_hook(L, 2), *span, std::nullopt);
   return 0;
 }

@@ -29,6 +29,8 @@ class Tasks {
   /// Calls off everything; later ones are refused.
   void stop();
   size_t alive() const { return tasks_.size(); }
+  /// The script asked for something, be it for another worker.
+  bool is_used() const { return is_used_; }
 
  private:
   class Task;
@@ -39,6 +41,7 @@ class Tasks {
 
   Interpreter& interpreter_;
   std::vector<std::unique_ptr<Task>> tasks_;
+  bool is_used_ = false;
   bool is_started_ = false;
   bool is_stopped_ = false;
   loop::MemberTask<Tasks, &Tasks::sweep> sweep_task_{*this};

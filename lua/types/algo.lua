@@ -150,7 +150,7 @@ function L:set(key, options) end
 
 ---@class ResourcePoolOptions: ResourcePoolKeyOptions
 ---@field total? integer resources over all keys; default no limit
----@field queue? integer waiters, default 1024
+---@field queue? integer waiters per key, default 1024; over all keys at most 16384
 ---@field queueTimeout? number|string seconds, or "5s" (the default)
 ---@field validate? fun(key: any, resource: any): boolean? may wait; false discards
 ---@field destroy? fun(key: any, resource: any, reason: string) may not wait
@@ -203,7 +203,8 @@ function C:each() end
 
 --- A memo with a destructor. Those that a session made are cleared when it ends.
 ---@param allocate? fun(key: any): any, any may wait
----@param release? fun(key: any, value: any) runs once for every value that leaves; may not wait
+--- runs once for every value that leaves; may not wait. A cache without one may have its options here
+---@param release? CacheOptions|fun(key: any, value: any)
 ---@param options? CacheOptions
 ---@return Cache
 function algo.Cache(allocate, release, options) end

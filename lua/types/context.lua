@@ -14,8 +14,8 @@
 
 ---@class Client
 ---@field id integer
----@field ip string
----@field port integer
+---@field ip string of a request through a trusted proxy what that said (trustedProxies of listen)
+---@field port? integer nil when the address is what a trusted proxy said
 ---@field localIP string
 ---@field localPort integer
 ---@field protocol "tcp"|"unix"

@@ -173,6 +173,82 @@ function log.warn(text, fields) end
 ---@param fields? table<string, any> at most 32, written in the order of names
 function log.error(text, fields) end
 
+---@class stats
+stats = {}
+
+---@class MetricOptions
+---@field help? string what it counts, for those who read the metrics
+
+---@class HistogramOptions: MetricOptions
+---@field buckets? number[] upper bounds, ascending; default 0.005 to 10, for seconds
+
+---@class Counter
+local C = {}
+
+---@class Gauge
+local G = {}
+
+---@class Histogram
+local H = {}
+
+--- A number that only grows. Only at the top of a file; each worker has its own, readers get the sum. Of one
+--- name there is one: defined again alike it is the same.
+---@param name string letters, digits, _ and :
+---@param labels? string[] names of labels
+---@param options? MetricOptions
+---@return Counter
+function stats.Counter(name, labels, options) end
+
+--- A number that goes up and down. As for counters, readers get the sum over the workers.
+---@param name string letters, digits, _ and :
+---@param labels? string[] names of labels
+---@param options? MetricOptions
+---@return Gauge
+function stats.Gauge(name, labels, options) end
+
+--- How values spread over buckets.
+---@param name string letters, digits, _ and :
+---@param labels? string[] names of labels
+---@param options? HistogramOptions
+---@return Histogram
+function stats.Histogram(name, labels, options) end
+
+--- Adds to a counter.
+---@param amount? number at least 0; default 1
+function C:inc(amount) end
+
+--- The counter of these values, one for each label in its order. Worth keeping in a local; beyond 10000
+--- combinations of a worker further ones are counted as "overflow".
+---@param ... string|number|boolean
+---@return Counter
+function C:withLabels(...) end
+
+--- Sets a gauge.
+---@param value number
+function G:set(value) end
+
+--- Adds to a gauge.
+---@param amount? number default 1
+function G:inc(amount) end
+
+--- Takes from a gauge.
+---@param amount? number default 1
+function G:dec(amount) end
+
+--- The gauge of these values, one for each label in its order.
+---@param ... string|number|boolean
+---@return Gauge
+function G:withLabels(...) end
+
+--- Adds a value to its bucket.
+---@param value number finite
+function H:observe(value) end
+
+--- The histogram of these values, one for each label in its order.
+---@param ... string|number|boolean
+---@return Histogram
+function H:withLabels(...) end
+
 ---@class os
 ---@field env table<string, string> Variables of the environment; read-only.
 os = {}

@@ -4,7 +4,15 @@
 ---@alias Time number|string|false seconds, or "250ms", "5s", "1m", "1h"; false means never
 ---@alias Size number|string bytes, or "16k", "1m"
 
+---@alias AccessFormat "common"|"combined"|"json"
+
+---@class AccessLog
+---@field format? AccessFormat default "combined"
+---@field file? string relative to the script; default the standard output
+
 ---@class ListenOptions
+---@field accessLog? boolean|AccessFormat|AccessLog a line for each request; true is "combined"; default none
+---@field trustedProxies? string[] networks, or "unix", whose X-Forwarded-For names the client; default none
 ---@field maxConnections? integer open at the same time; further ones wait to be accepted; default no limit
 ---@field maxConnectionsPerIP? integer of one client address; further ones are closed; default no limit
 ---@field idleTimeout? Time of a connection between messages; default 60 s, for a relay of bytes 1 h

@@ -62,7 +62,33 @@ CASES = [
     Wrong("a library that scripts do not get", 'io.open("x")', "proxy.lua:1", ("io is not available", "file.read")),
     Wrong("assignment to a global", "\nrouter = 1", "proxy.lua:2", ('"router"', "local router")),
     Wrong("assignment to the engine's", "listen = 1", "proxy.lua:1", ('"listen"', "local listen")),
+    Wrong("assignment into the library", "algo.Cache = nil", "proxy.lua:1",
+          ("algo.Cache:", "belongs to the engine and cannot be changed")),
+    Wrong("addition to the library", "json.mine = 1", "proxy.lua:1", ("json.mine:", "cannot be changed")),
+    Wrong("names of ctx as keys", "context { target = true }", "proxy.lua:1",
+          ("context:", 'context { "target" }', 'the key "target"')),
     Wrong("a reserved name of ctx", 'context { "client" }', "proxy.lua:1", ("context:", '"client"')),
+    Wrong("a method of a cache", "local c = algo.Cache()\nc:gte(1)", "proxy.lua:2",
+          ('a Cache has no "gte"', 'did you mean "get"?')),
+    Wrong("a method of a router", 'local r = algo.URLRouter {}\nr:fnid("/")', "proxy.lua:2",
+          ('a URLRouter has no "fnid"', 'did you mean "find"?')),
+    Wrong("a method of a balancer", 'algo.RoundRobinLoadBalancer { "a:1" }:selct()', "proxy.lua:1",
+          ('a LoadBalancer has no "selct"', 'did you mean "select"?')),
+    Wrong("a method of a Percentile", "algo.Percentile { 1 }:obsreve(1)", "proxy.lua:1",
+          ('a Percentile has no "obsreve"', 'did you mean "observe"?')),
+    Wrong("a method of a Data", 'Data("x"):fnd("x")', "proxy.lua:1", ('a Data has no "fnd"', 'did you mean "find"?')),
+    Wrong("an option of a cache", "algo.Cache(function() end, { tll = 3 })", "proxy.lua:1",
+          ("algo.Cache:", 'unknown option "tll"', 'did you mean "ttl"?')),
+    Wrong("an option of a cache with a release", "algo.Cache(nil, function() end, { szie = 3 })", "proxy.lua:1",
+          ("algo.Cache:", 'unknown option "szie"', 'did you mean "size"?')),
+    Wrong("an option of file.read", 'file.read("x", { limt = 3 })', "proxy.lua:1",
+          ("file.read:", 'unknown option "limt"', 'did you mean "limit"?')),
+    Wrong("an option of http.get", 'every(1, print)\nhttp.get("http://a/", { timout = 3 })', "proxy.lua:2",
+          ("http.get:", 'unknown option "timout"', 'did you mean "timeout"?')),
+    Wrong("an option of a counter", 'stats.Counter("c", nil, { hepl = "x" })', "proxy.lua:1",
+          ("stats.Counter:", 'unknown option "hepl"', 'did you mean "help"?')),
+    Wrong("a metric without a name", 'stats.Counter("my counter")', "proxy.lua:1",
+          ("stats.Counter:", '"my counter" is no name of a metric')),
     # values of a wrong kind
     Wrong("a number for a pipeline", "listen(1):demuxHTTP(5)", "proxy.lua:1",
           ("demuxHTTP:", "argument 1 (pipeline)", "got a number")),
@@ -91,6 +117,14 @@ CASES = [
           ("timeout:", "argument 1 (time)", "0", "false for never")),
     Wrong("an unknown unit of time", 'listen(1, { idleTimeout = "5 parsecs" })', "proxy.lua:1",
           ("listen:", '"idleTimeout"', '"5 parsecs"', '"5s"')),
+    Wrong("a time that is negative", "listen(1, { idleTimeout = -1 })", "proxy.lua:1",
+          ("listen:", '"idleTimeout": a time cannot be negative')),
+    Wrong("a size that is negative", "listen(1, { bufferLimit = -1 })", "proxy.lua:1",
+          ("listen:", '"bufferLimit": a size is at least 0')),
+    Wrong("a cache's time that is none", 'algo.Cache(nil, { ttl = "soon" })', "proxy.lua:1",
+          ("algo.Cache:", 'option "ttl" expects', '"soon"')),
+    Wrong("a number for options", f"listen(1):connect({UPSTREAM}, 5)", "proxy.lua:1",
+          ("connect: options are a table, got 5",)),
     Wrong("an unknown unit of size", 'listen(1, { bufferLimit = "lots" })', "proxy.lua:1",
           ("listen:", '"bufferLimit"', '"lots"', '"16k"')),
     Wrong("half a connection", "listen(1, { maxConnections = 1.5 })", "proxy.lua:1",
@@ -101,6 +135,20 @@ CASES = [
           ("connect:", '"127.0.0.1"', "no port")),
     Wrong("a pool without room", "algo.ResourcePool(function() end, { max = 0 })", "proxy.lua:1",
           ("algo.ResourcePool:", "max", "above 0")),
+    Wrong("a proxy that is no network", 'listen(1, {\n  trustedProxies = { "10.0.0.0/8", "10.0.0.0/33" } })', "proxy.lua:1",
+          ("listen:", '"trustedProxies"', '"10.0.0.0/33" is no network', "0 to 32")),
+    Wrong("a proxy's network with its address", 'listen(1, { trustedProxies = { "10.0.0.7/8" } })', "proxy.lua:1",
+          ("listen:", '"trustedProxies"', '"10.0.0.7/8"', 'did you mean "10.0.0.0/8"?')),
+    Wrong("proxies without a list", 'listen(1, { trustedProxies = "10.0.0.0/8" })', "proxy.lua:1",
+          ("listen:", '"trustedProxies"', "a list of strings", "got a string")),
+    Wrong("a form of access log", 'listen(1, { accessLog = "combind" })', "proxy.lua:1",
+          ("listen:", '"accessLog"', '"common" or "combined" or "json"', '"combind"')),
+    Wrong("an access log of a number", "listen(1, { accessLog = 5 })", "proxy.lua:1",
+          ("listen:", '"accessLog"', "got a number")),
+    Wrong("a member of accessLog", 'listen(1, { accessLog = { formt = "json" } })', "proxy.lua:1",
+          ("listen:", '"accessLog"', '"formt"', 'did you mean "format"?')),
+    Wrong("an access log without a name", 'listen(1, { accessLog = { file = "" } })', "proxy.lua:1",
+          ("listen:", '"accessLog"', "a path", "empty")),
     # pipelines that cannot work
     Wrong("a target that is known only later", 'pipeline("connection")\n  :connect(ctx.target)', "proxy.lua:2",
           ("evaluated once, at load", "connect(ctx.target) cannot work", "function(ctx) return ctx.target end")),
@@ -168,8 +216,12 @@ CASES = [
           ("'end' expected", "'function' at line 1")),
     Wrong("a mistake in a module", 'local m = require "broken"', "broken.lua:2", ("'}' expected", "line 1")),
     Wrong("a failure", 'error("no license")', "proxy.lua:1", ("no license",)),
+    Wrong("a failure that is a table", "\nerror({})", "proxy.lua:2", ("a table was raised as an error",)),
+    Wrong("a failure that is nothing", "\nerror()", "proxy.lua:2", ("nil was raised as an error",)),
     Wrong("a nil that is indexed", "local x\nlocal y = x.z", "proxy.lua:2", ("'x'", "nil")),
     Wrong("a wait at the top", "\n\nsleep(1)", "proxy.lua:3", ("sleep cannot wait", "top of a file")),
+    Wrong("a request at the top", '\nhttp.get("http://a/")', "proxy.lua:2", ("http.get cannot wait", "top of a file")),
+    Wrong("nothing to do", "local x = 1", "proxy.lua", ("nothing to do", "no listen, every or after")),
 ]
 
 
@@ -194,6 +246,25 @@ class LoadErrors(unittest.TestCase):
                     at = done.stderr.find(part, at)
                     self.assertGreaterEqual(at, 0, f"{part!r} is not in its place in: {done.stderr}")
                 self.assertEqual(done.stderr.count("\n"), 1, "one line: " + done.stderr)
+
+    def test_a_module_alone_and_tasks_alone_are_right(self):
+        for script in ("return {}", "every(1, function() end)", "after(1, function() end)",
+                       "every(1, function() end, { worker = 'one' })"):
+            done = self.check(script)
+            self.assertEqual((done.returncode, done.stdout), (0, "ok: 1 file, 0 listeners\n"), script + done.stderr)
+
+    def test_a_module_is_not_run(self):
+        (self.folder / "proxy.lua").write_text("return {}", encoding="utf-8")
+        done = program.run("run", "proxy.lua", folder=self.folder)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("there is nothing to do", done.stderr)
+
+    def test_an_access_log_that_cannot_be_opened_is_told_with_its_place(self):
+        (self.folder / "proxy.lua").write_text(
+            f'\nlisten("unix:x.sock", {{ accessLog = {{ file = "none/a.log" }} }}):serveHTTP({RESPONSE})', encoding="utf-8")
+        done = program.run("run", "proxy.lua", folder=self.folder)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "perilune: proxy.lua:2: cannot write none/a.log: No such file or directory\n"))
 
     def test_a_right_script_is_not(self):
         done = self.check(f"listen(1):serveHTTP({RESPONSE})")

@@ -42,6 +42,14 @@ def change_head(stage):
     same((answer.status, answer.get("server"), answer.body), (201, "me", b"abc"))
 
 
+@scene("a HEAD that a script turns into a GET has an answer without a body, and the connection stays in step")
+def head_becomes_get(stage):
+    client, upstream, _ = around(stage, ':handleMessageStart(function(req) req.method = "GET" end)')
+    answer = client.ask("HEAD /h HTTP/1.1\r\nHost: x\r\n\r\n", method="HEAD")
+    same((answer.status, answer.get("content-length"), upstream.requests[0].method), (200, "2", "GET"))
+    same(client.ask(get("/next")).body, b"/next")
+
+
 @scene("an early answer: nothing is sent on, the rest of the body is dropped, the connection goes on")
 def early(stage):
     client, upstream, _ = around(stage, """
@@ -75,6 +83,70 @@ def modify_body(stage):
     answer = client.ask(post("hello"))
     same((upstream.requests[0].body, upstream.requests[0].get("content-length")), (b"HELLO!", "6"))
     same((answer.body, answer.get("content-length"), answer.all("etag")), (b"<abc>", "5", []))
+
+
+KEPT = """
+local kept = Message { status = 200, headers = { ["x-a"] = "1" }, body = "kept", trailers = { ["x-t"] = "1" } }
+local request = Message { method = "POST", path = "/kept", headers = { ["x-a"] = "1", host = "h" }, body = "sent" }
+local function harm(res)
+  res.status = 201
+  res.headers["x-a"] = nil
+  res.headers:add("x-b", "2")
+  if res.trailers then res.trailers["x-t"] = "harmed" end
+end
+local function harm_body(res) harm(res); res.body = (res.body or "") .. "!" end
+listen($early):demuxHTTP(pipeline():handleMessageStart(function() return kept end)
+  :replaceMessage(Message "x"):handleMessageStart(harm))
+listen($collected):demuxHTTP(pipeline():handleMessage(function() return kept end)
+  :replaceMessage(Message "x"):handleMessage(harm_body))
+listen($replaced):demuxHTTP(pipeline():replaceMessage(function() return kept end):handleMessage(harm_body))
+listen($served):serveHTTP(function() return kept end)
+listen($behind):demuxHTTP(pipeline():replaceMessage(Message "x"):handleMessage(function() return kept end)
+  :handleMessage(harm_body))
+listen($head):demuxHTTP(pipeline():replaceMessage(Message "x"):replaceMessageStart(function() return kept end)
+  :handleMessage(harm_body))
+listen($request):demuxHTTP(pipeline():replaceMessage(function() return request end)
+  :handleMessageStart(function(req) req.path = req.path .. "!"; req.method = "PUT"; req.headers["x-a"] = "harmed" end)
+  :muxHTTP(pipeline():connect("127.0.0.1:$upstream")))
+listen($look):serveHTTP(function(req)
+  return Message(kept.status .. kept.headers["x-a"] .. tostring(kept.headers["x-b"]) .. kept.body .. kept.trailers["x-t"]
+    .. request.path .. request.method .. request.headers["x-a"] .. request.body)
+end)
+"""
+
+
+@scene("a Message that a script keeps and gives again and again is the same each time")
+def kept_message(stage):
+    upstream = stage.upstream(serving(lambda request: ok(f"{request.method} {request.path} {request.get('x-a')}".encode())))
+    proxy = stage.proxy(KEPT, upstream=upstream.port)
+    body = {"early": b"kept", "collected": b"kept!", "replaced": b"kept!", "served": b"kept", "behind": b"kept!",
+            "head": b"kept!"}
+    for name, wanted in body.items():
+        client, other = stage.client(proxy.port[name]), stage.client(proxy.port[name])
+        for _ in range(3):
+            client.ask("HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", method="HEAD")
+            client.send(get("/") * 3)
+            answers = [client.response() for _ in range(3)] + [other.ask(get("/"))]
+            harmed = (200, ["1"], []) if name == "served" else (201, [], ["2"])
+            for answer in answers:
+                same((answer.status, answer.all("x-a"), answer.all("x-b"), answer.body), (*harmed, wanted), name)
+    client = stage.client(proxy.port["request"])
+    for _ in range(3):
+        same(client.ask(get("/")).body, b"PUT /kept! harmed")
+        same(upstream.requests[-1].body, b"sent")
+    same(stage.client(proxy.port["look"]).ask(get("/")).body, b"2001nilkept1/keptPOST1sent")
+
+
+@scene("a handler that returns the response it was given lets it pass, body and all")
+def returns_its_own(stage):
+    client, upstream, _ = around(stage, """
+  :handleMessageStart(function(req) req.path = "/new" end)""", """
+  :handleMessageStart(function(res) res.headers["x-seen"] = "1"; return res end)
+  :handleMessage(function(res) res.headers["x-whole"] = res.body; return res end)""", serving(lambda request: ok(request.body)))
+    for _ in range(2):
+        answer = client.ask(post("hello", "/old"))
+        same((answer.status, answer.body, answer.get("x-seen"), answer.get("x-whole")), (200, b"hello", "1", "hello"))
+    same([request.path for request in upstream.requests], ["/new", "/new"])
 
 
 @scene("handleMessageBody, handleMessageEnd and bodySize")

@@ -27,6 +27,8 @@ local host = {
   end,
   report = function(err) reports[#reports + 1] = err end,
   adopt = function(made) adopted[#adopted + 1] = made end,
+  describe = tostring,
+  suggest = function(word, known) return known.size and "; size or ttl?" or "" end,
   cancelled = { code = "cancelled" },
   duration = function(value)
     if value == "5s" then return 5 end
@@ -441,14 +443,16 @@ end)
 
 test("wrong arguments are refused at the place of the call", function()
   for _, case in ipairs {
-    { "no option 'sise'", nil, nil, { sise = 1 } },
-    { "size must be", nil, nil, { size = 0 } },
-    { "ttl must be", nil, nil, { ttl = 0 } },
-    { "ttl must be", nil, nil, { ttl = 0 / 0 } },
-    { "ttl must be", nil, nil, { ttl = "soon" } },
-    { "must be a table", nil, nil, 5 },
-    { "allocate must be", 5 },
-    { "release must be", nil, 5 },
+    { "unknown option sise; size or ttl?", nil, nil, { sise = 1 } },
+    { "unknown option sise; size or ttl?", nil, { sise = 1 } },
+    { 'option "size" expects', nil, nil, { size = 0 } },
+    { 'option "size" expects', nil, nil, { size = 0 / 0 } },
+    { 'option "ttl" expects', nil, nil, { ttl = 0 } },
+    { 'option "ttl" expects', nil, nil, { ttl = 0 / 0 } },
+    { 'option "ttl" expects', nil, nil, { ttl = "soon" } },
+    { "options (argument 3) expects a table, got 5", nil, nil, 5 },
+    { "allocate (argument 1) expects a function, got 5", 5 },
+    { "release (argument 2) expects a function, got 5", nil, 5 },
   } do
     local place = debug.getinfo(1, "l").currentline + 2
     local err = raises(case[1], function()
@@ -457,6 +461,14 @@ test("wrong arguments are refused at the place of the call", function()
     end)
     assert(err:find("cache_test.lua:" .. place .. ":", 1, true), err)
   end
+end)
+
+test("options may stand where a release would", function()
+  local c = Cache(nil, { size = 1 })
+  c:set("a", 1)
+  c:set("b", 2)
+  equals(c:has("a"), false)
+  equals(c:find("b"), 2)
 end)
 
 test("the engine is told of every cache", function()

@@ -61,6 +61,7 @@ def functions(root):
     lua/types; None where the arguments are not told."""
     classes = {
         "balancer:": "LoadBalancer:", "percentile:": "Percentile:", "router:": "URLRouter:",
+        "counter:": "Counter:", "gauge:": "Gauge:", "histogram:": "Histogram:",
         "data:": "Data:", "headers:": "Headers:", "message:": "Message:",
     }
     result = {}
@@ -125,6 +126,8 @@ def named_values(root):
                 root, "engine/script/context_tables.cpp"), re.S)[0])),
         "HTTPGetOptions": lua_set("lua/http.lua", "local get_options"),
         "HTTPRequestTable": lua_set("lua/http.lua", "local table_options"),
+        "MetricOptions": array("engine/script/bind_stats.cpp", "metric_options"),
+        "HistogramOptions": array("engine/script/bind_stats.cpp", "histogram_options"),
         "EveryOptions": lua_set("lua/wait.lua", "local every_options"),
         "CacheOptions": lua_set("lua/cache.lua", "local option_names"),
         "ResourcePoolKeyOptions": lua_set("lua/pool.lua", "local key_options"),

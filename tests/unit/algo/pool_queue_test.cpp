@@ -102,6 +102,23 @@ TEST(PoolQueue, S40_TheDefaultBoundIs1024) {
   EXPECT_EQ(world.wait("a").answer.code, ErrorCode::QueueFull);
 }
 
+TEST(PoolQueue, S40_EachKeyHasABoundOfItsOwnAndAllHaveOneTogether) {
+  PoolWorld world({.key = {.max = 1}, .queue_max = 2, .queue_total_max = 5});
+  for (const char* key : {"a", "b", "c"}) world.take(key);
+  for (const char* key : {"a", "a", "b", "b"}) EXPECT_EQ(world.wait(key).answer.kind, Kind::Queued) << key;
+  EXPECT_EQ(world.wait("a").answer.code, ErrorCode::QueueFull);
+  EXPECT_EQ(world.wait("c").answer.kind, Kind::Queued);
+  EXPECT_EQ(world.wait("c").answer.code, ErrorCode::QueueFull) << "five wait already";
+  EXPECT_EQ(world.pool.stats().queue_full, 2u);
+}
+
+TEST(PoolQueue, S40_TheDefaultBoundOverAllKeysIs16384) {
+  PoolWorld world({.key = {.max = 1}, .queue_max = unlimited});
+  world.take("a");
+  for (int i = 0; i < 16384; ++i) ASSERT_EQ(world.wait("a").answer.kind, Kind::Queued);
+  EXPECT_EQ(world.wait("a").answer.code, ErrorCode::QueueFull);
+}
+
 TEST(PoolQueue, S41_TheWaitEndsAtItsTimeThoughNothingIsEverReleased) {
   PoolWorld world({.key = {.max = 1}});
   world.take("a");

@@ -86,11 +86,35 @@ TEST(Text, Sizes) {
     EXPECT_EQ(parse_size(text), std::nullopt) << text;
 }
 
+TEST(Text, Utf8) {
+  for (const auto& [text, size] : {std::pair<std::string_view, size_t>{"", 0},
+                                   {"a", 1},
+                                   {"\xc3\xa4x", 2},
+                                   {"\xe2\x82\xac", 3},
+                                   {"\xf0\x9f\x98\x80", 4},
+                                   {"\xf4\x8f\xbf\xbf", 4},
+                                   {"\x80", 0},
+                                   {"\xc3", 0},
+                                   {"\xc3(", 0},
+                                   {"\xc0\xaf", 0},
+                                   {"\xc1\xbf", 0},
+                                   {"\xe0\x9f\xbf", 0},
+                                   {"\xed\xa0\x80", 0},
+                                   {"\xf0\x8f\xbf\xbf", 0},
+                                   {"\xf4\x90\x80\x80", 0},
+                                   {"\xf5\x80\x80\x80", 0},
+                                   {"\xff", 0}})
+    EXPECT_EQ(utf8_size(text), size) << text;
+}
+
 TEST(Text, NearestWord) {
   constexpr std::array<std::string_view, 3> words{"timeout", "connect", "route"};
   EXPECT_EQ(nearest("timout", words), "timeout");
   EXPECT_EQ(nearest("Conect", words), "connect");
   EXPECT_EQ(nearest("zzzzzzz", words), "");
+  constexpr std::array<std::string_view, 3> methods{"set", "get", "has"};
+  EXPECT_EQ(nearest("gte", methods), "get") << "neighbours changed places";
+  EXPECT_EQ(nearest("sah", methods), "");
 }
 
 TEST(Time, SecondsAreBounded) {

@@ -113,7 +113,7 @@ TEST(BindJson, LoadsAFileNextToTheScript) {
   EXPECT_EQ(lua.run("file.read('x', { size = 1 })"),
             "error: script.lua:1: file.read: unknown option \"size\"; did you mean \"limit\"?");
   EXPECT_EQ(lua.run("file.read('x', { limit = 'big' })"),
-            "error: script.lua:1: file.read: limit expects bytes or \"16k\", got \"big\"");
+            "error: script.lua:1: file.read: option \"limit\" expects bytes or \"16k\", got \"big\"");
   EXPECT_EQ(lua.run("file.read()"),
             "error: script.lua:1: file.read: path (argument 1) expects a string, got nothing");
   ::unlink(good.c_str());

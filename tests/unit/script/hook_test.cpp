@@ -106,7 +106,7 @@ TEST_F(HookTest, ARaisingHookFailsWithItsPlaceAndIsLoggedOnceASecond) {
   world.outcome("f");
   EXPECT_NE(testing::internal::GetCapturedStderr().find("(and 1 more from there)"), std::string::npos);
   testing::internal::CaptureStderr();
-  EXPECT_EQ(world.outcome("t"), "failed: a table was raised as an error");
+  EXPECT_EQ(world.outcome("t"), "failed: main.lua:4: a table was raised as an error");
   EXPECT_EQ(world.outcome("e"), "failed: plain");
   testing::internal::GetCapturedStderr();
   EXPECT_EQ(world.interpreter->coroutines.in_use(), 0u);

@@ -41,7 +41,11 @@ class LibraryHost final : public BindingHost {
     if (name == "HOME") return "/home/ann";
     return std::nullopt;
   }
+  bool is_loading() const override { return loading; }
+  stats::Registry& metrics() override { return registry; }
   std::string folder = "/nowhere";
+  bool loading = true;
+  stats::Registry registry;
 };
 
 /// A plain Lua state with the library in its globals.

@@ -32,7 +32,7 @@ const Mistake at_load[] = {
     {"wrong type of option", "listen(8000):connect('a:1', { readTimeout = {} })",
      "main.lua:1: connect: option \"readTimeout\" expects a time (seconds or \"5s\"), got a table"},
     {"wrong unit", "listen(8000):connect('a:1', { readTimeout = '5 seconds' })",
-     "main.lua:1: connect: option \"readTimeout\" \"5 seconds\" is no time; write seconds, or \"250ms\", "
+     "main.lua:1: connect: option \"readTimeout\": \"5 seconds\" is no time; write seconds, or \"250ms\", "
      "\"5s\", \"1m\", "
      "\"1h\""},
     {"static ctx", "listen(8000):connect(ctx.target)",
@@ -57,7 +57,7 @@ const Mistake at_load[] = {
     {"handler that is no function", "pipeline():handleMessageStart(print('x'))",
      "main.lua:1: handleMessageStart: argument 1 (handler) expects a function, got nothing"},
     {"one argument too many", "listen(8000):connect('a:1', 'b:2')",
-     "main.lua:1: connect: takes at most 1 argument and a table of options, got \"b:2\" in addition"},
+     "main.lua:1: connect: options are a table, got \"b:2\""},
     {"io", "io.open('x')",
      "main.lua:1: io is not available to scripts; file.read reads a file, log.info writes a line"},
     {"coroutine", "coroutine.wrap(print)",
@@ -114,7 +114,7 @@ const Mistake in_handlers[] = {
      "hook('f', function() local r = p:allocate 'k' p:free(r) p:free(r) end)",
      "main.lua:2: ResourcePool:free: 1 is free already"},
     {"sleep of a word", "hook('f', function() sleep 'soon' end)",
-     "main.lua:1: sleep: argument 1 (t) expects a number of seconds or \"5s\", got \"soon\""},
+     "main.lua:1: sleep: argument 1 (time) expects a number of seconds or \"5s\", got \"soon\""},
     {"https", "hook('f', function() http.get 'https://a/' end)",
      "main.lua:1: http.get: only http URLs can be asked, got \"https://a/\""},
     {"misspelt http option", "hook('f', function() http.get('http://a/', { timout = 1 }) end)",

@@ -1,0 +1,49 @@
+#include "filter/exchange_stats.hpp"
+
+#include <gtest/gtest.h>
+
+namespace perilune::filter {
+namespace {
+
+TEST(ExchangeStats, AreMetricsOfTheEngine) {
+  ExchangeStats one, two;
+  one.sessions = 1;
+  one.requests = 3;
+  one.responses = 2;
+  one.cut = 1;
+  one.count(ErrorCode::ConnectFailure);
+  two.requests = 4;
+  two.tunnels = 5;
+  two.stale_retries = 6;
+  two.count(ErrorCode::ConnectFailure);
+  two.count(ErrorCode::NoRoute);
+  stats::Snapshot snapshot;
+  add_to(snapshot, one);
+  add_to(snapshot, two);
+  EXPECT_EQ(snapshot.text(),
+            "# HELP perilune_cut_total Answers that were cut after they had begun.\n"
+            "# TYPE perilune_cut_total counter\n"
+            "perilune_cut_total 1\n"
+            "# HELP perilune_errors_total Requests that failed, by code.\n"
+            "# TYPE perilune_errors_total counter\n"
+            "perilune_errors_total{code=\"connect-failure\"} 2\n"
+            "perilune_errors_total{code=\"no-route\"} 1\n"
+            "# HELP perilune_requests_total Requests whose head was read.\n"
+            "# TYPE perilune_requests_total counter\n"
+            "perilune_requests_total 7\n"
+            "# HELP perilune_responses_total Heads of answers that were sent.\n"
+            "# TYPE perilune_responses_total counter\n"
+            "perilune_responses_total 2\n"
+            "# HELP perilune_sessions_total Connections of clients that speak HTTP.\n"
+            "# TYPE perilune_sessions_total counter\n"
+            "perilune_sessions_total 1\n"
+            "# HELP perilune_stale_retries_total Requests sent again after a stale connection.\n"
+            "# TYPE perilune_stale_retries_total counter\n"
+            "perilune_stale_retries_total 6\n"
+            "# HELP perilune_tunnels_total Requests that became a tunnel.\n"
+            "# TYPE perilune_tunnels_total counter\n"
+            "perilune_tunnels_total 5\n");
+}
+
+}  // namespace
+}  // namespace perilune::filter
