@@ -40,7 +40,7 @@ local function check_options(host, options)
   if ttl ~= nil then
     ttl = host.duration(ttl)
     if not ttl or ttl ~= ttl or ttl <= 0 then
-      local expectation = 'option "ttl" expects a number of seconds or "5s" above 0; leave it out for no limit'
+      local expectation = 'option "ttl" expects a number of seconds or "5s" above 0; else leave it out'
       wrong(host, expectation, options.ttl)
     end
   end
