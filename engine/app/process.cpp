@@ -6,16 +6,26 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <future>
 #include <thread>
 
 #include "app/worker.hpp"
+#include "base/limits.hpp"
 #include "base/line_writer.hpp"
+#include "base/log.hpp"
 #include "net/asio_network.hpp"
 
 namespace perilune::app {
 namespace {
+
+/// The end where a worker does not come back from its script: a thread cannot be stopped from outside.
+[[noreturn]] void end_without_workers() {
+  log::error("a worker does not return from its script; the process ends without it");
+  std::_Exit(1);
+}
 
 /// A worker on the real network with its thread. Everything in it is made, used and ended by that thread.
 class WorkerThread {
@@ -33,8 +43,16 @@ class WorkerThread {
     thread_.join();
   }
 
-  /// Waits for load and listen. Empty: it is ready.
-  std::string wait_until_ready() { return ready_.get_future().get(); }
+  /// Waits for load and listen. Empty: it is ready. A signal ends the process: a script may load for ever.
+  std::string wait_until_ready(const sigset_t& signals) {
+    auto outcome = ready_.get_future();
+    while (outcome.wait_for(50ms) != std::future_status::ready) {
+      const timespec at_once{0, 0};
+      const int number = sigtimedwait(&signals, nullptr, &at_once);
+      if (number == SIGTERM || number == SIGINT) end_without_workers();
+    }
+    return outcome.get();
+  }
   bool is_done() const { return is_done_.load(); }
   /// Begins to serve.
   void go() { go_.set_value_if_open(true); }
@@ -156,7 +174,7 @@ int run(const RunOptions& options) {
   for (unsigned i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
     // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
-    if (const std::string error = workers.back()->wait_until_ready(); !error.empty()) {
+    if (const std::string error = workers.back()->wait_until_ready(signals); !error.empty()) {
       print_error(error);
       return 1;
     }
@@ -164,12 +182,16 @@ int run(const RunOptions& options) {
   for (const auto& worker : workers) worker->go();
   log::info("perilune serves with " + std::to_string(count) + (count == 1 ? " worker" : " workers"));
   // Drains at the first signal, stops at the second; ends by itself once every worker has drained.
-  for (int stops = 0; stops < 2 && !all_done(workers);) {
+  auto given_up = std::chrono::steady_clock::time_point::max();
+  for (int stops = 0; !all_done(workers);) {
     const timespec patience{0, 50'000'000};
     const int number = stops == 0 ? sigwaitinfo(&signals, nullptr) : sigtimedwait(&signals, nullptr, &patience);
-    if (number != SIGTERM && number != SIGINT) continue;
+    if (std::chrono::steady_clock::now() >= given_up) end_without_workers();
+    if ((number != SIGTERM && number != SIGINT) || stops == 2) continue;
     log::info(++stops == 1 ? "draining; a second signal stops at once" : "stopping");
     for (const auto& worker : workers) worker->drain(options.drain);
+    given_up = std::chrono::steady_clock::now() + (stops == 1 ? options.drain : Duration::zero()) +
+               limits::worker_stop_timeout;
   }
   workers.clear();
   return 0;

@@ -49,6 +49,7 @@ inline constexpr Duration resolve_timeout = 5s;             // one retry of a DN
 // turns
 inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
 inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
+inline constexpr Duration worker_stop_timeout = 1s;         // for a worker to end after its drain or a second signal
 inline constexpr uint16_t routes_max = 64;                  // pipelines that route goes on to, one from the other
 
 // metrics

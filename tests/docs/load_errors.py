@@ -1,7 +1,10 @@
 """What `perilune check` says of wrong scripts: exit code 1, file:line, the offending word, and the nearest name."""
 
 import http.client
+import signal
 import socket
+import subprocess
+import time
 import unittest
 from typing import NamedTuple
 
@@ -286,6 +289,41 @@ class Unix(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(program.PATIENCE)
         self.sock.connect(self.path)
+
+
+class EndlessScripts(unittest.TestCase):
+    """A script that never comes back holds a thread for ever, and must not hold the process."""
+
+    def stopped(self, script, begin):
+        folder = program.temporary_folder(self)
+        (folder / "proxy.lua").write_text(script, encoding="utf-8")
+        command = [program.PROGRAM, "run", "--workers", "1", "--drain", "30s", "proxy.lua"]
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                held = begin(folder, process)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.2)
+                process.send_signal(signal.SIGTERM)
+                self.assertEqual(process.wait(program.PATIENCE), 1)
+                self.assertIn("does not return from its script", process.stderr.read())
+                if held:
+                    held.close()
+            finally:
+                process.kill()
+
+    def test_a_handler(self):
+        def begin(folder, process):
+            while "perilune serves" not in process.stderr.readline():
+                pass
+            client = Unix(str(folder / "proxy.sock"))
+            client.request("GET", "/")
+            time.sleep(0.2)
+            return client
+
+        self.stopped('listen("unix:proxy.sock"):serveHTTP(function() while true do end end)', begin)
+
+    def test_the_top_of_a_file(self):
+        self.stopped("listen(1)\nwhile true do end", lambda folder, process: time.sleep(0.5))
 
 
 class RunningErrors(unittest.TestCase):
