@@ -11,6 +11,9 @@ constexpr size_t smallest_read = 2048;
 // Up to here a text is better in one piece than filling the last bytes of a chunk.
 constexpr size_t kept_together = 256;
 
+// Copying these costs less than the chunk that each may pin.
+constexpr size_t copied_below = 2048;
+
 }  // namespace
 
 void Buffer::append(Slice slice) {
@@ -37,6 +40,28 @@ void Buffer::append(Buffer&& other) {
   }
   for (size_t i = other.first_; i < other.slices_.size(); ++i) append(std::move(other.slices_[i]));
   other.clear();
+}
+
+void Buffer::append_compact(Slice slice, ChunkPool& pool) {
+  if (empty() || slice.size() >= copied_below || slices_.back().continues_with(slice)) return append(std::move(slice));
+  std::string_view text = slice.view();
+  while (!text.empty()) {
+    Slice& last = slices_.back();
+    // A chunk that nobody else holds; the pool's shared one would be pinned by what others write to it.
+    const bool is_private = last.chunk_->references == 1 && last.offset_ + last.size_ == last.chunk_->used;
+    if (!is_private || last.chunk_->free_bytes() == 0) {
+      Chunk* chunk = pool.take();
+      slices_.push_back(Slice(chunk, 0, 0));
+      drop(chunk);
+      continue;
+    }
+    const size_t count = std::min(text.size(), last.chunk_->free_bytes());
+    std::memcpy(last.chunk_->free_begin(), text.data(), count);
+    last.chunk_->used += static_cast<uint32_t>(count);
+    last.extend(count);
+    size_ += count;
+    text.remove_prefix(count);
+  }
 }
 
 Chunk* Buffer::writable(size_t bytes_min, ChunkPool& pool) {

@@ -38,6 +38,9 @@ class Buffer {
   /// Adds bytes at the end by reference.
   void append(Slice slice);
   void append(Buffer&& other);
+  /// Like append, for bytes that may lie here for long: small slices that follow others are copied together, so that
+  /// a sender of single bytes does not pin a chunk, and cost a slice, for each.
+  void append_compact(Slice slice, ChunkPool& pool);
   /// Adds a copy of `text`, in the free part of the last chunk where it is ours to extend.
   void write(std::string_view text, ChunkPool& pool);
   /// Lets `fill(char* begin)` write up to `bytes_max` bytes that lie together, at least one, and return where it

@@ -60,7 +60,8 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   /// Closes now; what was not flushed is lost.
   void close();
   bool is_open() const { return stream_ != nullptr; }
-  bool is_flushed() const { return output_.empty() && (!shutdown_asked_ || shutdown_done_); }
+  /// Nothing is left to be written; a channel that failed writes no more.
+  bool is_flushed() const { return output_.empty() && (!shutdown_asked_ || shutdown_done_ || has_failed_); }
   bool is_shut_down() const { return shutdown_asked_; }
 
   void set_idle_timeout(Duration timeout);

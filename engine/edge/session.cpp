@@ -64,7 +64,15 @@ void Session::on_channel_failed(ErrorCode code) {
 void Session::on_channel_flushed() { finish_if_done(); }
 
 void Session::on_event(flow::Event&& event) {
-  if (is_over_ || output_ended_) return;
+  if (is_over_) return;
+  if (output_ended_) {
+    // All was said to the client, and then the pipeline failed: nobody takes what the client still sends.
+    if (event.is_stream_end() && event.error()) {
+      pipeline_->stop_input();
+      finish_if_done();
+    }
+    return;
+  }
   if (event.is_data()) {
     channel_.write(std::move(event.slice()));
   } else if (event.is_stream_end()) {

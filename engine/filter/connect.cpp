@@ -96,7 +96,7 @@ void Connect::process(Event&& event) {
       channel_->write(std::move(event.slice()));
       return;
     }
-    waiting_.append(std::move(event.slice()));
+    waiting_.append_compact(std::move(event.slice()), chunks());
     if (!input_hold_ && waiting_.size() > plan_.channel.buffer_bytes_max) input_hold_ = input_valve().hold();
   } else if (event.is_stream_end()) {
     input_ended_ = true;

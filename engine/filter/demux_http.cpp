@@ -12,6 +12,10 @@ namespace {
 // A body's rate is judged over this long at least: a pause of a second is not an attack.
 constexpr Duration rate_window = 5s;
 
+// Requests that one connection begins in a turn. Answers that a script gives at once would else let who sends
+// thousands in a row keep all others waiting.
+constexpr int requests_a_turn = 32;
+
 }  // namespace
 
 Result<std::unique_ptr<flow::FilterPlan>> DemuxHttpPlan::make_plan(FilterCall& call) {
@@ -68,7 +72,7 @@ bool DemuxHttp::may_parse() const {
   if (is_closed_ || stops_parsing_) return false;
   if (receiving_) return receiving_->response_done_ || !receiving_->request_valve_.is_held();
   // What comes behind the last request is not answered, so it must not be done either (RFC 9112 section 9.6).
-  if (awaits_upgrade_ || has_last_) return false;
+  if (awaits_upgrade_ || has_last_ || is_resting_) return false;
   // Who does not read answers gets no more requests answered.
   if (output_valve().is_held() || waiting_bytes_ > limits::buffer_bytes_max) return false;
   return streams_count_ < plan_.pipelined_max;
@@ -77,7 +81,13 @@ bool DemuxHttp::may_parse() const {
 void DemuxHttp::pump() {
   if (is_pumping_ || is_ended()) return;
   is_pumping_ = true;
+  const uint64_t rests_at = messages_ + requests_a_turn;
   while (may_parse()) {
+    if (messages_ == rests_at && !receiving_) {
+      is_resting_ = true;
+      loop().defer_to_next_turn(rest_task_);
+      break;
+    }
     http::Item item = parser_->next();
     using ItemKind = http::Item::Kind;
     if (item.kind == ItemKind::NeedMore && input_ended_) item = parser_->finish();
@@ -101,6 +111,11 @@ void DemuxHttp::pump() {
   if (is_ended()) return;
   was_blocked_ = !may_parse();
   settle();
+}
+
+void DemuxHttp::pump_again() {
+  is_resting_ = false;
+  pump();
 }
 
 void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
@@ -199,7 +214,7 @@ void DemuxHttp::settle() {
     }
   }
   const bool has_more = was_blocked_ && may_parse();
-  if (streams_.empty() && (stops_parsing_ || (input_ended_ && !has_more))) {
+  if (streams_.empty() && (stops_parsing_ || (input_ended_ && !has_more && !is_resting_))) {
     close_connection();
     return;
   }
@@ -326,6 +341,7 @@ void DemuxHttp::on_timer() {
 void DemuxHttp::on_stop() {
   timer_.disarm();
   pump_task_.withdraw();
+  rest_task_.withdraw();
   settle_task_.withdraw();
   is_closed_ = true;
   input_hold_.release();
@@ -340,7 +356,7 @@ void DemuxHttp::on_reset() {
   messages_ = body_bytes_ = 0;
   waiting_bytes_ = 0;
   dropped_bytes_ = 0;
-  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ = false;
+  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ = is_resting_ = false;
   phase_ = Phase::FirstHead;
 }
 

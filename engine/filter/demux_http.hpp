@@ -68,6 +68,8 @@ class DemuxStream final : public Object,
 
   void on_event(flow::Event&& event) override;
   void ask_for_body() override;
+  bool has_waiting() const { return !waiting_.empty() || !waiting_body_.empty(); }
+  void drop_waiting();
   void write(flow::Event&& event);
   void write_head(Ref<message::Head> head);
   void write_end(flow::Event&& event);
@@ -85,8 +87,9 @@ class DemuxStream final : public Object,
   Ref<flow::Context> context_;
   Ref<flow::Pipeline> pipeline_;
   flow::AccessLog::Record* record_ = nullptr;
-  boost::container::small_vector<flow::Event, 4> waiting_;
-  size_t waiting_bytes_ = 0;
+  /// What came before its turn: heads and ends, and the body, which lies between the last head and the end.
+  boost::container::small_vector<flow::Event, 2> waiting_;
+  buffer::Buffer waiting_body_;
   message::BodyKind body_ = message::BodyKind::None;
   uint64_t body_left_ = 0;
   bool is_front_ = false;
@@ -95,6 +98,7 @@ class DemuxStream final : public Object,
   bool response_done_ = false;
   bool saw_response_head_ = false;
   bool sent_continue_ = false;
+  bool asked_for_body_ = false;
   bool closes_ = false;           // the connection ends with this answer
   uint64_t sent_bytes_ = 0;       // of the answer's body
   bool is_tunnel_ = false;
@@ -117,6 +121,7 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void on_valve_changed(flow::Valve& valve) override;
 
   void pump();
+  void pump_again();
   void begin_request(Ref<message::RequestHead> head);
   void refuse(const Error& error);
   void end_request(Ref<message::Trailers> trailers);
@@ -151,12 +156,14 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   bool has_tunnel_ = false;
   bool awaits_upgrade_ = false;
   bool has_last_ = false;  // a request came that ends the connection
+  bool is_resting_ = false;  // it had its share of this turn
   enum class Phase : uint8_t { FirstHead, Head, Body, Busy, Idle } phase_ = Phase::FirstHead;
   Instant since_{};  // when this phase began, or its last byte came
   Instant body_since_{};
   uint64_t body_bytes_ = 0;
   size_t dropped_bytes_ = 0;
   loop::MemberTask<DemuxHttp, &DemuxHttp::pump> pump_task_{*this};
+  loop::MemberTask<DemuxHttp, &DemuxHttp::pump_again> rest_task_{*this};
   loop::MemberTask<DemuxHttp, &DemuxHttp::settle> settle_task_{*this};
   loop::MemberTimer<DemuxHttp, &DemuxHttp::on_timer> timer_{*this};
 };

@@ -62,7 +62,9 @@ void DemuxStream::feed(Event&& event) {
 }
 
 void DemuxStream::ask_for_body() {
-  if (!request_->expects_continue || sent_continue_ || response_begun_ || !is_front_) return;
+  if (!request_->expects_continue || sent_continue_ || response_begun_) return;
+  asked_for_body_ = true;
+  if (!is_front_) return;  // asked for when its turn comes
   sent_continue_ = true;
   request_->expects_continue = false;
   request_->headers.remove(message::Name::Expect);
@@ -77,6 +79,7 @@ void DemuxStream::on_event(Event&& event) {
   if (response_done_ || !demux_) return;
   if (event.is_message_start()) {
     if (event.head()->is_request()) {
+      if (saw_response_head_) return;  // it was refused, and its pipeline only learned of it
       fail({ErrorCode::NoAnswer, Side::Script, "no filter of pipeline \"" + pipeline_->plan().name() + "\" answered"});
       return;
     }
@@ -90,34 +93,47 @@ void DemuxStream::on_event(Event&& event) {
     // The rest of a request that nobody answered; its head was answered for already.
     return;
   }
-  if (is_front_ && !demux_->is_pumping_ && waiting_.empty()) {
+  if (is_front_ && !demux_->is_pumping_ && !has_waiting()) {
     write(std::move(event));
     return;
   }
   if (event.is_data()) {
-    waiting_bytes_ += event.slice().size();
     demux_->waiting_bytes_ += event.slice().size();
+    waiting_body_.append_compact(std::move(event.slice()), demux_->chunks());
+  } else {
+    waiting_.push_back(std::move(event));
   }
-  waiting_.push_back(std::move(event));
-  if (waiting_bytes_ > limits::buffer_bytes_max && !response_hold_) response_hold_ = response_valve_.hold();
+  // The answers of a connection that wait share one bound: who holds back the first holds back all behind it.
+  if (demux_->waiting_bytes_ > limits::buffer_bytes_max && !response_hold_) response_hold_ = response_valve_.hold();
   if (is_front_) demux_->loop().defer(demux_->settle_task_);
+}
+
+void DemuxStream::drop_waiting() {
+  waiting_.clear();
+  if (demux_) demux_->waiting_bytes_ -= waiting_body_.size();
+  waiting_body_.clear();
 }
 
 void DemuxStream::become_front() {
   is_front_ = true;
-  if (waiting_.empty()) return;
+  if (asked_for_body_) ask_for_body();
+  if (!has_waiting()) return;
   auto waiting = std::move(waiting_);
   waiting_.clear();
-  demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
-  for (Event& event : waiting) {
-    if (response_done_ || !demux_) break;
-    write(std::move(event));
-  }
+  buffer::Buffer body = std::move(waiting_body_);
+  demux_->waiting_bytes_ -= body.size();
+  const auto may_write = [this] { return !response_done_ && demux_; };
+  auto event = waiting.begin();
+  for (; event != waiting.end() && event->is_message_start(); ++event)
+    if (may_write()) write(std::move(*event));
+  while (!body.empty() && may_write()) write(Event::data(body.take_slice()));
+  for (; event != waiting.end(); ++event)
+    if (may_write()) write(std::move(*event));
   if (demux_ && !demux_->output_valve().is_held()) response_hold_.release();
 }
 
 void DemuxStream::set_held(bool is_held) {
-  if (!is_held && (is_front_ || waiting_bytes_ <= limits::buffer_bytes_max)) response_hold_.release();
+  if (!is_held && is_front_) response_hold_.release();
   else if (is_held && is_front_ && !response_hold_) response_hold_ = response_valve_.hold();
 }
 
@@ -230,8 +246,7 @@ void DemuxStream::fail(const Error& error) {
     else demux_->loop().defer(demux_->settle_task_);
     return;
   }
-  waiting_.clear();
-  demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
+  drop_waiting();
   saw_response_head_ = true;
   answer_error(reason);
 }
@@ -269,10 +284,9 @@ void DemuxStream::answer_error(const Error& error) {
 
 void DemuxStream::end(const Error* error) {
   close_record(error);
-  demux_->waiting_bytes_ -= std::exchange(waiting_bytes_, 0);
+  drop_waiting();
   demux_ = nullptr;
   response_done_ = true;
-  waiting_.clear();
   if (pipeline_) pipeline_->end(error);
   response_hold_.release();
 }

@@ -247,7 +247,7 @@ void HandleMessage::take_data(Event&& event) {
     over_limit(std::move(event));
     return;
   }
-  message_->body.append(std::move(event.slice()));
+  message_->body.append_compact(std::move(event.slice()), chunks());
 }
 
 void HandleMessage::take_end(Event&& event) {
