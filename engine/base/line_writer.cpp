@@ -50,11 +50,12 @@ class LineWriter::File final : public LineSink {
   void write(std::string_view lines) override {
     {
       const std::lock_guard lock(mutex_);
-      if (waiting_.size() + lines.size() > limits::line_bytes_max) {
+      if (queued_bytes_ + lines.size() > limits::line_bytes_max) {
         dropped_ += static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
         return;
       }
       waiting_.append(lines);
+      queued_bytes_ += lines.size();
     }
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
@@ -82,6 +83,8 @@ class LineWriter::File final : public LineSink {
     const ssize_t written = ::write(fd, rest.data(), rest.size());
     if (written >= 0) {
       position_ += static_cast<size_t>(written);
+      const std::lock_guard lock(mutex_);
+      queued_bytes_ -= static_cast<size_t>(written);
       return;
     }
     if (errno == EINTR || errno == EAGAIN) return;
@@ -89,6 +92,7 @@ class LineWriter::File final : public LineSink {
     const auto lost = static_cast<uint64_t>(std::count(rest.begin(), rest.end(), '\n'));
     position_ += rest.size();
     const std::lock_guard lock(mutex_);
+    queued_bytes_ -= rest.size();
     dropped_ += lost;
   }
 
@@ -133,6 +137,7 @@ class LineWriter::File final : public LineSink {
   size_t position_ = 0;
   std::mutex mutex_;
   std::string waiting_;
+  size_t queued_bytes_ = 0;  // of both
   uint64_t dropped_ = 0;
 };
 
