@@ -43,6 +43,7 @@ inline constexpr Duration read_timeout = 60s;               // silence of an ups
 inline constexpr Duration write_timeout = 60s;              // no progress at all in sending
 inline constexpr Duration tunnel_idle_timeout = 1h;         // WebSockets are silent for long
 inline constexpr Duration queue_timeout = 5s;               // longer than that a client has given up
+inline constexpr Duration drain_timeout = 1s;               // for the rest of an answer nobody reads; a dial takes less
 inline constexpr Duration linger_timeout = 1s;              // for the client to read an error answer before the close
 inline constexpr Duration resolve_timeout = 5s;             // one retry of a DNS server at its usual 2 s
 

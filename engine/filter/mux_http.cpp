@@ -39,7 +39,6 @@ void MuxHttp::process(Event&& event) {
   if (event.is_message_start() && event.request()) {
     request_ = Ref<message::RequestHead>(event.request());
     is_idempotent = request_->is_idempotent() && request_->upgrade.empty();
-    keeps_ = request_->upgrade.empty() && request_->method != "CONNECT"sv;
     output_valve().set_watcher(this);
     find_key();
     return;
@@ -182,11 +181,13 @@ void MuxHttp::on_response(Event&& event) {
 bool MuxHttp::may_send_again(const upstream::ExchangeFailure& failure) const {
   if (is_answered_ || is_ended() || !keeps_) return false;
   if (failure.is_moved) return true;
+  const bool is_harmless = is_idempotent || !failure.was_written;
+  if (failure.is_bystander && !was_bystander_) return is_harmless;
   // The stale-connection rule: once, on a connection that had worked before, and only where the upstream cannot
   // have acted on it, or acting twice does no harm (RFC 9110 section 9.2.2).
   const bool is_stale = failure.error.code == ErrorCode::Closed || failure.error.code == ErrorCode::Reset ||
                         failure.error.code == ErrorCode::Truncated;
-  return !has_retried_ && failure.was_reused && is_stale && (is_idempotent || !failure.was_written);
+  return !has_retried_ && failure.was_reused && is_stale && is_harmless;
 }
 
 void MuxHttp::on_exchange_failed(upstream::ExchangeFailure failure) {
@@ -196,7 +197,9 @@ void MuxHttp::on_exchange_failed(upstream::ExchangeFailure failure) {
     return;
   }
   if (!failure.is_moved) {
-    has_retried_ = needs_fresh = true;
+    // Once it may line up again; the second time it is the first on a connection, where it is nobody's bystander.
+    if (failure.is_bystander && !was_bystander_) was_bystander_ = true;
+    else has_retried_ = needs_fresh = true;
     ++plan_.services->stats.stale_retries;
   }
   send_again();
@@ -239,7 +242,7 @@ void MuxHttp::on_stop() {
 void MuxHttp::on_reset() {
   WaitingFilter::on_reset();
   request_.reset();
-  is_tunnel_ = is_private_ = has_retried_ = is_answered_ = needs_fresh = is_idempotent = false;
+  is_tunnel_ = is_private_ = has_retried_ = was_bystander_ = is_answered_ = needs_fresh = is_idempotent = false;
   keeps_ = true;
   kept_.clear();
   kept_bytes_ = 0;

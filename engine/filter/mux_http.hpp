@@ -71,6 +71,7 @@ class MuxHttp final : public WaitingFilter,
   size_t kept_bytes_ = 0;
   bool keeps_ = true;
   bool has_retried_ = false;
+  bool was_bystander_ = false;  // it was sent again because another request's failure took its connection
   bool is_answered_ = false;  // its answer came, or an error in its place
   bool is_tunnel_ = false;
   Instant tunnel_activity_{};

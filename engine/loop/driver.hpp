@@ -17,6 +17,8 @@ class Driver {
   /// Hands out what became ready: at most one turn's worth (limits::turn_events_max, turn_time_max). What is
   /// left makes the next wait return at once.
   virtual void dispatch() = 0;
+  /// Between turns and at the end of one: events of the last wait are still to be handed out.
+  virtual bool has_events_left() const { return false; }
   /// Ends the current or next wait. The only call that other threads may make.
   virtual void wake() = 0;
   virtual Instant now() = 0;

@@ -71,6 +71,8 @@ class Loop {
   void flush_later(Task& task) {
     if (!task.is_queued()) dirty_.push_back(task);
   }
+  /// In a deferred task or a flush: the turn was cut, and readiness from before it is still to be told in the next.
+  bool has_events_left() const { return driver_.has_events_left(); }
   /// Keeps `object` alive until the turn ends.
   void release_later(Ref<Object> object) { dying_.push_back(std::move(object)); }
 

@@ -47,6 +47,7 @@ class AsioDriver final : public loop::Driver {
 
   void wait(Instant deadline) override;
   void dispatch() override;
+  bool has_events_left() const override { return next_ < count_; }
   void wake() override;
   Instant now() override;
   double wall_seconds() override;

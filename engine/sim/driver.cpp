@@ -46,6 +46,7 @@ void SimDriver::dispatch() {
     target.on_ready(what);
     current_ = nullptr;
   }
+  is_cut_ = !batch.empty();
   ready_.splice(ready_.begin(), batch);
 }
 

@@ -48,6 +48,7 @@ class SimDriver final : public loop::Driver {
 
   void wait(Instant deadline) override;
   void dispatch() override;
+  bool has_events_left() const override { return is_cut_; }
   void wake() override { is_woken_.store(true, std::memory_order_release); }
   Instant now() override;
   double wall_seconds() override;
@@ -67,6 +68,7 @@ class SimDriver final : public loop::Driver {
   net::Random random_;
   TargetList ready_;
   SimTarget* current_ = nullptr;
+  bool is_cut_ = false;  // the last turn left some
   std::atomic<bool> is_woken_{false};
   // Turns that must be run even though nothing is known to wait: a turn leaves work for the next one, and
   // what test code does between turns is seen by the loop only.

@@ -13,6 +13,8 @@ namespace {
 // Answers that are this late keep others from lining up behind them on a pipelined connection.
 constexpr Duration late_answer = 100ms;
 
+constexpr uint64_t unknown_length = UINT64_MAX;
+
 }  // namespace
 
 ClientSession::ClientSession(flow::Runtime& runtime, ClientSessionOwner& owner,
@@ -57,8 +59,35 @@ ClientSession::Slot* ClientSession::slot_of(ClientExchange& exchange) {
 }
 
 void ClientSession::give_scratch() {
+  if (is_unsent_) return;
   given_bytes_ += scratch_.size();
   while (!scratch_.empty()) wire_->on_event(flow::Event::data(scratch_.take_slice()));
+}
+
+void ClientSession::give_first() {
+  // A turn that was cut, and a read that was, leave bytes behind which were there before this request.
+  const bool may_hear_more = heard_turn_ == runtime_.loop.turns() && heard_bytes_ >= limits::buffer_bytes_max;
+  if (may_hear_more || runtime_.loop.has_events_left()) {
+    if (!unsent_hold_) unsent_hold_ = wire_input_.hold();
+    runtime_.loop.defer_to_next_turn(give_task_);
+    return;
+  }
+  is_unsent_ = false;
+  give_scratch();
+  unsent_hold_.release();
+}
+
+void ClientSession::drop_early_bytes() {
+  // They came before the request was sent: an answer to nobody (RFC 9112 section 9.2).
+  const Ref<ClientSession> self(this);
+  std::vector<Slot> slots;
+  slots.swap(slots_);
+  finish();
+  for (const Slot& slot : slots) {
+    if (!slot.exchange) continue;
+    release_request(*slot.exchange);
+    slot.exchange->on_exchange_failed({Error{ErrorCode::Closed, Side::Upstream, {}}, true, false, true});
+  }
 }
 
 void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& head) {
@@ -66,7 +95,7 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
   using Asks = Slot::Asks;
   Slot slot{};
   slot.exchange = &exchange;
-  slot.given_before = given_bytes_;
+  slot.given_before = given_bytes_ + scratch_.size();
   slot.begun = runtime_.loop.now();
   slot.offer = head.upgrade.empty() ? http::UpgradeOffer::None : http::UpgradeOffer::WebSocket;
   slot.asks = head.method == "HEAD"sv ? Asks::Head : head.method == "CONNECT"sv ? Asks::Connect : Asks::Body;
@@ -80,6 +109,11 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
     last_activity_ = runtime_.loop.now();
     expect_front();
     arm_timer();
+    if (slot.was_reused) {
+      // Behind all reads of this turn, and before the flush of the wire that it causes.
+      is_unsent_ = true;
+      runtime_.loop.flush_later(give_task_);
+    }
   }
   http::write_request_head(head, {framing}, scratch_, runtime_.chunks);
   if (wire_input_.is_held()) {
@@ -109,6 +143,8 @@ void ClientSession::send(ClientExchange& exchange, flow::Event&& event) {
     if (slot->request_body == message::BodyKind::Chunked) {
       http::write_chunk(std::move(event.slice()), scratch_, runtime_.chunks);
       give_scratch();
+    } else if (is_unsent_) {
+      scratch_.append(std::move(event.slice()));
     } else {
       given_bytes_ += event.slice().size();
       wire_->on_event(std::move(event));
@@ -129,23 +165,25 @@ void ClientSession::abandon(ClientExchange& exchange) {
   Slot* slot = slot_of(exchange);
   if (!slot) return;
   slot->exchange = nullptr;
-  if (held_exchange_ == &exchange) {
-    held_exchange_ = nullptr;
-    request_hold_.release();
-  }
-  // A request that is not whole can never be answered in step; a tunnel has no other user.
-  if (!slot->request_done || is_tunnel_) {
+  release_request(exchange);
+  const bool is_front = slot == &slots_.front();
+  // A request that is not whole can never be answered in step: nothing follows it, and those before it go on.
+  if (!slot->request_done) is_closing_ = true;
+  // A tunnel has no other user; and for an answer that has not begun only others behind it are worth the wait.
+  const bool is_useless = !slot->request_done || is_tunnel_ || (slots_.size() == 1 && !slot->response_begun);
+  if (is_front && is_useless) {
     lost(Error{ErrorCode::Cancelled, Side::Client, "the client went away"});
     return;
   }
-  // Alone on its connection it is not worth waiting for an answer that nobody reads; others behind it are.
-  if (slots_.size() == 1 && !slot->response_begun) {
-    lost(Error{ErrorCode::Cancelled, Side::Client, "the client went away"});
-    return;
-  }
-  dropped_bytes_ = 0;
+  if (is_front) dropped_bytes_ = 0;
   update_holds();
   runtime_.loop.defer(pump_task_);
+}
+
+void ClientSession::release_request(const ClientExchange& exchange) {
+  if (held_exchange_ != &exchange) return;
+  held_exchange_ = nullptr;
+  request_hold_.release();
 }
 
 void ClientSession::drain() {
@@ -161,6 +199,11 @@ void ClientSession::on_event(flow::Event&& event) {
   if (is_finished_) return;
   if (event.is_data()) {
     last_activity_ = runtime_.loop.now();
+    note_bytes(event.slice().size());
+    if (is_unsent_) {
+      drop_early_bytes();
+      return;
+    }
     if (is_tunnel_) {
       if (!slots_.empty() && slots_.front().exchange) slots_.front().exchange->on_response(std::move(event));
       return;
@@ -182,6 +225,14 @@ void ClientSession::on_event(flow::Event&& event) {
     has_ended_ = true;
     pump();
   }
+}
+
+void ClientSession::note_bytes(size_t bytes) {
+  if (heard_turn_ != runtime_.loop.turns()) {
+    heard_turn_ = runtime_.loop.turns();
+    heard_bytes_ = 0;
+  }
+  heard_bytes_ += bytes;
 }
 
 void ClientSession::pump() {
@@ -212,7 +263,20 @@ void ClientSession::pump() {
   }
   if (!is_finished_ && is_tunnel_ && has_ended_) end_tunnel();
   is_pumping_ = false;
+  if (!is_finished_ && !slots_.empty() && !slots_.front().exchange) limit_drain();
   update_holds();
+}
+
+void ClientSession::limit_drain() {
+  const Slot& front = slots_.front();
+  const bool is_awaited = std::ranges::any_of(slots_, [](const Slot& slot) { return slot.exchange != nullptr; });
+  const bool is_too_long = front.response_begun && body_left_ > limits::drain_bytes_max - dropped_bytes_;
+  if (is_too_long || (is_closing_ && !is_awaited)) stop_drain();
+  else if (!drain_timer_.is_armed()) runtime_.loop.arm(drain_timer_, limits::drain_timeout);
+}
+
+void ClientSession::stop_drain() {
+  lost(Error{ErrorCode::Cancelled, Side::Client, "nobody reads the answer"}, Cause::Nobody);
 }
 
 void ClientSession::take_head(Ref<message::Head> head) {
@@ -220,7 +284,9 @@ void ClientSession::take_head(Ref<message::Head> head) {
   const auto& response = static_cast<message::ResponseHead&>(*head);
   if (!response.is_interim()) {
     front.response_begun = true;
-    if (!response.keep_alive) is_closing_ = true;
+    if (!response.keep_alive) is_closing_ = is_last_answer_ = true;
+    const bool has_length = response.body.kind == message::BodyKind::Length;
+    body_left_ = has_length ? response.body.length : response.body.kind == message::BodyKind::None ? 0 : unknown_length;
     if (flow::UpstreamInfo* info = connection_->upstream())
       info->first_byte_time = runtime_.loop.now() - front.begun;
   }
@@ -240,12 +306,13 @@ void ClientSession::take_head(Ref<message::Head> head) {
 }
 
 void ClientSession::take_body(buffer::Slice bytes) {
+  if (body_left_ != unknown_length) body_left_ -= std::min<uint64_t>(body_left_, bytes.size());
   if (ClientExchange* exchange = slots_.front().exchange) {
     exchange->on_response(flow::Event::data(std::move(bytes)));
     return;
   }
   dropped_bytes_ += bytes.size();
-  if (dropped_bytes_ > limits::drain_bytes_max) lost(Error{ErrorCode::Cancelled, Side::Client, {}});
+  if (dropped_bytes_ > limits::drain_bytes_max) stop_drain();
 }
 
 void ClientSession::end_tunnel() {
@@ -259,12 +326,9 @@ void ClientSession::end_tunnel() {
 void ClientSession::take_end(Ref<message::Trailers> trailers) {
   const Slot front = slots_.front();
   slots_.erase(slots_.begin());
-  if (front.exchange && held_exchange_ == front.exchange) {
-    held_exchange_ = nullptr;
-    request_hold_.release();
-  }
+  if (front.exchange) release_request(*front.exchange);
   // An answer before the whole request leaves the connection out of step; an ended stream has no next answer.
-  if (!front.request_done || has_ended_) is_closing_ = true;
+  if (!front.request_done || has_ended_) is_closing_ = is_last_answer_ = true;
   if (options_.messages_max > 0 && messages_ >= options_.messages_max && slots_.empty()) is_closing_ = true;
   if (slots_.empty()) {
     timer_.disarm();
@@ -275,55 +339,68 @@ void ClientSession::take_end(Ref<message::Trailers> trailers) {
     slots_.front().begun = runtime_.loop.now();
     expect_front();
   }
+  if (slots_.empty() || slots_.front().exchange) drain_timer_.disarm();
+  dropped_bytes_ = 0;
   const Ref<ClientSession> self(this);
   if (front.exchange) front.exchange->on_response(flow::Event::message_end(std::move(trailers)));
   if (is_finished_) return;
-  if (is_closing_) {
+  // A request of which only a part was sent has no answer.
+  const bool is_stuck = !slots_.empty() && !slots_.front().exchange && !slots_.front().request_done;
+  if (slots_.empty() ? is_closing_ : is_last_answer_ || is_stuck) {
     // Requests that are on the wire behind an answer that closes will not be answered (RFC 9112 section 9.3.2).
-    if (!slots_.empty()) lost(Error{ErrorCode::Closed, Side::Upstream, {}});
-    else finish();
+    lost(Error{ErrorCode::Closed, Side::Upstream, {}}, Cause::Nobody);
     return;
   }
   last_activity_ = runtime_.loop.now();
   runtime_.loop.defer(available_task_);
 }
 
-void ClientSession::fail_slot(Slot slot, const Error& error) {
+void ClientSession::fail_slot(const Slot& slot, const Error& error, Cause cause) {
   if (!slot.exchange) return;
-  if (held_exchange_ == slot.exchange) {
-    held_exchange_ = nullptr;
-    request_hold_.release();
-  }
+  release_request(*slot.exchange);
   if (slot.response_begun) {
     auto cut = std::make_unique<Error>(error);
     if (cut->code == ErrorCode::Closed || cut->code == ErrorCode::Reset) cut->code = ErrorCode::Truncated;
     slot.exchange->on_response(flow::Event::message_end({}, std::move(cut)));
     return;
   }
-  ExchangeFailure failure{error, slot.was_reused, true, false};
+  ExchangeFailure failure{error, slot.was_reused, true};
+  if (cause == Cause::Nobody) {
+    failure.error = Error{ErrorCode::Closed, Side::Upstream, {}};
+    failure.is_bystander = true;
+  }
   if (const flow::UpstreamInfo* info = connection_ ? connection_->upstream() : nullptr)
     failure.was_written = info->bytes_sent > slot.given_before;
   slot.exchange->on_exchange_failed(std::move(failure));
 }
 
-void ClientSession::lost(const Error& error) {
+void ClientSession::lost(const Error& error, Cause cause) {
   if (is_finished_) return;
   const Ref<ClientSession> self(this);
   const Error reason = error;
-  is_closing_ = true;
+  // A connection that never came about fails them all alike.
+  const flow::UpstreamInfo* info = connection_ ? connection_->upstream() : nullptr;
+  const bool was_connected = !info || info->is_connected;
   std::vector<Slot> slots;
   slots.swap(slots_);
   finish();
-  for (const Slot& slot : slots) fail_slot(slot, reason);
+  for (const Slot& slot : slots) {
+    fail_slot(slot, reason, cause);
+    if (was_connected) cause = Cause::Nobody;
+  }
 }
 
 void ClientSession::finish() {
   if (is_finished_) return;
   is_finished_ = is_closing_ = true;
   timer_.disarm();
+  drain_timer_.disarm();
   pump_task_.withdraw();
   available_task_.withdraw();
+  give_task_.withdraw();
+  scratch_.clear();
   wire_output_hold_.release();
+  unsent_hold_.release();
   runtime_.loop.release_later(Ref<Object>(this));
   owner_.on_session_finished(*this);
 }

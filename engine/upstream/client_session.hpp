@@ -20,6 +20,8 @@ struct ExchangeFailure {
   bool was_written = false;
   /// The exchange is asked to move elsewhere; nothing is wrong with it.
   bool is_moved = false;
+  /// It was behind another on a connection that ended for that one's sake; `error` is Closed.
+  bool is_bystander = false;
 };
 
 /// One request and its response, as its sender sees it.
@@ -64,6 +66,10 @@ struct ClientSessionOptions {
 /// The client's side of one HTTP/1 connection: writes requests, pairs responses with them, judges whether the
 /// connection may be used again (RFC 9112 section 9.3) and says which failures may be retried. Without I/O: bytes
 /// go to `wire`, which is a pipeline with a `connect` in it or anything else that takes Data and StreamEnd.
+///
+/// What a connection that was idle brings before the next request is on its wire answers nobody. So on such a
+/// connection a request goes to the wire when all readiness known at the begin of the turn was handed out, and bytes
+/// that come before end the connection; the request moves elsewhere.
 class ClientSession final : public Object, public flow::Sink, public flow::ValveWatcher {
  public:
   ClientSession(flow::Runtime& runtime, ClientSessionOwner& owner, const ClientSessionOptions& options);
@@ -89,7 +95,9 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   /// Begins an exchange: writes the head. accepts() must hold.
   void begin(ClientExchange& exchange, const message::RequestHead& head);
   void send(ClientExchange& exchange, flow::Event&& event);
-  /// Nobody wants the response any more. A short one is read and dropped to keep the connection, else it closes.
+  /// Nobody wants the response any more. The rest is read and dropped to keep the connection where its length is known
+  /// and at most limits::drain_bytes_max, for at most limits::drain_timeout; else it closes. Requests behind it are
+  /// bystanders then.
   void abandon(ClientExchange& exchange);
   /// Takes no more requests; ends when those under way are done.
   void drain();
@@ -113,14 +121,23 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
 
   void on_event(flow::Event&& event) override;
   void on_valve_changed(flow::Valve& valve) override;
+  /// Who brought about the end of the connection: the front exchange may get the error, the others never do.
+  enum class Cause : uint8_t { Front, Nobody };
+
   void give_scratch();
+  void give_first();
+  void note_bytes(size_t bytes);
+  void drop_early_bytes();
+  void release_request(const ClientExchange& exchange);
   void pump();
   void take_head(Ref<message::Head> head);
   void take_body(buffer::Slice bytes);
   void take_end(Ref<message::Trailers> trailers);
   void end_tunnel();
-  void lost(const Error& error);
-  void fail_slot(Slot slot, const Error& error);
+  void lost(const Error& error, Cause cause = Cause::Front);
+  void fail_slot(const Slot& slot, const Error& error, Cause cause);
+  void limit_drain();
+  void stop_drain();
   void finish();
   void become_available();
   void move_followers();
@@ -140,15 +157,21 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   flow::Valve wire_input_;
   flow::Valve wire_output_;
   flow::Hold wire_output_hold_;
+  flow::Hold unsent_hold_;
   flow::Hold request_hold_;
   ClientExchange* held_exchange_ = nullptr;
   std::vector<Slot> slots_;  // in the order of the requests; short, so erasing at the front is cheap
   http::H1Parser parser_{http::Kind::Response};
-  buffer::Buffer scratch_;  // what is being written; empty between calls, its capacity stays
+  buffer::Buffer scratch_;  // what is being written; empty between calls unless is_unsent_, its capacity stays
   uint64_t given_bytes_ = 0;
   uint64_t messages_ = 0;
+  uint64_t body_left_ = 0;  // of the front's response; UINT64_MAX: nobody knows
   size_t dropped_bytes_ = 0;
-  bool is_closing_ = false;
+  uint64_t heard_turn_ = 0;  // the last turn that brought bytes, and how many
+  size_t heard_bytes_ = 0;
+  bool is_unsent_ = false;      // the first request on an idle connection is still in scratch_
+  bool is_closing_ = false;     // takes no more requests
+  bool is_last_answer_ = false; // the front's answer ends the connection
   bool is_finished_ = false;
   bool is_tunnel_ = false;
   bool is_pumping_ = false;
@@ -157,7 +180,9 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   Instant last_activity_;
   loop::MemberTask<ClientSession, &ClientSession::pump> pump_task_{*this};
   loop::MemberTask<ClientSession, &ClientSession::become_available> available_task_{*this};
+  loop::MemberTask<ClientSession, &ClientSession::give_first> give_task_{*this};
   loop::MemberTimer<ClientSession, &ClientSession::on_timer> timer_{*this};
+  loop::MemberTimer<ClientSession, &ClientSession::stop_drain> drain_timer_{*this};
 };
 
 }  // namespace perilune::upstream

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "play.hpp"
@@ -828,6 +829,300 @@ TEST_F(SimPlay, AFrontWhoseClientDoesNotReadDoesNotStallThoseBehindIt) {
   big.resume_reading();
   pass(5s);
   EXPECT_EQ(body(big).size(), 5'000'000u);
+}
+
+// ---- clients that leave in the middle of an answer
+
+constexpr std::string_view endless = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+TEST_F(SimPlay, AClientThatLeavesAnEndlessAnswerBlocksNobody) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 1 }"));
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (!end.is_open()) return;
+      if (end.received().starts_with("GET /events")) {
+        if (end.take_received().empty()) return;
+        end.send(endless);
+        std::string events;
+        for (int i = 0; i < 1000; ++i) events += "2\r\n.\n\r\n";
+        end.send_slowly(events, 7, 50ms);
+      } else if (!end.take_received().empty()) {
+        end.send(ok("next"));
+      }
+    };
+  };
+  SimPeer& events = client(get("/events"));
+  pass(1s);
+  ASSERT_EQ(status(events), 200);
+  events.reset();
+  SimPeer& next = client(get("/next"));
+  EXPECT_NEAR(seconds_until_answer(next), 0, exact);
+  EXPECT_EQ(body(next), "next");
+  EXPECT_TRUE(server.peers()[0]->is_over());
+}
+
+TEST_F(SimPlay, WithoutAKeyTheConnectionOfAnEndlessAnswerClosesWithItsClient) {
+  start(reverse_proxy());
+  sim::SimServer& server = upstream();
+  server.on_peer = [](SimPeer& peer) {
+    std::string events(endless);
+    for (int i = 0; i < 1000; ++i) events += "2\r\n.\n\r\n";
+    peer.send_slowly(events, endless.size(), 100ms);
+  };
+  SimPeer& events = client(get("/events"));
+  pass(1s);
+  ASSERT_EQ(status(events), 200);
+  events.reset();
+  EXPECT_NEAR(seconds_until([&] { return server.peers()[0]->is_over(); }), 0, exact);
+}
+
+struct DrainCase {
+  const char* name;
+  size_t length;
+  size_t piece;  // of a body that comes in such pieces, ten a second
+  double seconds;
+  size_t connections;
+};
+
+class DrainPlay : public SimPlay, public ::testing::WithParamInterface<DrainCase> {};
+
+TEST_P(DrainPlay, TheRestOfAnAnswerIsDrainedWithinLimits) {
+  const DrainCase& given = GetParam();
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 1 }"));
+  sim::SimServer& server = upstream();
+  bool is_first = true;
+  server.on_peer = [&](SimPeer& peer) {
+    peer.on_news = [&](SimPeer& end) {
+      if (!end.is_open() || end.take_received().empty()) return;
+      if (!std::exchange(is_first, false)) return end.send(ok("next"));
+      end.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(given.length) + "\r\n\r\n");
+      end.send_slowly(std::string(given.length, 'x'), given.piece, 100ms);
+    };
+  };
+  SimPeer& leaver = client(get());
+  ASSERT_GE(seconds_until_answer(leaver), 0);
+  leaver.reset();
+  SimPeer& next = client(get("/next"));
+  EXPECT_NEAR(seconds_until_answer(next), given.seconds, exact);
+  EXPECT_EQ(body(next), "next");
+  EXPECT_EQ(server.peers().size(), given.connections);
+}
+
+INSTANTIATE_TEST_SUITE_P(Drain, DrainPlay,
+                         ::testing::Values(DrainCase{"ShortAndQuickKeepsTheConnection", 40'000, 10'000, 0.3, 1},
+                                           DrainCase{"JustInTime", 60'000, 6'200, 0.9, 1},
+                                           DrainCase{"ShortAndSlowIsCutAfterTheDrainTimeout", 2'000, 1, 1, 2},
+                                           DrainCase{"TooLongIsCutAtOnce", 80'000, 1'000, 0, 2}),
+                         [](const auto& given) { return given.param.name; });
+
+// ---- requests behind another one
+
+class BystanderPlay : public SimPlay {
+ protected:
+  /// Eight clients' requests behind that of `front`, all on one connection, which does nothing by itself; those after
+  /// it answer. Gives the eight.
+  std::vector<SimPeer*> line_up(std::string_view front) {
+    start(reverse_proxy("{}", ", 'one', { pipelining = 16 }"));
+    server_ = &upstream();
+    server_->on_peer = [this](SimPeer& peer) {
+      if (server_->peers().size() == 1) return;
+      auto taken = std::make_shared<size_t>(0);
+      peer.on_news = [this, taken](SimPeer& end) {
+        while (end.is_open()) {
+          const WireMessage request =
+              take_message(std::string_view(end.received()).substr(*taken), WireKind::Request, false);
+          if (!request.is_complete) break;
+          *taken += request.bytes;
+          end.send(ok(request.head.substr(4, 2), answer_fields_));
+          if (!answer_fields_.empty()) return end.close();
+        }
+      };
+    };
+    front_ = &client(front);
+    pass(1ms);
+    std::vector<SimPeer*> peers;
+    for (int i = 0; i < 8; ++i) {
+      peers.push_back(&client(get("/" + std::to_string(i))));
+      pass(1ms);
+    }
+    EXPECT_EQ(server_->peers().size(), 1u);
+    EXPECT_NE(server_->peers()[0]->received().find("GET /7 "), std::string::npos) << "they are on the wire";
+    return peers;
+  }
+  void expect_answers(const std::vector<SimPeer*>& peers, double seconds) {
+    const double taken = seconds_until([&] {
+      return std::ranges::all_of(peers, [](SimPeer* peer) { return bodies(*peer).size() == 1; });
+    }, 30s);
+    EXPECT_GE(taken, 0) << "not all were answered";
+    EXPECT_NEAR(taken, seconds, exact);
+    for (size_t i = 0; i < peers.size(); ++i) {
+      EXPECT_EQ(status(*peers[i]), 200) << i;
+      EXPECT_EQ(body(*peers[i]), "/" + std::to_string(i));
+    }
+  }
+
+  sim::SimServer* server_ = nullptr;
+  SimPeer* front_ = nullptr;
+  std::string answer_fields_;
+};
+
+TEST_F(BystanderPlay, AFrontThatLeavesALongAnswerTakesNobodyAlong) {
+  const auto peers = line_up(get("/front"));
+  server_->peers()[0]->send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nhalf");
+  pass(1ms);
+  front_->reset();
+  expect_answers(peers, 0);
+  EXPECT_EQ(server_->peers().size(), 2u);
+  EXPECT_TRUE(server_->peers()[0]->is_over());
+}
+
+TEST_F(BystanderPlay, AFrontThatLeavesBeforeItsAnswerHoldsNobodyUpForLong) {
+  const auto peers = line_up(get("/front"));
+  front_->reset();
+  expect_answers(peers, 1);
+  EXPECT_EQ(server_->peers().size(), 2u);
+}
+
+TEST_F(BystanderPlay, ABadAnswerIsTheFailureOfTheFrontAlone) {
+  const auto peers = line_up(get("/front"));
+  server_->peers()[0]->send("HTTP/1.1 twohundred\r\n\r\n");
+  expect_answers(peers, 0);
+  EXPECT_EQ(status(*front_), 502);
+}
+
+TEST_F(BystanderPlay, AnAnswerThatClosesIsFollowedByTheRestElsewhere) {
+  const auto peers = line_up(get("/front"));
+  server_->peers()[0]->send(ok("front", "Connection: close\r\n"));
+  expect_answers(peers, 0);
+  EXPECT_EQ(body(*front_), "front");
+}
+
+TEST_F(BystanderPlay, AnUpstreamThatAlwaysClosesServesThemAllOneByOne) {
+  answer_fields_ = "Connection: close\r\n";
+  const auto peers = line_up(get("/front"));
+  server_->peers()[0]->send(ok("front", answer_fields_));
+  expect_answers(peers, 0);
+}
+
+TEST_F(BystanderPlay, ABystanderIsSentAgainTwiceAndNotForEver) {
+  const auto peers = line_up(get("/front"));
+  server_->on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && !end.take_received().empty()) end.send("HTTP/1.1 twohundred\r\n\r\n");
+    };
+  };
+  server_->peers()[0]->send("HTTP/1.1 twohundred\r\n\r\n");
+  pass(1s);
+  for (SimPeer* peer : peers) EXPECT_EQ(status(*peer), 502);
+  // Once together, with one failing in front of seven, and those seven once more, each on its own.
+  EXPECT_EQ(server_->peers().size(), 1u + 1u + 7u);
+}
+
+TEST_F(BystanderPlay, ABodyThatIsCutDoesNotCutTheAnswersBeforeIt) {
+  const auto peers = line_up(get("/front"));
+  SimPeer& last = client("PUT /last HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
+  pass(1ms);
+  ASSERT_NE(server_->peers()[0]->received().find("PUT /last"), std::string::npos);
+  server_->peers()[0]->send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfr");
+  pass(1ms);
+  last.reset();
+  pass(1ms);
+  std::string rest = "ont";
+  for (int i = 0; i < 8; ++i) rest += ok("/" + std::to_string(i));
+  server_->peers()[0]->send(rest);
+  expect_answers(peers, 0);
+  EXPECT_EQ(body(*front_), "front");
+  EXPECT_EQ(server_->peers().size(), 1u);
+  pass(1ms);
+  EXPECT_TRUE(server_->peers()[0]->is_over()) << "nothing can follow half a request";
+}
+
+TEST_F(BystanderPlay, AConnectionThatCannotBeMadeFailsThemAlike) {
+  start(reverse_proxy("{}", ", 'one', { pipelining = 16 }", "{ connectTimeout = 2 }"));
+  play.world.set_behaviour(address_of(upstream_address), {.connect = SimBehaviour::Connect::BlackHole});
+  SimPeer& front = client(get("/front"));
+  pass(1ms);
+  SimPeer& behind = client(get("/behind"));
+  EXPECT_NEAR(seconds_until_answer(behind), 2, exact);
+  EXPECT_EQ(status(front), 502);
+  EXPECT_EQ(status(behind), 502);
+}
+
+TEST_F(BystanderPlay, APoolThatDrainsLetsThoseOnTheWireFinish) {
+  const auto peers = line_up(get("/front"));
+  for (const auto& program : play.worker->programs()) program->drain();
+  pass(10ms);
+  std::string rest = ok("front");
+  for (int i = 0; i < 8; ++i) rest += ok("/" + std::to_string(i));
+  server_->peers()[0]->send(rest);
+  expect_answers(peers, 0);
+}
+
+// ---- bytes on an idle connection that come together with the next request
+
+struct PoisonCase {
+  const char* name;
+  std::string request;
+  double short_turn;
+};
+
+class PoisonPlay : public SimPlay, public ::testing::WithParamInterface<PoisonCase> {};
+
+TEST_P(PoisonPlay, AnAnswerThatWasThereBeforeTheRequestReachesNobody) {
+  const PoisonCase& given = GetParam();
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("asked for"));
+  SimPeer& first = client(get("/1"));
+  SimPeer& other = client("");
+  pass();
+  ASSERT_EQ(body(first), "asked for");
+  ASSERT_EQ(server.peers().size(), 1u);
+  // Both reach the proxy's socket buffers before it looks: the client's bytes first.
+  other.send(given.request);
+  play.world.after(1us, [&] { server.peers()[0]->send(ok("not asked for")); });
+  play.outside.loop.run_turn(play.world.now() + 1ms);
+  play.world.set_faults({.short_turn = given.short_turn});
+  pass();
+  EXPECT_EQ(bodies(other), std::vector<std::string>{"asked for"});
+  EXPECT_EQ(server.peers().size(), 2u);
+  EXPECT_TRUE(server.peers()[0]->is_over());
+  EXPECT_EQ(requests, 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Poison, PoisonPlay,
+    ::testing::Values(PoisonCase{"InOneTurn", get("/2"), 0}, PoisonCase{"InTurnsThatAreCutShort", get("/2"), 1},
+                      PoisonCase{"BeforeAnUpgrade", get("/2", "Upgrade: websocket\r\nConnection: Upgrade\r\n"), 0},
+                      PoisonCase{"BeforeAPost", post("x", 1), 0}, PoisonCase{"BeforeAPostInShortTurns", post("x", 1), 1}),
+    [](const auto& given) { return given.param.name; });
+
+TEST_F(SimPlay, BytesBehindAnAnswerThatFillsATurnReachNobody) {
+  start(reverse_proxy("{}", ", 'one', { maxSessions = 1 }"));
+  play.world.set_faults({.buffer_bytes = 1024 * 1024});
+  sim::SimServer& server = upstream();
+  SimPeer& first = client("GET /1 HTTP/1.0\r\n\r\n");
+  pass();
+  SimPeer& second = client(get("/2"));
+  pass();
+  // What a turn reads of a busy socket, one chunk and then many at once, ends exactly where the answer does; and so
+  // little of it is body that the client holds nothing up.
+  constexpr size_t turn_bytes = (1 + limits::bulk_read_chunks) * limits::chunk_bytes;
+  std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
+  std::string chunks;
+  while (chunks.size() < turn_bytes - 1000) chunks += "1\r\nb\r\n";
+  chunks += "0\r\n\r\n";
+  answer += "X: " + std::string(turn_bytes - answer.size() - chunks.size() - 7, 'x') + "\r\n\r\n" + chunks;
+  ASSERT_EQ(answer.size(), turn_bytes);
+  server.on_peer = [](SimPeer& peer) {
+    peer.on_news = [](SimPeer& end) {
+      if (end.is_open() && !end.take_received().empty()) end.send(ok("asked for"));
+    };
+  };
+  server.peers()[0]->send(answer + ok("not asked for"));
+  pass();
+  EXPECT_EQ(body(first).size(), chunks.size() / 6);
+  EXPECT_EQ(body(second), "asked for");
 }
 
 // ---- scripts that wait
