@@ -181,13 +181,11 @@ void MuxHttp::on_response(Event&& event) {
 bool MuxHttp::may_send_again(const upstream::ExchangeFailure& failure) const {
   if (is_answered_ || is_ended() || !keeps_) return false;
   if (failure.is_moved) return true;
-  const bool is_harmless = is_idempotent || !failure.was_written;
-  if (failure.is_bystander && !was_bystander_) return is_harmless;
   // The stale-connection rule: once, on a connection that had worked before, and only where the upstream cannot
   // have acted on it, or acting twice does no harm (RFC 9110 section 9.2.2).
   const bool is_stale = failure.error.code == ErrorCode::Closed || failure.error.code == ErrorCode::Reset ||
                         failure.error.code == ErrorCode::Truncated;
-  return !has_retried_ && failure.was_reused && is_stale && is_harmless;
+  return !has_retried_ && failure.was_reused && is_stale && (is_idempotent || !failure.was_written);
 }
 
 void MuxHttp::on_exchange_failed(upstream::ExchangeFailure failure) {

@@ -95,7 +95,7 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
   using Asks = Slot::Asks;
   Slot slot{};
   slot.exchange = &exchange;
-  slot.given_before = given_bytes_ + scratch_.size();
+  slot.given_before = given_bytes_;
   slot.begun = runtime_.loop.now();
   slot.offer = head.upgrade.empty() ? http::UpgradeOffer::None : http::UpgradeOffer::WebSocket;
   slot.asks = head.method == "HEAD"sv ? Asks::Head : head.method == "CONNECT"sv ? Asks::Connect : Asks::Body;
@@ -175,7 +175,6 @@ void ClientSession::abandon(ClientExchange& exchange) {
     lost(Error{ErrorCode::Cancelled, Side::Client, "the client went away"});
     return;
   }
-  if (is_front) dropped_bytes_ = 0;
   update_holds();
   runtime_.loop.defer(pump_task_);
 }
@@ -344,9 +343,7 @@ void ClientSession::take_end(Ref<message::Trailers> trailers) {
   const Ref<ClientSession> self(this);
   if (front.exchange) front.exchange->on_response(flow::Event::message_end(std::move(trailers)));
   if (is_finished_) return;
-  // A request of which only a part was sent has no answer.
-  const bool is_stuck = !slots_.empty() && !slots_.front().exchange && !slots_.front().request_done;
-  if (slots_.empty() ? is_closing_ : is_last_answer_ || is_stuck) {
+  if (slots_.empty() ? is_closing_ : is_last_answer_) {
     // Requests that are on the wire behind an answer that closes will not be answered (RFC 9112 section 9.3.2).
     lost(Error{ErrorCode::Closed, Side::Upstream, {}}, Cause::Nobody);
     return;

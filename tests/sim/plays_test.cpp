@@ -81,6 +81,10 @@ class SimPlay : public ::testing::Test {
   sim::SimServer& answering(const std::string& text) {
     return answering([text](const WireMessage&) { return text; });
   }
+  /// Time goes on, and the proxy does nothing: what arrives meanwhile waits for its next turn.
+  void pass_without_proxy(Duration time = 1ms) {
+    for (const Instant end = play.world.now() + time; play.world.now() < end;) play.outside.loop.run_turn(end);
+  }
   /// A client that has sent these bytes.
   SimPeer& client(std::string_view bytes, std::string_view from = "") {
     net::ConnectOptions options;
@@ -950,7 +954,7 @@ class BystanderPlay : public SimPlay {
     EXPECT_NE(server_->peers()[0]->received().find("GET /7 "), std::string::npos) << "they are on the wire";
     return peers;
   }
-  void expect_answers(const std::vector<SimPeer*>& peers, double seconds) {
+  void expect_answers(const std::vector<SimPeer*>& peers, double seconds, size_t first = 0) {
     const double taken = seconds_until([&] {
       return std::ranges::all_of(peers, [](SimPeer* peer) { return bodies(*peer).size() == 1; });
     }, 30s);
@@ -958,7 +962,7 @@ class BystanderPlay : public SimPlay {
     EXPECT_NEAR(taken, seconds, exact);
     for (size_t i = 0; i < peers.size(); ++i) {
       EXPECT_EQ(status(*peers[i]), 200) << i;
-      EXPECT_EQ(body(*peers[i]), "/" + std::to_string(i));
+      EXPECT_EQ(body(*peers[i]), "/" + std::to_string(first + i));
     }
   }
 
@@ -1007,9 +1011,12 @@ TEST_F(BystanderPlay, AnUpstreamThatAlwaysClosesServesThemAllOneByOne) {
 
 TEST_F(BystanderPlay, ABystanderIsSentAgainTwiceAndNotForEver) {
   const auto peers = line_up(get("/front"));
-  server_->on_peer = [](SimPeer& peer) {
-    peer.on_news = [](SimPeer& end) {
-      if (end.is_open() && !end.take_received().empty()) end.send("HTTP/1.1 twohundred\r\n\r\n");
+  size_t sent_again = 0;
+  server_->on_peer = [&](SimPeer& peer) {
+    peer.on_news = [&](SimPeer& end) {
+      const std::string text = end.take_received();
+      for (size_t at = text.find("GET "); at != std::string::npos; at = text.find("GET ", at + 1)) ++sent_again;
+      if (end.is_open() && !text.empty()) end.send("HTTP/1.1 twohundred\r\n\r\n");
     };
   };
   server_->peers()[0]->send("HTTP/1.1 twohundred\r\n\r\n");
@@ -1017,6 +1024,7 @@ TEST_F(BystanderPlay, ABystanderIsSentAgainTwiceAndNotForEver) {
   for (SimPeer* peer : peers) EXPECT_EQ(status(*peer), 502);
   // Once together, with one failing in front of seven, and those seven once more, each on its own.
   EXPECT_EQ(server_->peers().size(), 1u + 1u + 7u);
+  EXPECT_EQ(sent_again, 8u + 7u);
 }
 
 TEST_F(BystanderPlay, ABodyThatIsCutDoesNotCutTheAnswersBeforeIt) {
@@ -1036,6 +1044,38 @@ TEST_F(BystanderPlay, ABodyThatIsCutDoesNotCutTheAnswersBeforeIt) {
   EXPECT_EQ(server_->peers().size(), 1u);
   pass(1ms);
   EXPECT_TRUE(server_->peers()[0]->is_over()) << "nothing can follow half a request";
+}
+
+TEST_F(BystanderPlay, WhatNobodyReadsIsCountedAndTimedForItselfAlone) {
+  const auto peers = line_up(get("/front"));
+  const std::string long_answer = "HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n";
+  server_->peers()[0]->send(long_answer);
+  pass(1ms);
+  front_->reset();
+  peers[0]->reset();
+  pass(1ms);
+  server_->peers()[0]->send(std::string(40'000, 'x') + long_answer + std::string(40'000, 'x') + ok("/1"));
+  pass(2s);
+  EXPECT_EQ(body(*peers[1]), "/1");
+  std::string rest;
+  for (int i = 2; i < 8; ++i) rest += ok("/" + std::to_string(i));
+  server_->peers()[0]->send(rest);
+  expect_answers({peers.begin() + 2, peers.end()}, 0, 2);
+  EXPECT_EQ(server_->peers().size(), 1u);
+}
+
+TEST_F(BystanderPlay, WhenAllHaveLeftAConnectionThatCannotGoOnCloses) {
+  const auto peers = line_up(get("/front"));
+  SimPeer& last = client("PUT /last HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
+  server_->peers()[0]->send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfr");
+  pass(1ms);
+  last.reset();
+  for (SimPeer* peer : peers) peer->reset();
+  pass(1ms);
+  EXPECT_FALSE(server_->peers()[0]->is_over());
+  front_->reset();
+  pass(1ms);
+  EXPECT_TRUE(server_->peers()[0]->is_over());
 }
 
 TEST_F(BystanderPlay, AConnectionThatCannotBeMadeFailsThemAlike) {
@@ -1081,8 +1121,7 @@ TEST_P(PoisonPlay, AnAnswerThatWasThereBeforeTheRequestReachesNobody) {
   // Both reach the proxy's socket buffers before it looks: the client's bytes first.
   other.send(given.request);
   play.world.after(1us, [&] { server.peers()[0]->send(ok("not asked for")); });
-  play.outside.loop.run_turn(play.world.now() + 1ms);
-  play.world.set_faults({.short_turn = given.short_turn});
+  pass_without_proxy();
   pass();
   EXPECT_EQ(bodies(other), std::vector<std::string>{"asked for"});
   EXPECT_EQ(server.peers().size(), 2u);
@@ -1097,13 +1136,16 @@ INSTANTIATE_TEST_SUITE_P(
                       PoisonCase{"BeforeAPost", post("x", 1), 0}, PoisonCase{"BeforeAPostInShortTurns", post("x", 1), 1}),
     [](const auto& given) { return given.param.name; });
 
-TEST_F(SimPlay, BytesBehindAnAnswerThatFillsATurnReachNobody) {
+class FullTurnPlay : public SimPlay, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(FullTurnPlay, BytesBehindAnAnswerThatFillsItsTurnReachNobody) {
+  const bool is_queued = GetParam();
   start(reverse_proxy("{}", ", 'one', { maxSessions = 1 }"));
   play.world.set_faults({.buffer_bytes = 1024 * 1024});
   sim::SimServer& server = upstream();
   SimPeer& first = client("GET /1 HTTP/1.0\r\n\r\n");
   pass();
-  SimPeer& second = client(get("/2"));
+  SimPeer& second = client(is_queued ? get("/2") : "");
   pass();
   // What a turn reads of a busy socket, one chunk and then many at once, ends exactly where the answer does; and so
   // little of it is body that the client holds nothing up.
@@ -1120,9 +1162,57 @@ TEST_F(SimPlay, BytesBehindAnAnswerThatFillsATurnReachNobody) {
     };
   };
   server.peers()[0]->send(answer + ok("not asked for"));
+  if (!is_queued) {
+    // The next request is there in the turn after the one that read the answer.
+    pass_without_proxy();
+    play.engine.loop.run_turn(play.world.now());
+    second.send(get("/2"));
+    pass_without_proxy();
+  }
   pass();
   EXPECT_EQ(body(first).size(), chunks.size() / 6);
   EXPECT_EQ(body(second), "asked for");
+}
+
+INSTANTIATE_TEST_SUITE_P(FullTurn, FullTurnPlay, ::testing::Bool(),
+                         [](const auto& given) { return given.param ? "BeforeAQueuedRequest" : "BeforeTheNextRequest"; });
+
+TEST_F(SimPlay, AnUploadThatWaitsForTheRestOfACutTurnIsHeldBack) {
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("fine"));
+  SimPeer& uploader = client(get());
+  std::vector<SimPeer*> others;
+  for (int i = 0; i < 30; ++i) others.push_back(&client(""));
+  pass();
+  play.world.set_faults({.buffer_bytes = 16 * 1024 * 1024, .short_turn = 1});
+  const std::string text(8'000'000, 'b');
+  uploader.send(post(text, text.size()));
+  for (SimPeer* other : others) play.world.after(1us, [other] { other->send("GET"); });
+  pass_without_proxy();
+  for (int turn = 0; turn < 25; ++turn) {
+    play.engine.loop.run_turn(play.world.now());
+    EXPECT_LT(play.worker->chunks().alive() * limits::chunk_bytes, 4u * limits::buffer_bytes_max) << turn;
+  }
+  play.world.set_faults({});
+  pass(2s);
+  EXPECT_EQ(bodies(uploader), (std::vector<std::string>{"fine", "fine"}));
+  EXPECT_EQ(server.peers().size(), 1u);
+}
+
+TEST_F(SimPlay, OnAConnectionThatIsUsedAgainABodyFollowsItsHead) {
+  start(reverse_proxy());
+  sim::SimServer& server = answering(ok("fine"));
+  SimPeer& peer = client(get());
+  pass();
+  const size_t before = server.peers()[0]->received().size();
+  const std::string text(100'000, 'b');
+  peer.send(post(text, text.size()));
+  pass();
+  EXPECT_EQ(bodies(peer).size(), 2u);
+  ASSERT_EQ(server.peers().size(), 1u);
+  const std::string sent = server.peers()[0]->received().substr(before);
+  EXPECT_TRUE(sent.starts_with("POST / HTTP/1.1\r\n"));
+  EXPECT_TRUE(sent.ends_with("\r\n\r\n" + text));
 }
 
 // ---- scripts that wait
