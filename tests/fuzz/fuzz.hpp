@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 #include <string_view>
 
@@ -14,8 +14,7 @@ namespace perilune::fuzz {
 
 inline void require(bool holds, const char* promise, std::string_view one = {}, std::string_view other = {}) {
   if (holds) return;
-  std::fprintf(stderr, "broken: %s\n%.*s\n--- and ---\n%.*s\n", promise, static_cast<int>(one.size()), one.data(),
-               static_cast<int>(other.size()), other.data());
+  std::cerr << "broken: " << promise << "\n" << one << "\n--- and ---\n" << other << "\n";
   std::abort();
 }
 

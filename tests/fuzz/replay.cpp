@@ -17,6 +17,6 @@ int main(int argc, char** argv) {
       ++count;
     }
   }
-  std::printf("%zu inputs\n", count);
+  std::cout << count << " inputs\n";
   return count == 0 ? 1 : 0;
 }

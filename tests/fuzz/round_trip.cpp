@@ -30,6 +30,8 @@ std::vector<Request> read(std::string_view text, buffer::ChunkPool& pool, bool& 
       current = {Ref<message::RequestHead>(static_cast<message::RequestHead*>(item.head.get())), {}};
     if (item.kind == Kind::Body) current.body += item.body.view();
     if (item.kind != Kind::End && !item.ends) continue;
+    // A request of HTTP/1.0 may lack it, and is sent with an empty one, which a strict reader of HTTP/1.1 refuses.
+    if (!current.head->headers.has(message::Name::Host)) current.head->headers.add("Host", "a");
     if (!current.head->upgrade.empty() || current.head->method == "CONNECT") return requests;
     requests.push_back(std::move(current));
   }

@@ -1,3 +1,4 @@
+#include "base/log.hpp"
 #include "fuzz.hpp"
 #include "script/script_world.hpp"
 
@@ -34,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto& [before, behind] = calls[decisions.byte() % std::size(calls)];
   const std::string_view text = decisions.rest();
   if (!is_plain(text)) return 0;
-  log::set_level(log::Level::Off);
+  perilune::log::set_level(perilune::log::Level::Off);
   script::ScriptWorld world;
   const std::string said = world.load(before + std::string(text) + behind);
   fuzz::require(said.empty() || said.starts_with("main.lua:"), "what is wrong is said with its place", text, said);
