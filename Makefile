@@ -56,7 +56,6 @@ endif
 ifneq ($(wildcard tests/fuzz/run),)
 .PHONY: fuzz
 fuzz: ## the fuzz targets; tests/fuzz/run
-	@$(packages) test
 	tests/fuzz/run $(ARGS)
 endif
 
