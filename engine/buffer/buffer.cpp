@@ -47,9 +47,9 @@ void Buffer::append_compact(Slice slice, ChunkPool& pool) {
   std::string_view text = slice.view();
   while (!text.empty()) {
     Slice& last = slices_.back();
-    // A chunk that nobody else holds; the pool's shared one would be pinned by what others write to it.
-    const bool is_private = last.chunk_->references == 1 && last.offset_ + last.size_ == last.chunk_->used;
-    if (!is_private || last.chunk_->free_bytes() == 0) {
+    // Room behind what is ours already, or else a chunk of its own: the one that all share would be pinned by what
+    // others write to it.
+    if (last.offset_ + last.size_ != last.chunk_->used || last.chunk_->free_bytes() == 0) {
       Chunk* chunk = pool.take();
       slices_.push_back(Slice(chunk, 0, 0));
       drop(chunk);

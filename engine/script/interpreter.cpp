@@ -78,6 +78,7 @@ Interpreter::~Interpreter() {
 }
 
 void Interpreter::tune_collector() {
+  if (collects_at_fixed_times()) return collect_at_fixed_time(main());
   const size_t heap = std::max(static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024, size_t{1});
   const size_t pause = 200 + 100 * limits::garbage_bytes_min / heap;
   lua_gc(main(), LUA_GCSETPAUSE, static_cast<int>(std::min<size_t>(pause, 2000)));

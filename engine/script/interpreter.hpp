@@ -50,7 +50,7 @@ class Interpreter final : public BindingHost {
   void call_now(lua_State* L, int arguments, const char* why);
   /// To be told of each call of a hook: lets the collector rest longer the smaller the heap is.
   void note_call() {
-    if (++calls_ % 4096 == 0) tune_collector();
+    if (++calls_ % (collects_at_fixed_times() ? 64 : 4096) == 0) tune_collector();
   }
   /// Ends what runs by itself: tasks, waits, what caches and pools hold.
   void stop();

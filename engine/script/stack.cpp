@@ -1,5 +1,6 @@
 #include "script/stack.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -9,6 +10,7 @@
 #include "script/data_box.hpp"
 #include "script/message_box.hpp"
 #include "script/place.hpp"
+#include "script/state.hpp"
 
 namespace perilune::script {
 namespace {
@@ -150,11 +152,27 @@ void push_subtable(lua_State* L, const char* name) {
   lua_rawset(L, -4);
 }
 
+namespace {
+
+std::atomic<bool> are_runs_repeatable{false};
+
+}  // namespace
+
+void make_runs_repeatable() { are_runs_repeatable = true; }
+
+bool collects_at_fixed_times() { return are_runs_repeatable.load(std::memory_order_relaxed); }
+
+void collect_at_fixed_time(lua_State* L) {
+  lua_gc(L, LUA_GCCOLLECT, 0);
+  lua_gc(L, LUA_GCSTOP, 0);  // a collection begins the next one's count
+}
+
 void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes) {
   context.outside_bytes += bytes;
   if (context.outside_bytes < outside_bytes_max) return;
   const size_t kilobytes = std::min<size_t>(context.outside_bytes / 1024, 1 << 20);
   context.outside_bytes = 0;
+  if (collects_at_fixed_times()) return collect_at_fixed_time(L);
   lua_gc(L, LUA_GCSTEP, static_cast<int>(kilobytes));
 }
 

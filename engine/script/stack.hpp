@@ -225,6 +225,10 @@ int destroy_userdata(lua_State* L) {
   return 0;
 }
 
+/// Simulated runs: the collector works when it is told to, and then does all there is to do (make_runs_repeatable).
+bool collects_at_fixed_times();
+void collect_at_fixed_time(lua_State* L);
+
 /// Garbage of scripts may hold bytes that the collector does not see (bodies): after every few megabytes it
 /// is made to work.
 void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes);

@@ -32,6 +32,11 @@ struct StateCounts {
   size_t tasks = 0;  // every and after
 };
 
+/// For simulated runs: the collectors of Lua states that are made from now on, in this process, work after every so
+/// many calls, all at once. Left alone, how far they are depends on LuaJIT's random seed of strings, and with it how
+/// long buffers are held and how much is read at a time.
+void make_runs_repeatable();
+
 /// One script in one worker: a Lua state of its own with its globals, modules and pipelines. Programs that it
 /// loaded must be gone before it; hooks that outlive it fail.
 class State {

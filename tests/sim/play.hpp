@@ -12,6 +12,7 @@
 
 #include "app/worker.hpp"
 #include "base/log.hpp"
+#include "script/state.hpp"
 #include "sim/network.hpp"
 #include "sim/peer.hpp"
 
@@ -160,7 +161,9 @@ inline WireMessage take_message(std::string_view stream, WireKind kind, bool has
 class Play {
  public:
   explicit Play(uint64_t seed = 1, const sim::SimFaults& faults = {})
-      : world(seed, faults), engine(world), outside(world, sim::SimProcess::Outside) {}
+      : world(seed, faults), engine(world), outside(world, sim::SimProcess::Outside) {
+    script::make_runs_repeatable();
+  }
   Play(const Play&) = delete;
   Play& operator=(const Play&) = delete;
 
