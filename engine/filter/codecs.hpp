@@ -1,47 +1,112 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
+#include "filter/open_exchanges.hpp"
 #include "filter/registry.hpp"
 #include "http/h1_parser.hpp"
 
+/// HTTP/1 by hand: the four codecs of a byte stream. Answers belong to requests by their order alone, so the codecs
+/// share what was asked (open_exchanges.hpp): each answer is read by the request that was sent for it and written by
+/// the request that it came from.
+///
+///   client ->  decodeHTTPRequest   -> ... ->  encodeHTTPRequest   -> upstream
+///   client <-  encodeHTTPResponse  <- ... <-  decodeHTTPResponse  <- upstream
 namespace perilune::filter {
 
-/// decodeHTTPRequest, decodeHTTPResponse: bytes become messages, one after the other. What is malformed cuts the
-/// stream with the parser's error.
+/// decodeHTTPRequest, decodeHTTPResponse. What is malformed cuts the stream with the parser's error.
 Result<std::unique_ptr<flow::FilterPlan>> make_decode_plan(FilterCall& call);
-/// encodeHTTPRequest, encodeHTTPResponse: messages become bytes.
+/// encodeHTTPRequest, encodeHTTPResponse.
 Result<std::unique_ptr<flow::FilterPlan>> make_encode_plan(FilterCall& call);
 
-class DecodeHttp final : public flow::Filter {
- public:
-  explicit DecodeHttp(http::Kind kind) : kind_(kind) {}
-
+/// Bytes become requests, one after the other. Reads no further while limits::pipelined_requests_max answers are
+/// open, behind a request that offers another protocol until its answer, and ever behind one that ends the
+/// connection (RFC 9112 section 9.6).
+class DecodeRequests final : public flow::Filter {
  private:
   void on_event(flow::Event&& event) override;
-  void on_start() override { parser_.emplace(kind_); }
+  void on_start() override;
+  void on_stop() override;
   void on_reset() override;
-  void pump(bool has_ended);
-  void expect_response();
+  void pump();
+  void begin(message::RequestHead& head);
+  bool may_begin() const;
+  void become_tunnel();
 
-  const http::Kind kind_;
   std::optional<http::H1Parser> parser_;
-  bool is_expecting_ = false;
+  Ref<OpenExchanges> exchanges_;
+  flow::Hold hold_;
+  bool awaits_upgrade_ = false;
+  bool had_last_ = false;
+  bool input_ended_ = false;
+  bool is_tunnel_ = false;
+  loop::MemberTask<DecodeRequests, &DecodeRequests::pump> pump_task_{*this};
 };
 
-class EncodeHttp final : public flow::Filter {
- public:
-  explicit EncodeHttp(http::Kind kind) : kind_(kind) {}
-
+/// Bytes become responses. An early answer that passes waits until all requests sent before it have theirs. Errors:
+/// the parser's; bytes that answer no request, and an end before the answer (both Side::Upstream).
+class DecodeResponses final : public flow::Filter {
  private:
   void on_event(flow::Event&& event) override;
-  void on_reset() override { body_ = message::BodyKind::None; }
-  void encode_head(message::Head& head);
-  void send_scratch();
+  void on_start() override;
+  void on_stop() override { hold_.release(); }
+  void on_reset() override;
+  void pump();
+  void expect();
+  void begin(Ref<message::Head> head);
+  void finish(Ref<message::Trailers> trailers);
+  /// A message that somebody else made, event by event.
+  void take_ready(flow::Event&& event);
+  void give_ready();
 
-  const http::Kind kind_;
-  message::BodyKind body_ = message::BodyKind::None;
+  std::optional<http::H1Parser> parser_;
+  Ref<OpenExchanges> exchanges_;
+  /// Early answers whose turn has not come, and their bodies.
+  std::vector<flow::Event> ready_;
+  flow::Hold hold_;
+  bool is_expecting_ = false;
+  bool is_taking_ = false;   // an early answer whose end has not come
+  bool is_passing_ = false;  // and it goes straight on
+  bool input_ended_ = false;
+};
+
+/// Messages become bytes: what both directions have in common. Errors (Side::Script): a body that is not as long as
+/// its head says.
+class EncodeMessages : public flow::Filter {
+ protected:
+  void begin_body(const message::BodyFraming& framing);
+  void write_body(buffer::Slice slice);
+  /// Whether the body was as long as it had to be.
+  bool finish_body(const message::Trailers* trailers);
+  void send();
+  void on_reset() override;
+
   buffer::Buffer scratch_;
+  Ref<OpenExchanges> exchanges_;
+  message::BodyKind body_ = message::BodyKind::None;
+  uint64_t body_left_ = 0;
+};
+
+/// CONNECT is refused (MethodNotAllowed).
+class EncodeRequests final : public EncodeMessages {
+ private:
+  void on_event(flow::Event&& event) override;
+  void on_start() override;
+  void write_head(message::RequestHead& head);
+};
+
+/// Ends the stream behind the answer to a request that asked for it. Errors (Side::Script): a response that answers no
+/// request, a 101 that nobody offered.
+class EncodeResponses final : public EncodeMessages {
+ private:
+  void on_event(flow::Event&& event) override;
+  void on_start() override;
+  void on_reset() override;
+  void write_head(message::ResponseHead& head);
+  void write_end(flow::Event&& event);
+
+  Asked asked_;
 };
 
 }  // namespace perilune::filter

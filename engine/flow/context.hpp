@@ -132,6 +132,8 @@ class Context final : public Object, public Pooled<Context> {
   ExchangeControl* control() const;
   /// The key under which a connection is pooled (`ctx.key`).
   Value key;
+  /// What the codecs of a byte stream share; null where there are none.
+  Ref<Object> codec_state;
   /// When the session, exchange or connection of this context began.
   Instant started() const { return started_; }
 
