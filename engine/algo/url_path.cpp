@@ -15,29 +15,29 @@ constexpr bool is_unreserved(char c) {
          c == '_' || c == '~';
 }
 
+/// The byte that the triplet at the start of `text` stands for, -1 when it begins with none.
+constexpr int triplet(std::string_view text) {
+  if (text.size() < 3 || text[0] != '%' || hex_digit(text[1]) < 0 || hex_digit(text[2]) < 0) return -1;
+  return hex_digit(text[1]) * 16 + hex_digit(text[2]);
+}
+
 /// Appends `path` with its percent-encoding in normal form.
-bool decode_unreserved(std::string_view path, std::string& out) {
+void decode_unreserved(std::string_view path, std::string& out) {
   constexpr std::string_view digits = "0123456789ABCDEF";
   for (size_t i = 0; i < path.size(); ++i) {
     if (path[i] != '%') {
       out.push_back(path[i]);
       continue;
     }
-    if (i + 2 >= path.size()) return false;
-    const int high = hex_digit(path[i + 1]);
-    const int low = hex_digit(path[i + 2]);
-    if (high < 0 || low < 0) return false;
-    const char c = static_cast<char>(high * 16 + low);
-    if (is_unreserved(c)) {
-      out.push_back(c);
-    } else {
-      out.push_back('%');
-      out.push_back(digits[static_cast<size_t>(high)]);
-      out.push_back(digits[static_cast<size_t>(low)]);
+    const int byte = triplet(path.substr(i));
+    if (byte < 0) {
+      out.append("%25");
+      continue;
     }
+    if (const char c = static_cast<char>(byte); is_unreserved(c)) out.push_back(c);
+    else out.append({'%', digits[static_cast<size_t>(byte >> 4)], digits[static_cast<size_t>(byte & 15)]});
     i += 2;
   }
-  return true;
 }
 
 /// Removes empty and dot segments in place. The result is never longer than what was read, so one string
@@ -87,9 +87,16 @@ bool normalize_path(std::string_view path, std::string& out) {
     out.push_back('/');
     return true;
   }
-  if (path.front() != '/' || !decode_unreserved(path, out)) return false;
+  if (path.front() != '/') return false;
+  decode_unreserved(path, out);
   remove_segments(out);
   return true;
+}
+
+bool has_broken_encoding(std::string_view path) {
+  for (size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1))
+    if (triplet(path.substr(at)) < 0) return true;
+  return false;
 }
 
 std::string_view path_of_target(std::string_view target) {

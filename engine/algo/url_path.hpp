@@ -11,13 +11,17 @@ namespace perilune::algo {
 ///   - percent-encoded unreserved characters (letters, digits, "-._~") are decoded, the hex digits of every
 ///   other
 ///     triplet become upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). %2F is not a slash: it stays
-///     encoded;
+///     encoded. A "%" without two hex digits behind it stands for itself: it becomes "%25", for a path that some
+///     server may read must not be one that no route matches;
 ///   - runs of slashes become one slash;
 ///   - "." and ".." segments are removed, never above the root (RFC 3986 section 5.2.4).
 /// Case is kept, and so is a slash at the end. An empty path is "/".
-/// No normal form (false, `out` unspecified): the path does not begin with "/", or a "%" is not followed by
-/// two hex digits. `path` carries no query; see `path_of_target`.
+/// No normal form (false, `out` unspecified): the path does not begin with "/". `path` carries no query; see
+/// `path_of_target`.
 bool normalize_path(std::string_view path, std::string& out);
+
+/// A "%" in it has no two hex digits behind it.
+bool has_broken_encoding(std::string_view path);
 
 /// True when normalize_path would only copy: then the view can be used as it is.
 bool is_normal_path(std::string_view path);

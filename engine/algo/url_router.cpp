@@ -78,8 +78,8 @@ Result<UrlRouter::Parts> UrlRouter::parse(std::string_view pattern) {
   }
   if (path.find('*') != std::string_view::npos)
     return bad_pattern(pattern, "has a \"*\" in its path, where only a last segment \"/*\" is allowed");
-  if (!normalize_path(path, parts.path))
-    return bad_pattern(pattern, "has a \"%\" without two hex digits behind it");
+  if (has_broken_encoding(path)) return bad_pattern(pattern, "has a \"%\" without two hex digits behind it");
+  normalize_path(path, parts.path);
   // "/*" and "/hi/*" hang on the node in front of the slash.
   if (parts.is_wildcard_path && parts.path.ends_with('/')) parts.path.pop_back();
   return parts;
@@ -142,8 +142,12 @@ std::string_view UrlRouter::normal_host(std::string_view host) {
   } else if (const size_t colon = host.find(':'); colon != std::string_view::npos) {
     host = host.substr(0, colon);
   }
-  if (host.ends_with('.')) host.remove_suffix(1);
-  if (host.size() > longest) return {};
+  while (host.ends_with('.')) host.remove_suffix(1);
+  if (host.size() > longest) {
+    // No exact host is so long, and looking for each of its ends would cost its square; but it is below some.
+    host.remove_prefix(host.size() - longest);
+    host.remove_prefix(std::min(host.find('.'), host.size()));
+  }
 
   const bool has_capitals =
       std::any_of(host.begin(), host.end(), [](char c) { return c >= 'A' && c <= 'Z'; });

@@ -12,6 +12,7 @@
 #include <mutex>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 
 namespace perilune::log {
 namespace {
@@ -76,13 +77,23 @@ Output& output() {
   return shared;
 }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+/// Bytes of the character that `text` begins with when a terminal only shows it, else 0: for a control character, of
+/// which U+0080 to U+009F are some, and for what is not UTF-8.
+size_t shown_size(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7f ? 1 : 0;
+  const size_t size = utf8_size(text);
+  return size == 2 && byte(0) == 0xc2 && byte(1) < 0xa0 ? 0 : size;
+}
 
 void append_escaped(std::string& line, std::string_view text) {
-  for (const char c : text) {
-    if (!is_control(c)) {
-      line += c;
-    } else if (c == '\n') {
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const size_t size = shown_size(text.substr(i));
+    if (size > 0) line.append(text, i, size);
+    i += std::max<size_t>(size, 1);
+    if (size > 0) continue;
+    if (c == '\n') {
       line += "\\n";
     } else if (c == '\t') {
       line += ' ';
@@ -97,8 +108,12 @@ void append_escaped(std::string& line, std::string_view text) {
 /// A value stands bare when nothing in it could be taken for the next field.
 bool needs_quotes(std::string_view value) {
   if (value.empty()) return true;
-  for (const char c : value)
-    if (c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c)) return true;
+  for (size_t i = 0; i < value.size();) {
+    const char c = value[i];
+    const size_t size = shown_size(value.substr(i));
+    if (c == ' ' || c == '"' || c == '=' || c == '\\' || size == 0) return true;
+    i += size;
+  }
   return false;
 }
 

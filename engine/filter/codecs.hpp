@@ -88,7 +88,7 @@ class EncodeMessages : public flow::Filter {
   uint64_t body_left_ = 0;
 };
 
-/// CONNECT is refused (MethodNotAllowed).
+/// CONNECT is refused (MethodNotAllowed); what may travel no further is answered here (max_forwards.hpp).
 class EncodeRequests final : public EncodeMessages {
  private:
   void on_event(flow::Event&& event) override;

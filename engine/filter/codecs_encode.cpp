@@ -1,6 +1,7 @@
 #include "filter/codecs.hpp"
 #include "http/framing.hpp"
 #include "http/h1_writer.hpp"
+#include "http/max_forwards.hpp"
 
 // How the codecs put messages on a wire.
 namespace perilune::filter {
@@ -75,6 +76,12 @@ void EncodeRequests::on_event(Event&& event) {
 void EncodeRequests::write_head(message::RequestHead& head) {
   if (head.method == "CONNECT") {
     fail({ErrorCode::MethodNotAllowed, Side::Client, "CONNECT"});
+    return;
+  }
+  if (http::count_hop(head) == http::Hop::Last) {
+    begin_body({});
+    answer(Event::message_start(http::answer_at_last_hop(head)));
+    answer(Event::message_end());
     return;
   }
   AskedQueue& queue = exchanges_->to_upstream;

@@ -54,7 +54,9 @@ void append_json_text(std::string& line, std::string_view whole) {
   for (size_t i = 0; i < text.size();) {
     const char c = text[i];
     const size_t size = is_plain(c) ? 1 : utf8_size(text.substr(i));
-    if (is_plain(c) || size > 1) {
+    // U+0080 to U+009F are control characters too.
+    const bool is_control = size == 2 && c == '\xc2' && static_cast<unsigned char>(text[i + 1]) < 0xa0;
+    if (is_plain(c) || (size > 1 && !is_control)) {
       line.append(text, i, size);
       i += size;
       continue;

@@ -2,6 +2,7 @@
 #include <boost/container/small_vector.hpp>
 
 #include "base/text.hpp"
+#include "http/grammar.hpp"
 #include "script/message_box.hpp"
 
 namespace perilune::script {
@@ -91,6 +92,13 @@ std::string wrong_value(lua_State* L, int index, std::string_view name) {
          "\" expects a string, a number or a list of them, got " + describe_value(L, index);
 }
 
+/// Two of these, and two servers may read two different requests (RFC 9112 section 3.2).
+bool is_single(std::string_view name) { return message::name_of(name) == Name::Host; }
+
+std::string wrong_second(std::string_view name) {
+  return "headers: a message has one \"" + std::string(name) + "\": assign it";
+}
+
 /// Sets `name` to the value at `index`; all is checked before anything changes.
 std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::string_view name, int index) {
   if (const auto value = value_at(L, index)) {
@@ -100,6 +108,7 @@ std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::str
   }
   if (!lua_istable(L, index)) return wrong_value(L, index, name);
   const auto count = static_cast<int>(lua_objlen(L, index));
+  if (count > 1 && is_single(name)) return wrong_second(name);
   for (int pass = 0; pass < 2; ++pass) {
     if (pass == 1) headers.remove(name);
     for (int i = 1; i <= count; ++i) {
@@ -161,6 +170,7 @@ Outcome add(lua_State* L) {
   const auto value = value_at(L, 3);
   if (!value) return Outcome::error(argument_message(L, 3, "a string or a number"));
   if (auto wrong = check_field(*name, *value)) return Outcome::error(std::move(*wrong));
+  if (is_single(*name) && headers.has(*name)) return Outcome::error(wrong_second(*name));
   headers.add(*name, *value);
   return 0;
 }
@@ -215,6 +225,9 @@ std::optional<std::string> check_field(std::string_view name, std::string_view v
       return "headers: \"" + shown +
              "\" cannot be set: it belongs to one connection, and the engine writes it";
     }
+  }
+  if (id == Name::Host && !http::is_valid_host(value)) {
+    return "headers: the value of \"" + shown + "\" expects a host with or without a port, such as \"a.com:8080\"";
   }
   if (!message::is_valid_name(name)) {
     return name.empty() ? std::string("headers: a name is empty")

@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 
+#include "http/grammar.hpp"
 #include "script/data_box.hpp"
 #include "script/json.hpp"
 #include "script/message_box.hpp"
@@ -14,14 +15,6 @@ using Wrong = std::optional<std::string>;
 constexpr std::array<std::string_view, 9> known_keys{"method", "path",    "scheme", "status",  "reason",
                                                      "body",   "headers", "json",   "trailers"};
 enum Slot : int { Method = 2, Path, Scheme, Status, Reason, Body, HeaderFields, Json, TrailerFields };
-
-bool has_control_or_space(std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte == 0x7f) return true;
-  }
-  return false;
-}
 
 /// The table of `Message{…}`, at stack index 1.
 class MessageTable {
@@ -143,17 +136,18 @@ Wrong check_method(std::string_view method) {
 
 Wrong check_path(std::string_view path) {
   if (path.empty()) return "path is empty: it begins with \"/\"";
-  if (has_control_or_space(path)) {
-    return "path holds a space, CR, LF, NUL or another control character: encode it (url.encode)";
+  if (!http::are_all(http::TargetChar, path)) {
+    return "path holds a space, \"#\", control character or byte above 0x7e: encode it (url.encode)";
   }
-  if (path.front() == '/' || path == "*" || path.find(':') != std::string_view::npos) return std::nullopt;
+  if (http::is_valid_path(path) || http::parse_target("GET", path) || http::parse_target("CONNECT", path))
+    return std::nullopt;
   return "path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT)";
 }
 
 Wrong check_status(lua_State* L, int index) {
   const double status = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index) : 0;
-  if (status >= 200 && status <= 999 && status == std::floor(status)) return std::nullopt;
-  return "status expects a whole number from 200 to 999, got " + describe_value(L, index);
+  if (status >= 200 && status <= 599 && status == std::floor(status)) return std::nullopt;
+  return "status expects a whole number from 200 to 599, got " + describe_value(L, index);
 }
 
 Wrong check_reason(std::string_view reason) {

@@ -13,8 +13,9 @@ local R = {}
 function R:add(pattern, value) end
 
 --- The value of the most fitting pattern: the exact host, then `*.rest`, then patterns without a host; in a
---- host an exact
---- path before the longest `/x/*`. Query and port are cut, the path is matched in its normal form.
+--- host an exact path before the longest `/x/*`. Query and port are cut, and dots at the end of the host. The
+--- path is matched in its normal form: encoded letters, double slashes and dot segments lead around no route,
+--- and a "%" that encodes nothing stands for itself ("/secret/%zz" is below "/secret/*").
 ---@param host? string
 ---@param path string
 ---@return any value nil when nothing fits

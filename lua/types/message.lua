@@ -14,7 +14,7 @@
 ---@field authority? string Request: the Host field as it came, with its port. Read-only.
 ---@field scheme? "http"|"https" Request. Read-only.
 ---@field originalPath? string Request: the path as it came, before a script changed `path`. Read-only.
----@field status? integer Response: 200 to 999. Assigning another one drops the reason.
+---@field status? integer Response: 200 to 599. Assigning another one drops the reason.
 ---@field reason? string Response: the phrase behind the status.
 ---@field error? Error Response: why the engine made it; nil for an upstream's own. Read-only.
 --- Cookies of the Cookie field, decoded; of several with one name the first. At most 256. Writing to it
@@ -56,7 +56,7 @@ function M:setCookie(name, value, options) end
 ---@field method? string
 ---@field path? string begins with "/"
 ---@field scheme? "http"|"https"
----@field status? integer 200 to 999
+---@field status? integer 200 to 599
 ---@field reason? string
 ---@field headers? table<string, string|number|(string|number)[]> a list becomes several fields
 ---@field body? string|Data|fun(): string|Data|nil

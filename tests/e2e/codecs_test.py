@@ -149,6 +149,17 @@ def unasked(stage):
     same(client.over(), ("reset", b""))
 
 
+@scene("TRACE and OPTIONS: Max-Forwards counts this hop, and the last one answers")
+def max_forwards(stage):
+    upstream = stage.upstream(serving(lambda request: ok(request.get("max-forwards"))))
+    client = stage.client(stage.proxy(RELAY, upstream=upstream.port))
+    for method, hops in [("OPTIONS", 2), ("OPTIONS", 0), ("TRACE", 0), ("TRACE", 1), ("GET", 0)]:
+        client.send(get("/", f"Max-Forwards: {hops}").replace("GET", method))
+    same([(answer.status, answer.body) for answer in [client.response() for _ in range(5)]],
+         [(200, b"1"), (204, b""), (405, b""), (200, b"0"), (200, b"0")])
+    same([request.method for request in upstream.requests], ["OPTIONS", "TRACE", "GET"])
+
+
 @scene("an upgrade: nothing behind it is parsed, and after the 101 bytes go both ways")
 def upgrade(stage):
     def act(wire, number):

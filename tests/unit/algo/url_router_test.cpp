@@ -42,9 +42,11 @@ INSTANTIATE_TEST_SUITE_P(
         PathCase{"/%68i", "/hi"}, PathCase{"/%7Eann/%2d%5F%2E", "/~ann/-_."}, PathCase{"/a/%2e%2E/b", "/b"},
         PathCase{"/a%2fb", "/a%2Fb"}, PathCase{"/%c3%a4", "/%C3%A4"}, PathCase{"/%2541", "/%2541"},
         PathCase{"/%00", "/%00"}, PathCase{"/%2f..%2fx", "/%2F..%2Fx"},
+        // what encodes nothing
+        PathCase{"/%", "/%25"}, PathCase{"/%4", "/%254"}, PathCase{"/%4g", "/%254g"}, PathCase{"/%%41", "/%25A"},
+        PathCase{"/a%zz/../%2e%", "/.%25"}, PathCase{"/%u002e%u002e/", "/%25u002e%25u002e/"},
         // none
-        PathCase{"/%", std::nullopt}, PathCase{"/%4", std::nullopt}, PathCase{"/%4g", std::nullopt},
-        PathCase{"/a%zz/b", std::nullopt}, PathCase{"a/b", std::nullopt}, PathCase{"*", std::nullopt}));
+        PathCase{"a/b", std::nullopt}, PathCase{"*", std::nullopt}));
 
 struct Found {
   uint32_t value;
@@ -105,7 +107,10 @@ INSTANTIATE_TEST_SUITE_P(WaysAroundARoute, RouteTest,
                                          RouteCase{lesson, "h", "/a/%2e%2e/hi", Found{2, ""}},
                                          RouteCase{lesson, "h", "/hi/../x", Found{1, "x"}},
                                          RouteCase{lesson, "h", "/hi%2Fx", Found{1, "hi%2Fx"}},
-                                         RouteCase{lesson, "h", "/hi/%zz", std::nullopt}));
+                                         RouteCase{lesson, "h", "/hi/%zz", Found{2, "%25zz"}},
+                                         RouteCase{lesson, "h", "/hi/%", Found{2, "%25"}},
+                                         RouteCase{lesson, "h", "/%zz/../hi", Found{2, ""}},
+                                         RouteCase{{"/a%25zz"}, "h", "/a%zz", Found{1, ""}}));
 
 INSTANTIATE_TEST_SUITE_P(
     ExactBeatsWildcard, RouteTest,
@@ -123,11 +128,14 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         RouteCase{hosts, "a.com", "/z", Found{2, "z"}}, RouteCase{hosts, "A.Com", "/x", Found{5, ""}},
         RouteCase{hosts, "a.com:8080", "/x", Found{5, ""}}, RouteCase{hosts, "a.com.", "/x", Found{5, ""}},
+        RouteCase{hosts, "a.com..", "/x", Found{5, ""}}, RouteCase{hosts, "w.a.com...:80", "/z", Found{3, "z"}},
+        RouteCase{hosts, "..", "/z", Found{1, "z"}},
         RouteCase{hosts, "w.a.com", "/z", Found{3, "z"}}, RouteCase{hosts, "v.w.a.com", "/z", Found{3, "z"}},
         RouteCase{hosts, "w.b.a.com", "/z", Found{4, "z"}}, RouteCase{hosts, "b.a.com", "/z", Found{3, "z"}},
         RouteCase{hosts, "xa.com", "/z", Found{1, "z"}}, RouteCase{hosts, "xa.com", "/y", Found{6, ""}},
         RouteCase{hosts, "", "/z", Found{1, "z"}}, RouteCase{hosts, ".a.com", "/z", Found{3, "z"}},
-        RouteCase{hosts, std::string(300, 'a') + ".a.com", "/z", Found{1, "z"}}));
+        RouteCase{hosts, std::string(300, 'a') + ".a.com", "/z", Found{3, "z"}},
+        RouteCase{hosts, std::string(300, 'a'), "/z", Found{1, "z"}}));
 
 INSTANTIATE_TEST_SUITE_P(FallsThroughToTheNextHost, RouteTest,
                          testing::Values(RouteCase{through, "a.com", "/only", Found{2, ""}},

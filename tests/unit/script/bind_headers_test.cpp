@@ -26,6 +26,31 @@ TEST(BindHeaders, ReadInAnyCaseAndReplace) {
       });
 }
 
+TEST(BindHeaders, ThereIsOneHostAndItIsAHost) {
+  LuaLibrary lua;
+  const auto message = wire_request("GET", "/");
+  message->head->headers.add("Host", "a");
+  lua.set("req", *message);
+  const char* const no_host =
+      "error: script.lua:1: headers: the value of \"host\" expects a host with or without a port, such as \"a.com:8080\"";
+  const char* const second = "error: script.lua:1: headers: a message has one \"Host\": assign it";
+  expect_all(lua, {
+                      {"req.headers.host = 'a b'", no_host},
+                      {"req.headers.host = '/x'", no_host},
+                      {"req.headers.host = ''", no_host},
+                      {"req.headers.host = 'a,b'", no_host},
+                      {"req.headers.host = 'u@a'", no_host},
+                      {"req.headers.host = 'a:65536'", no_host},
+                      {"req.headers.host = { 'a\\0' }", no_host},
+                      {"req.headers:add('Host', 'b')", second},
+                      {"req.headers.Host = { 'a', 'b' }", second},
+                      {"Message { path = '/', headers = { Host = { 'a', 'b' } } }",
+                       "error: script.lua:1: Message: headers: a message has one \"Host\": assign it"},
+                      {"req.headers.host = '[::1]:80' return #req.headers:all('host')", "1"},
+                      {"req.headers.host = nil req.headers:add('Host', 'b') return req.host", "b"},
+                  });
+}
+
 TEST(BindHeaders, EachGoesInOrderAndKeepsCase) {
   LuaLibrary lua;
   const auto message = wire_request("GET", "/");

@@ -38,23 +38,21 @@ TEST(BindMessage, AWrongTableIsAnErrorThatNamesTheWord) {
            "error: script.lua:1: Message: method and path make a request, status makes a response; this has "
            "both"},
           {"Message { status = 'ok' }",
-           "error: script.lua:1: Message: status expects a whole number from 200 to 999, got \"ok\""},
+           "error: script.lua:1: Message: status expects a whole number from 200 to 599, got \"ok\""},
           {"Message { status = 100 }",
-           "error: script.lua:1: Message: status expects a whole number from 200 to 999, got 100"},
+           "error: script.lua:1: Message: status expects a whole number from 200 to 599, got 100"},
           {"Message { status = 200.5 }",
-           "error: script.lua:1: Message: status expects a whole number from 200 to 999, got 200.5"},
+           "error: script.lua:1: Message: status expects a whole number from 200 to 599, got 200.5"},
           {"Message { path = 1 }", "error: script.lua:1: Message: path expects a string, got 1"},
           {"Message { path = 'x' }",
            "error: script.lua:1: Message: path begins with \"/\" (or is \"*\", a whole URL, or host:port for "
            "CONNECT)"},
           {"Message { path = '/a b' }",
-           "error: script.lua:1: Message: path holds a space, CR, LF, NUL or another control character: "
-           "encode it "
-           "(url.encode)"},
+           "error: script.lua:1: Message: path holds a space, \"#\", control character or byte above "
+           "0x7e: encode it (url.encode)"},
           {"Message { path = '/a\\r\\nx: y' }",
-           "error: script.lua:1: Message: path holds a space, CR, LF, NUL or another control character: "
-           "encode it "
-           "(url.encode)"},
+           "error: script.lua:1: Message: path holds a space, \"#\", control character or byte above "
+           "0x7e: encode it (url.encode)"},
           {"Message { method = 'GET /', path = '/' }",
            "error: script.lua:1: Message: method expects a token such as \"GET\", got one with a space, "
            "control or other "
@@ -131,6 +129,20 @@ TEST(BindMessage, WrongFieldsAndAssignments) {
           {"req.status = 200", "error: script.lua:1: a request has no status"},
           {"Message{}.path = '/'", "error: script.lua:1: a response has no path"},
           {"req.path = nil", "error: script.lua:1: path expects a string, got nil"},
+          {"req.path = '/\\195\\164'",
+           "error: script.lua:1: path holds a space, \"#\", control character or byte above 0x7e: encode it "
+           "(url.encode)"},
+          {"req.path = '/a#b'",
+           "error: script.lua:1: path holds a space, \"#\", control character or byte above 0x7e: encode it "
+           "(url.encode)"},
+          {"req.path = 'a:b'",
+           "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT)"},
+          {"req.path = 'http://a b/'",
+           "error: script.lua:1: path holds a space, \"#\", control character or byte above 0x7e: encode it "
+           "(url.encode)"},
+          {"req.path = 'http://u@a/'",
+           "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT)"},
+          {"Message{}.status = 600", "error: script.lua:1: status expects a whole number from 200 to 599, got 600"},
           {"req.path = ''", "error: script.lua:1: path is empty: it begins with \"/\""},
           {"req.method = 'a\\0b'",
            "error: script.lua:1: method expects a token such as \"GET\", got one with a space, control or "
