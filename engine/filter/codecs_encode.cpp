@@ -110,7 +110,7 @@ void EncodeResponses::on_reset() {
 }
 
 void EncodeResponses::on_event(Event&& event) {
-  if (exchanges_->is_over) return;
+  if (exchanges_->is_over && !event.is_stream_end()) return;
   switch (event.kind()) {
     case Event::Kind::MessageStart:
       if (message::ResponseHead* head = event.response()) write_head(*head);
