@@ -274,4 +274,5 @@ def early_response(stage):
     same([request.path for request in upstream.requests], ["/"])
 
 
-main()
+if __name__ == "__main__":
+    main()
