@@ -104,8 +104,8 @@ void DecodeRequests::refuse() {
 }
 
 void DecodeRequests::begin(message::RequestHead& head) {
-  // A body and a tunnel behind one head are two readings of the same bytes; and who does not look at the answers does
-  // not learn that a tunnel began.
+  // A body and a tunnel behind one head are two readings of the same bytes; and who does not look at the
+  // answers does not learn that a tunnel began.
   if (head.body.kind != message::BodyKind::None || !exchanges_->has_response_encoder) head.upgrade.clear();
   if (exchanges_->of_client.is_full()) exchanges_->of_client.pop();  // nobody counts
   exchanges_->of_client.push(Asked::by(head));
@@ -161,7 +161,9 @@ void DecodeResponses::expect() {
   if (is_expecting_) return;
   if (!exchanges_->has_request_encoder) parser_->expect_response_to("GET");
   else if (exchanges_->to_upstream.empty()) return;
-  else parser_->expect_response_to(exchanges_->to_upstream.front().method_name(), exchanges_->to_upstream.front().offer);
+  else
+    parser_->expect_response_to(exchanges_->to_upstream.front().method_name(),
+                                exchanges_->to_upstream.front().offer);
   is_expecting_ = true;
 }
 
@@ -223,7 +225,8 @@ void DecodeResponses::take_ready(Event&& event) {
     const message::ResponseHead* head = event.response();
     if (!is_turn && (exchanges_->to_upstream.is_full() || (head && head->error))) {
       // What failed failed for all that are open: none of them may wait for an answer that cannot come.
-      fail(head && head->error ? *head->error : Error{ErrorCode::QueueFull, Side::Script, "too many early answers"});
+      fail(head && head->error ? *head->error
+                               : Error{ErrorCode::QueueFull, Side::Script, "too many early answers"});
       return;
     }
     // Nothing comes from the wire meanwhile, so what comes is this message.
