@@ -11,8 +11,8 @@ namespace perilune::algo {
 ///   - percent-encoded unreserved characters (letters, digits, "-._~") are decoded, the hex digits of every
 ///   other
 ///     triplet become upper case (RFC 3986 sections 6.2.2.1 and 6.2.2.2). %2F is not a slash: it stays
-///     encoded. A "%" without two hex digits behind it stands for itself: it becomes "%25", for a path that some
-///     server may read must not be one that no route matches;
+///     encoded. A "%" without two hex digits behind it stands for itself: it becomes "%25", for a path that
+///     some server may read must not be one that no route matches;
 ///   - runs of slashes become one slash;
 ///   - "." and ".." segments are removed, never above the root (RFC 3986 section 5.2.4).
 /// Case is kept, and so is a slash at the end. An empty path is "/".

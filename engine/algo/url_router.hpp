@@ -42,8 +42,8 @@ class UrlRouter {
   /// above, a broken percent-encoding, another text that means the same.
   Result<void> add(std::string_view pattern, uint32_t value);
 
-  /// `host` is a Host field: a port is cut off, dots at the end too; of one longer than 255 bytes, which no DNS name is,
-  /// the last labels count. `target` is a request target:
+  /// `host` is a Host field: a port is cut off, dots at the end too; of one longer than 255 bytes, which no
+  /// DNS name is, the last labels count. `target` is a request target:
   ///   - "/path?query", the query is cut off;
   ///   - "http://host/path" (absolute-form): its host counts, not the argument (RFC 9112 section 3.2.2);
   ///   - "*" (asterisk-form) asks about the server as a whole, which is no path: it matches nothing;

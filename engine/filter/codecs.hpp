@@ -7,23 +7,27 @@
 #include "filter/registry.hpp"
 #include "http/h1_parser.hpp"
 
-/// HTTP/1 by hand: the four codecs of a byte stream. Answers belong to requests by their order alone, so the codecs
-/// share what was asked (open_exchanges.hpp): each answer is read by the request that was sent for it and written by
-/// the request that it came from.
+/// HTTP/1 by hand: the four codecs of a byte stream. Answers belong to requests by their order alone, so the
+/// codecs share what was asked (open_exchanges.hpp): each answer is read by the request that was sent for it
+/// and written by the request that it came from.
 ///
 ///   client ->  decodeHTTPRequest   -> ... ->  encodeHTTPRequest   -> upstream
 ///   client <-  encodeHTTPResponse  <- ... <-  decodeHTTPResponse  <- upstream
 namespace perilune::filter {
 
-/// decodeHTTPRequest, decodeHTTPResponse. What is malformed cuts the stream with the parser's error.
+/// decodeHTTPRequest, decodeHTTPResponse.
 Result<std::unique_ptr<flow::FilterPlan>> make_decode_plan(FilterCall& call);
 /// encodeHTTPRequest, encodeHTTPResponse.
 Result<std::unique_ptr<flow::FilterPlan>> make_encode_plan(FilterCall& call);
 
-/// Bytes become requests, one after the other. Reads no further while limits::pipelined_requests_max answers are
-/// open, behind a request that offers another protocol until its answer, and ever behind one that ends the
-/// connection (RFC 9112 section 9.6).
+/// Bytes become requests, one after the other. Reads no further while limits::pipelined_requests_max answers
+/// are open, behind a request that offers another protocol until its answer, and ever behind one that ends
+/// the connection (RFC 9112 section 9.6). Errors: the parser's. A malformed head is answered once all
+/// requests before it are, where an encodeHTTPResponse stands; a malformed body cuts the stream.
 class DecodeRequests final : public flow::Filter {
+ public:
+  explicit DecodeRequests(Services& services) : services_(services) {}
+
  private:
   void on_event(flow::Event&& event) override;
   void on_start() override;
@@ -33,20 +37,29 @@ class DecodeRequests final : public flow::Filter {
   void begin(message::RequestHead& head);
   bool may_begin() const;
   void become_tunnel();
+  /// Ends the stream by an answer of our own, when its turn has come.
+  void refuse();
 
+  Services& services_;
   std::optional<http::H1Parser> parser_;
   Ref<OpenExchanges> exchanges_;
   flow::Hold hold_;
   bool awaits_upgrade_ = false;
   bool had_last_ = false;
+  bool is_within_ = false;  // a message whose end has not come
+  bool is_refusing_ = false;
   bool input_ended_ = false;
   bool is_tunnel_ = false;
   loop::MemberTask<DecodeRequests, &DecodeRequests::pump> pump_task_{*this};
 };
 
-/// Bytes become responses. An early answer that passes waits until all requests sent before it have theirs. Errors:
-/// the parser's; bytes that answer no request, and an end before the answer (both Side::Upstream).
+/// Bytes become responses. Bytes behind the last answer end the stream. An early answer that passes waits
+/// until all requests sent before it have theirs. Errors: the parser's; bytes that answer no request, and an
+/// end before the answer (both Side::Upstream).
 class DecodeResponses final : public flow::Filter {
+ public:
+  explicit DecodeResponses(Services&) {}
+
  private:
   void on_event(flow::Event&& event) override;
   void on_start() override;
@@ -71,8 +84,8 @@ class DecodeResponses final : public flow::Filter {
   bool input_ended_ = false;
 };
 
-/// Messages become bytes: what both directions have in common. Errors (Side::Script): a body that is not as long as
-/// its head says.
+/// Messages become bytes: what both directions have in common. Errors (Side::Script): a body that is not as
+/// long as its head says.
 class EncodeMessages : public flow::Filter {
  protected:
   void begin_body(const message::BodyFraming& framing);
@@ -90,15 +103,21 @@ class EncodeMessages : public flow::Filter {
 
 /// CONNECT is refused (MethodNotAllowed); what may travel no further is answered here (max_forwards.hpp).
 class EncodeRequests final : public EncodeMessages {
+ public:
+  explicit EncodeRequests(Services&) {}
+
  private:
   void on_event(flow::Event&& event) override;
   void on_start() override;
   void write_head(message::RequestHead& head);
 };
 
-/// Ends the stream behind the answer to a request that asked for it. Errors (Side::Script): a response that answers no
-/// request, a 101 that nobody offered.
+/// Ends the stream behind the answer to a request that asked for it. Errors (Side::Script): a response that
+/// answers no request, a 101 that nobody offered.
 class EncodeResponses final : public EncodeMessages {
+ public:
+  explicit EncodeResponses(Services&) {}
+
  private:
   void on_event(flow::Event&& event) override;
   void on_start() override;

@@ -1,4 +1,6 @@
+#include "base/log.hpp"
 #include "filter/codecs.hpp"
+#include "filter/message_output.hpp"
 
 // How the codecs take bytes apart.
 namespace perilune::filter {
@@ -53,17 +55,37 @@ void DecodeRequests::pump() {
       case ItemKind::NeedMore: has_more = false; break;
       case ItemKind::Head:
         begin(static_cast<message::RequestHead&>(*item.head));
+        is_within_ = !item.ends;
         context().set_request(item.head);
         output(Event::message_start(std::move(item.head)));
         break;
-      case ItemKind::Body: output(Event::data(std::move(item.body))); break;
-      case ItemKind::End: output(Event::message_end(std::move(item.trailers))); break;
-      case ItemKind::Failed: had_last_ = true; fail(parser_->failure()); return;
+      case ItemKind::Body:
+        is_within_ = !item.ends;
+        output(Event::data(std::move(item.body)));
+        break;
+      case ItemKind::End:
+        is_within_ = false;
+        output(Event::message_end(std::move(item.trailers)));
+        break;
+      case ItemKind::Failed:
+        had_last_ = true;
+        has_more = false;
+        // Half a head and the client has ended: nobody asks.
+        if (!is_within_ && parser_->failure().code == ErrorCode::Truncated) break;
+        is_refusing_ = !is_within_ && exchanges_->has_response_encoder;
+        if (is_refusing_) break;
+        // Straight to the client: an upstream that is not connected yet would make a clean end of it.
+        output_from_pipeline(Event::stream_end(std::make_unique<Error>(parser_->failure())));
+        return;
     }
     if (item.ends && !is_ended()) output(Event::message_end());
   }
   if (is_ended()) return;
-  if (exchanges_->is_over || input_ended_ || has_more == false) hold_.release();
+  if (is_refusing_) {
+    if (exchanges_->of_client.empty()) refuse();
+    return;
+  }
+  if (exchanges_->is_over || input_ended_ || !has_more) hold_.release();
   else if (!hold_) hold_ = input_valve().hold();
   if (input_ended_ && (!has_more || had_last_) && !exchanges_->is_over) {
     is_tunnel_ = true;  // nothing is parsed any more
@@ -71,9 +93,19 @@ void DecodeRequests::pump() {
   }
 }
 
+void DecodeRequests::refuse() {
+  is_tunnel_ = true;  // nothing is parsed any more
+  const Error& error = parser_->failure();
+  services_.stats.count(error.code);
+  Ref<flow::Message> message = error_message(error, chunks());
+  log::write(log::Level::Info, error.to_string() + " -> " + std::to_string(message->response()->status));
+  exchanges_->of_client.push({.keep_alive = false});
+  give_message(*message, answer_sink());
+}
+
 void DecodeRequests::begin(message::RequestHead& head) {
-  // A body and a tunnel behind one head are two readings of the same bytes; and who does not look at the answers does
-  // not learn that a tunnel began.
+  // A body and a tunnel behind one head are two readings of the same bytes; and who does not look at the
+  // answers does not learn that a tunnel began.
   if (head.body.kind != message::BodyKind::None || !exchanges_->has_response_encoder) head.upgrade.clear();
   if (exchanges_->of_client.is_full()) exchanges_->of_client.pop();  // nobody counts
   exchanges_->of_client.push(Asked::by(head));
@@ -98,7 +130,7 @@ void DecodeRequests::on_stop() {
 void DecodeRequests::on_reset() {
   parser_.reset();
   exchanges_.reset();
-  awaits_upgrade_ = had_last_ = input_ended_ = is_tunnel_ = false;
+  awaits_upgrade_ = had_last_ = is_within_ = is_refusing_ = input_ended_ = is_tunnel_ = false;
 }
 
 void DecodeResponses::on_start() {
@@ -129,7 +161,9 @@ void DecodeResponses::expect() {
   if (is_expecting_) return;
   if (!exchanges_->has_request_encoder) parser_->expect_response_to("GET");
   else if (exchanges_->to_upstream.empty()) return;
-  else parser_->expect_response_to(exchanges_->to_upstream.front().method_name(), exchanges_->to_upstream.front().offer);
+  else
+    parser_->expect_response_to(exchanges_->to_upstream.front().method_name(),
+                                exchanges_->to_upstream.front().offer);
   is_expecting_ = true;
 }
 
@@ -150,7 +184,17 @@ void DecodeResponses::pump() {
       case ItemKind::Head: begin(std::move(item.head)); break;
       case ItemKind::Body: output(Event::data(std::move(item.body))); break;
       case ItemKind::End: finish(std::move(item.trailers)); break;
-      case ItemKind::Failed: fail(parser_->failure()); return;
+      case ItemKind::Failed:
+        if (is_expecting_ || !exchanges_->of_client.empty()) {
+          fail(parser_->failure());
+          return;
+        }
+        // Every answer is given and whole: what comes behind them does not have to take them back.
+        log::write(log::Level::Warn, parser_->failure().to_string() + " -> closed");
+        exchanges_->is_over = true;
+        pipeline().stop_input();
+        output(Event::stream_end());
+        return;
     }
     if (item.ends && !is_ended()) finish(nullptr);
     if (exchanges_->is_tunnel) return;
@@ -181,7 +225,8 @@ void DecodeResponses::take_ready(Event&& event) {
     const message::ResponseHead* head = event.response();
     if (!is_turn && (exchanges_->to_upstream.is_full() || (head && head->error))) {
       // What failed failed for all that are open: none of them may wait for an answer that cannot come.
-      fail(head && head->error ? *head->error : Error{ErrorCode::QueueFull, Side::Script, "too many early answers"});
+      fail(head && head->error ? *head->error
+                               : Error{ErrorCode::QueueFull, Side::Script, "too many early answers"});
       return;
     }
     // Nothing comes from the wire meanwhile, so what comes is this message.

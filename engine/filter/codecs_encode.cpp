@@ -95,7 +95,8 @@ void EncodeRequests::write_head(message::RequestHead& head) {
   begin_body(framing);
   // Who reads no answers leaves the end of the connection to the upstream.
   const bool is_blind = exchanges_->has_request_decoder && !exchanges_->has_response_encoder;
-  const auto persistence = is_blind && !head.keep_alive ? http::Persistence::Close : http::Persistence::KeepAlive;
+  const auto persistence =
+      is_blind && !head.keep_alive ? http::Persistence::Close : http::Persistence::KeepAlive;
   http::write_request_head(head, {framing, persistence}, scratch_, chunks());
 }
 
@@ -110,7 +111,7 @@ void EncodeResponses::on_reset() {
 }
 
 void EncodeResponses::on_event(Event&& event) {
-  if (exchanges_->is_over) return;
+  if (exchanges_->is_over && !event.is_stream_end()) return;
   switch (event.kind()) {
     case Event::Kind::MessageStart:
       if (message::ResponseHead* head = event.response()) write_head(*head);

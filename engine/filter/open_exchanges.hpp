@@ -10,8 +10,8 @@
 
 namespace perilune::filter {
 
-/// What a request said that decides how its answer is read and written (RFC 9112 sections 6.3 and 9.3). As it was on
-/// that wire: a script may send an upstream another method than the client's.
+/// What a request said that decides how its answer is read and written (RFC 9112 sections 6.3 and 9.3). As it
+/// was on that wire: a script may send an upstream another method than the client's.
 struct Asked {
   enum class Method : uint8_t { Other, Head, Connect };
 
@@ -51,9 +51,9 @@ class AskedQueue {
   size_t size_ = 0;
 };
 
-/// The exchanges of one byte stream that is taken apart and put together by codecs, shared by them through its
-/// context: answers on a wire say not whom they answer, so their order against the requests is all there is (RFC 9112
-/// section 9.3.2).
+/// The exchanges of one byte stream that is taken apart and put together by codecs, shared by them through
+/// its context: answers on a wire say not whom they answer, so their order against the requests is all there
+/// is (RFC 9112 section 9.3.2).
 class OpenExchanges final : public Object {
  public:
   static Ref<OpenExchanges> of(flow::Context& context);

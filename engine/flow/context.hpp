@@ -26,8 +26,8 @@ class ContextOwner {
   ~ContextOwner() = default;
 };
 
-/// What a listener asks of its sessions; a protocol filter that knows where messages begin and end keeps these
-/// times itself.
+/// What a listener asks of its sessions; a protocol filter that knows where messages begin and end keeps
+/// these times itself.
 struct SessionTimes {
   Duration head_timeout{};
   Duration idle_timeout{};
@@ -69,8 +69,8 @@ struct UpstreamInfo {
 /// What filters may ask of the exchange that they are part of.
 class ExchangeControl {
  public:
-  /// The body is wanted before the request is forwarded: a client that waits for a 100 gets it from here (RFC 9110
-  /// section 10.1.1).
+  /// The body is wanted before the request is forwarded: a client that waits for a 100 gets it from here (RFC
+  /// 9110 section 10.1.1).
   virtual void ask_for_body() = 0;
 
  protected:
@@ -95,10 +95,11 @@ class Context final : public Object, public Pooled<Context> {
   /// Null for detached contexts and when the session is over.
   ClientInfo* client() const;
   void set_client(ClientInfo* client) { client_ = client; }
-  /// Where the client is: of an exchange whose request came through a trusted proxy what that said, as the head was
-  /// received; else the session's peer. Empty without a client.
+  /// Where the client is: of an exchange whose request came through a trusted proxy what that said, as the
+  /// head was received; else the session's peer. Empty without a client.
   std::string client_ip();
-  /// The nearest context up from here whose client a trusted proxy named; else the session's, null for a detached one.
+  /// The nearest context up from here whose client a trusted proxy named; else the session's, null for a
+  /// detached one.
   Context* client_owner();
   bool has_forwarded_client() const { return forwarded_ip_ != nullptr; }
 

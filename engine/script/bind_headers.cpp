@@ -227,7 +227,8 @@ std::optional<std::string> check_field(std::string_view name, std::string_view v
     }
   }
   if (id == Name::Host && !http::is_valid_host(value)) {
-    return "headers: the value of \"" + shown + "\" expects a host with or without a port, such as \"a.com:8080\"";
+    return "headers: the value of \"" + shown +
+           "\" expects a host with or without a port, such as \"a.com:8080\"";
   }
   if (!message::is_valid_name(name)) {
     return name.empty() ? std::string("headers: a name is empty")

@@ -59,19 +59,20 @@ function P:connect(target, options) end
 
 -- Codecs
 
---- Bytes to requests.
+--- Bytes to requests. Where `encodeHTTPResponse` stands behind, each answer goes to its own request, 64 may be open at a
+--- time, and a malformed head is answered.
 ---@return Pipeline
 function P:decodeHTTPRequest() end
 
---- Bytes to responses.
+--- Bytes to responses, each read by the request that `encodeHTTPRequest` sent for it.
 ---@return Pipeline
 function P:decodeHTTPResponse() end
 
---- Requests to bytes.
+--- Requests to bytes. TRACE and OPTIONS with `Max-Forwards: 0` are answered here; CONNECT is refused.
 ---@return Pipeline
 function P:encodeHTTPRequest() end
 
---- Responses to bytes.
+--- Responses to bytes, each written for its own request: by its method, its version, and whether the connection ends.
 ---@return Pipeline
 function P:encodeHTTPResponse() end
 

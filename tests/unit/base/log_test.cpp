@@ -25,10 +25,19 @@ TEST(Log, FormatsFields) {
 }
 
 TEST(Log, EscapesWhatATerminalObeys) {
-  const std::array fields{Field{"csi", "\x9b" "31m"}, Field{"c1", "\xc2\x9b" "31m"}, Field{"shown", "\xc2\xa0\xc3\xa4\xe2\x82\xac"},
-                          Field{"latin", "\xe4"}, Field{"cut", "\xe2\x82"}};
-  EXPECT_EQ(format("a\x85" "b \xc3\xa4 \xed\xa0\x80", fields),
-            "a\\x85b \xc3\xa4 \\xed\\xa0\\x80 csi=\"\\x9b31m\" c1=\"\\xc2\\x9b31m\" shown=\xc2\xa0\xc3\xa4\xe2\x82\xac "
+  const std::array fields{Field{"csi",
+                                "\x9b"
+                                "31m"},
+                          Field{"c1",
+                                "\xc2\x9b"
+                                "31m"},
+                          Field{"shown", "\xc2\xa0\xc3\xa4\xe2\x82\xac"}, Field{"latin", "\xe4"},
+                          Field{"cut", "\xe2\x82"}};
+  EXPECT_EQ(format("a\x85"
+                   "b \xc3\xa4 \xed\xa0\x80",
+                   fields),
+            "a\\x85b \xc3\xa4 \\xed\\xa0\\x80 csi=\"\\x9b31m\" c1=\"\\xc2\\x9b31m\" "
+            "shown=\xc2\xa0\xc3\xa4\xe2\x82\xac "
             "latin=\"\\xe4\" cut=\"\\xe2\\x82\"");
 }
 

@@ -107,7 +107,8 @@ TEST_F(AccessLogTest, NothingFromOutsideEndsALineOrAText) {
   request->headers.add("User-Agent", "a\" 200 \n");
   EXPECT_EQ(line(AccessFormat::Combined),
             "203.0.113.7 - - [21/Nov/2026:08:49:37 +0000] \"GET "
-            "/\\\"x\\\\\\x0d\\x0a\\x01\\x7f\\xc3\\xa4\\xff\\xc2\\x9b HTTP/1.1\" 200 128 \"-\" \"a\\\" 200 \\x0a\"\n");
+            "/\\\"x\\\\\\x0d\\x0a\\x01\\x7f\\xc3\\xa4\\xff\\xc2\\x9b HTTP/1.1\" 200 128 \"-\" \"a\\\" 200 "
+            "\\x0a\"\n");
   const std::string json = line(AccessFormat::Json);
   EXPECT_NE(json.find("\"path\":\"/\\\"x\\\\\\u000d\\u000a\\u0001\\u007f\xc3\xa4\\u00ff\\u00c2\\u009b\""),
             std::string::npos)

@@ -32,7 +32,8 @@ TEST(BindHeaders, ThereIsOneHostAndItIsAHost) {
   message->head->headers.add("Host", "a");
   lua.set("req", *message);
   const char* const no_host =
-      "error: script.lua:1: headers: the value of \"host\" expects a host with or without a port, such as \"a.com:8080\"";
+      "error: script.lua:1: headers: the value of \"host\" expects a host with or without a port, such as "
+      "\"a.com:8080\"";
   const char* const second = "error: script.lua:1: headers: a message has one \"Host\": assign it";
   expect_all(lua, {
                       {"req.headers.host = 'a b'", no_host},

@@ -136,13 +136,16 @@ TEST(BindMessage, WrongFieldsAndAssignments) {
            "error: script.lua:1: path holds a space, \"#\", control character or byte above 0x7e: encode it "
            "(url.encode)"},
           {"req.path = 'a:b'",
-           "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT)"},
+           "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for "
+           "CONNECT)"},
           {"req.path = 'http://a b/'",
            "error: script.lua:1: path holds a space, \"#\", control character or byte above 0x7e: encode it "
            "(url.encode)"},
           {"req.path = 'http://u@a/'",
-           "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT)"},
-          {"Message{}.status = 600", "error: script.lua:1: status expects a whole number from 200 to 599, got 600"},
+           "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for "
+           "CONNECT)"},
+          {"Message{}.status = 600",
+           "error: script.lua:1: status expects a whole number from 200 to 599, got 600"},
           {"req.path = ''", "error: script.lua:1: path is empty: it begins with \"/\""},
           {"req.method = 'a\\0b'",
            "error: script.lua:1: method expects a token such as \"GET\", got one with a space, control or "
