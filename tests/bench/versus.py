@@ -221,7 +221,10 @@ def parse(arguments):
     parser.add_argument("scenario", nargs="*", help="names of scenarios (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each round, whole")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="contenders, with commas; scenarios without them are left out")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","),
+        help="contenders, with commas; scenarios without them are left out",
+    )
     parser.add_argument("--no-calls", dest="calls", action="store_false", help="leave strace out")
     parser.add_argument("--instructions", action="store_true", help="count them with callgrind: slow")
     parser.add_argument("--proxy-cpu", type=int, default=0)
