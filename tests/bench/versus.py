@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,12 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from benchlib import counting, load, processes, report, scenarios  # noqa: E402
+from benchlib import counting, load, measures, processes, report, scenarios  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+# Of a proxy, beside two for each client: listeners, logs, event loops.
+SPARE_DESCRIPTORS = 256
 
 
 class Bench:
@@ -27,12 +30,16 @@ class Bench:
     def __init__(self, options, table, scenario, folder, cleanup):
         self.options, self.table, self.scenario = options, table, scenario
         self.folder, self.cleanup = folder, cleanup
-        self.proxy_cpu = processes.available_cpu(options.proxy_cpu)
-        self.load_cpu = processes.available_cpu(options.load_cpu)
+        self.measure = measures.MEASURES[scenario["measure"]]
+        self.load_cpus = processes.choose_cpus(options.load_cpu)
+        self.contenders = chosen_contenders(options, scenario)
         self.body = "x" * scenario["body_bytes"]
+        (folder / "body").write_text(self.body)
         self.values = {
             "DIR": str(folder),
+            "HERE": str(HERE),
             "BODY": self.body,
+            "BODY_BYTES": len(self.body),
             "PERILUNE": str(options.perilune),
             "RELAY": str(options.relay),
             "UPSTREAM_A": processes.free_port(),
@@ -41,94 +48,139 @@ class Bench:
         self.running, self.absent, self.commands = {}, {}, {}
         self.rounds = {}
 
-    def start(self, kind, name, port, cpu, prefix=()):
-        """Starts a program of the table and waits for its first good answer."""
+    def launch(self, kind, name, port, prefix=()):
+        """Starts a program of the table; it ends with this bench at the latest."""
         row = self.table[kind][name]
-        values = {**self.values, "PORT": port}
+        values = {**self.values, "PORT": port, "NAME": f"{kind}-{name}"}
         if "config" in row:
             source = HERE / row["config"]
             values["CONFIG"] = self.folder / f"{kind}-{name}{source.suffix}"
-            text = scenarios.fill_config(source.read_text(), row.get("replace", {}), values)
+            text = scenarios.fill_config(scenarios.read_config(source), row.get("replace", {}), values)
             values["CONFIG"].write_text(text)
         words = [scenarios.fill(word, values) for word in row["command"]]
         self.commands[name] = self.presentable(" ".join(words))
-        program = processes.Program(name, [*prefix, *words], cpu, self.folder / f"{kind}-{name}.out")
+        cpus = self.load_cpus if kind == "upstream" else self.proxy_cpus(row)
+        program = processes.Program(name, [*prefix, *words], cpus, self.folder / f"{kind}-{name}.out")
         self.cleanup.callback(program.stop)
-        seconds = 60 if prefix else 10
-        program.wait_until_it_answers(port, self.scenario["path"], self.body, seconds)
         return program
+
+    def start_upstream(self):
+        if "upstream" in self.scenario:
+            port = self.values["UPSTREAM_A"]
+            self.launch("upstream", self.scenario["upstream"], port).wait_until_it_accepts(port)
+
+    def start(self, name, prefix=()):
+        """Starts a contender and waits for its first good answer: what the rounds need of it."""
+        port = processes.free_port()
+        program = self.launch("contender", name, port, prefix)
+        program.wait_until_it_answers(port, self.scenario, self.body, 60 if prefix else 10)
+        return measures.Run(self.scenario, program, port, self.load_cpus, self.options.seconds)
+
+    def proxy_cpus(self, row):
+        return processes.choose_cpus(self.options.proxy_cpu, row.get("cpus", 1), self.options.load_cpu)
 
     def presentable(self, text):
         """A command line without the paths of this machine."""
         return text.replace(str(self.folder), "DIR").replace(str(ROOT) + "/", "")
 
+    def why_absent(self, name):
+        """Why this contender cannot be measured here, or None."""
+        row = self.table["contender"][name]
+        program = row["command"][0]
+        if not shutil.which(scenarios.fill(program, self.values)):
+            return "not built" if program.startswith("@") else "not installed"
+        if not all(os.path.exists(file) for file in row.get("needs", [])):
+            return "not installed"
+        needed = 2 * self.scenario["connections"] + SPARE_DESCRIPTORS
+        if needed > self.options.descriptors:
+            return f"needs {needed} descriptors"
+        return None
+
     def start_all(self):
-        upstream = self.scenario["upstream"]
-        self.start("upstream", upstream, self.values["UPSTREAM_A"], self.load_cpu)
-        for name in self.options.only or self.scenario["contenders"]:
-            program = self.table["contender"][name]["command"][0]
-            if not shutil.which(scenarios.fill(program, self.values)):
-                self.absent[name] = "not built" if program.startswith("@") else "not installed"
-                say(f"{name}: {self.absent[name]}, left out")
+        self.start_upstream()
+        for name in self.contenders:
+            if reason := self.why_absent(name):
+                self.absent[name] = reason
+                say(f"{name}: {reason}, left out")
                 continue
-            port = processes.free_port()
-            self.running[name] = (self.start("contender", name, port, self.proxy_cpu), port)
+            self.running[name] = None if self.measure.restarts else self.start(name)
             self.rounds[name] = []
 
-    def measure(self):
-        for program, port in self.running.values():
-            load.run(self.scenario, port, 1, self.load_cpu)  # warm-up: caches, pools, JIT
+    def measure_all(self):
+        for run in self.running.values():
+            if run:
+                self.measure.warm_up(run)
         for number in range(1, self.options.rounds + 1):
-            for name, (program, port) in self.running.items():
-                one = self.measure_once(program, port)
+            for name, run in self.running.items():
+                one = self.measure.one_round(run) if run else self.measure_anew(name)
                 self.rounds[name].append(one)
-                spent = (one["user"] + one["system"]) / one["requests"] * 1e6 if one["requests"] else 0
-                say(f"round {number} {name:20} {spent:7.2f} µs/request {one['per_second']:9,.0f}/s")
+                say(f"{self.scenario['name']} round {number} {name:20} {self.measure.sentence(one)}")
 
-    def measure_once(self, program, port):
-        before = program.cpu_seconds()
-        one = load.run(self.scenario, port, self.options.seconds, self.load_cpu)
-        after = program.cpu_seconds()
-        return {**one, "user": after[0] - before[0], "system": after[1] - before[1]}
+    def measure_anew(self, name):
+        run = self.start(name)
+        try:
+            self.measure.warm_up(run)
+            return self.measure.one_round(run)
+        finally:
+            run.program.stop()
 
     def count(self, figures):
-        """Adds system calls and instructions per request to the figures."""
-        for name, (program, port) in self.running.items():
-            if self.options.calls and figures[name]:
+        """Adds system calls and instructions per unit to the figures of programs that are under load."""
+        for name, run in self.running.items():
+            if not run or not figures[name]:
+                continue
+            if self.options.calls:
                 log = self.folder / f"{name}.strace"
-                calls = counting.system_calls(program, self.scenario, port, self.load_cpu, log)
+                calls = counting.system_calls(run.program, self.scenario, run.port, self.load_cpus, log)
                 figures[name]["calls_by_name"] = calls
                 figures[name]["calls"] = sum(calls.values()) if calls else None
-                say(f"calls   {name:20} {report.number(figures[name]['calls'], digits=2)} a request")
-            if self.options.instructions and figures[name]:
+                count = report.number(figures[name]["calls"], digits=2)
+                say(f"{self.scenario['name']} calls   {name:20} {count} per {self.scenario['per']}")
+            if self.options.instructions:
 
                 def again(prefix, name=name):
-                    port = processes.free_port()
-                    return self.start("contender", name, port, self.proxy_cpu, prefix), port
+                    anew = self.start(name, prefix)
+                    return anew.program, anew.port
 
-                figures[name]["instructions"] = counting.instructions(again, self.scenario, self.load_cpu)
+                figures[name]["instructions"] = counting.instructions(again, self.scenario, self.load_cpus)
 
     def result(self):
-        figures = {name: report.summarise(rounds) for name, rounds in self.rounds.items()}
+        figures = {name: self.measure.summarise(rounds) for name, rounds in self.rounds.items()}
         commands = dict(self.commands)
         self.count(figures)
-        commands["load"] = " ".join(load.command(self.scenario, "PORT", self.options.seconds))
-        where = f"proxy on CPU {self.proxy_cpu}, load and upstream on CPU {self.load_cpu}"
+        if not self.measure.restarts:
+            commands["load"] = shlex.join(load.command(self.scenario, "PORT", self.options.seconds))
         return {
             "name": self.scenario["name"],
             "title": self.scenario["title"],
-            "method": f"{self.options.rounds} interleaved rounds of {self.options.seconds} s, "
-            f"{self.scenario['connections']} keep-alive connections, {len(self.body)} B bodies; {where}; "
-            "medians, minima beside them. CPU is user and system time of the proxy's processes.",
-            "contenders": self.options.only or self.scenario["contenders"],
-            "titles": {name: row["title"] for name, row in self.table["contender"].items()},
+            "method": self.method(),
+            "measure": self.scenario["measure"],
+            "per": self.scenario["per"],
+            "columns": self.measure.columns(self.scenario),
+            "contenders": self.contenders,
+            "titles": {name: self.table["contender"][name]["title"] for name in self.contenders},
             "ratios_to": self.scenario["ratios_to"],
-            "targets": self.scenario.get("target", []),
+            "targets": self.scenario["target"],
             "figures": figures,
             "rounds": self.rounds,
             "absent": self.absent,
             "commands": commands,
         }
+
+    def method(self):
+        def shown(cpus):
+            return "any CPU" if cpus is None else f"CPU {', '.join(map(str, sorted(cpus)))}"
+
+        length = "" if self.measure.restarts else f" of {self.options.seconds} s"
+        return (
+            f"{self.options.rounds} interleaved rounds{length}, {len(self.body)} B bodies, "
+            f"{self.measure.method(self.scenario)}. Proxy on {shown(self.proxy_cpus({}))}, load and upstream on "
+            f"{shown(self.load_cpus)}. Medians, minima beside them."
+        )
+
+
+def chosen_contenders(options, scenario):
+    return [name for name in scenario["contenders"] if not options.only or name in options.only]
 
 
 def say(text):
@@ -169,7 +221,10 @@ def parse(arguments):
     parser.add_argument("scenario", nargs="*", help="names of scenarios (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each round, whole")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="contenders, with commas")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","),
+        help="contenders, with commas; scenarios without them are left out",
+    )
     parser.add_argument("--no-calls", dest="calls", action="store_false", help="leave strace out")
     parser.add_argument("--instructions", action="store_true", help="count them with callgrind: slow")
     parser.add_argument("--proxy-cpu", type=int, default=0)
@@ -199,6 +254,8 @@ def main(arguments):
     unknown |= set(options.only or []) - set(table["contender"])
     if unknown:
         raise scenarios.Mistake(f"unknown: {', '.join(sorted(unknown))}")
+    chosen = [one for one in chosen if chosen_contenders(options, one)]
+    options.descriptors = processes.raise_descriptor_limit()
     about = machine(table, options)
     results = []
     for scenario in chosen:
@@ -207,12 +264,17 @@ def main(arguments):
             folder.chmod(0o755)  # nginx's worker is another user
             bench = Bench(options, table, scenario, folder, cleanup)
             bench.start_all()
-            bench.measure()
+            bench.measure_all()
             results.append(bench.result())
     text = report.markdown(about, results)
     save(options, text, report.as_json(about, results))
     say("\n" + text)
-    failed = [name for one in results for name, figures in one["figures"].items() if not figures or figures["errors"]]
+    failed = [
+        f"{one['name']} {name}"
+        for one in results
+        for name, figures in one["figures"].items()
+        if not figures or figures["errors"]
+    ]
     if failed:
         say(f"requests failed: {', '.join(failed)}")
     return 1 if failed else 0

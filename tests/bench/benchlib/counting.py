@@ -1,4 +1,4 @@
-"""Counts that do not flake as times do: system calls (strace) and user instructions (callgrind) per request.
+"""Counts that do not flake as times do: system calls (strace) and user instructions (callgrind) per unit.
 
 Both are slopes between a short and a longer run, so that starting, accepting and dialling fall out.
 """
@@ -29,39 +29,39 @@ def parse_strace(text):
 
 
 def slope(short, long):
-    """{name: count per request} from two runs, each ({name: count}, requests)."""
-    requests = long[1] - short[1]
-    if requests <= 0:
+    """{name: count per unit} from two runs, each ({name: count}, units)."""
+    units = long[1] - short[1]
+    if units <= 0:
         return None
-    names = {name: (long[0][name] - short[0].get(name, 0)) / requests for name in long[0]}
+    names = {name: (long[0][name] - short[0].get(name, 0)) / units for name in long[0]}
     return {name: count for name, count in sorted(names.items()) if count >= NAMED_CALLS_MIN}
 
 
-def system_calls(program, scenario, port, cpu, log_path):
-    """{name: calls per request}, or None where strace is missing or may not attach."""
+def system_calls(program, scenario, port, cpus, log_path):
+    """{name: calls per unit}, or None where strace is missing or may not attach."""
     if not shutil.which("strace"):
         return None
     runs = []
     for seconds in (SHORT_SECONDS, LONG_SECONDS):
-        run = traced_run(program, scenario, port, seconds, cpu, log_path)
+        run = traced_run(program, scenario, port, seconds, cpus, log_path)
         if run is None:
             return None
         runs.append(run)
     return slope(*runs)
 
 
-def traced_run(program, scenario, port, seconds, cpu, log_path):
+def traced_run(program, scenario, port, seconds, cpus, log_path):
     words = ["strace", "-c", "-f", "-o", log_path]
     for pid in program.pids():
         words += ["-p", str(pid)]
     tracer = subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, preexec_fn=processes.pin(cpu),
+        start_new_session=True, preexec_fn=processes.pin(cpus),
     )
     try:
         if not wait_until_traced(program, tracer):
             return None
-        result = load.run(scenario, port, seconds, cpu)
+        result = load.run(scenario, port, seconds, cpus)
         time.sleep(SETTLE_SECONDS)
     finally:
         tracer.send_signal(signal.SIGINT)
@@ -71,7 +71,7 @@ def traced_run(program, scenario, port, seconds, cpu, log_path):
             tracer.kill()
             tracer.wait()
     with open(log_path, encoding="utf-8") as file:
-        return parse_strace(file.read()), result["requests"]
+        return parse_strace(file.read()), result["units"]
 
 
 def wait_until_traced(program, tracer, seconds=5):
@@ -92,8 +92,8 @@ def tracer_of(pid, thread):
         return int(re.search(r"TracerPid:\s+(\d+)", file.read())[1])
 
 
-def instructions(start, scenario, cpu):
-    """User instructions per request, or None without valgrind. start(prefix) → (program, port) anew."""
+def instructions(start, scenario, cpus):
+    """User instructions per unit, or None without valgrind. start(prefix) → (program, port) anew."""
     if not shutil.which("valgrind"):
         return None
     runs = []
@@ -101,10 +101,10 @@ def instructions(start, scenario, cpu):
         words = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--trace-children=yes"]
         program, port = start(words)
         try:
-            result = load.run(scenario, port, seconds, cpu)
+            result = load.run(scenario, port, seconds, cpus)
         finally:
             program.stop(seconds=10)
         with open(program.log_path, encoding="utf-8", errors="replace") as log:
             collected = sum(map(int, re.findall(r"Collected\s*: (\d+)", log.read())))
-        runs.append(({"instructions": collected}, result["requests"]))
+        runs.append(({"instructions": collected}, result["units"]))
     return (slope(*runs) or {}).get("instructions")

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from . import processes
+from . import processes, scenarios
 
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 SPARE_SECONDS = 15
@@ -13,19 +13,23 @@ def command(scenario, port, seconds):
     words = ["wrk", "-t1", f"-c{scenario['connections']}", f"-d{seconds}s", "--latency"]
     if "wrk_script" in scenario:
         words += ["-s", scenario["wrk_script"]]
+    for field in scenario.get("headers", []):
+        words += ["-H", field]
     return [*words, f"http://127.0.0.1:{port}{scenario['path']}"]
 
 
-def run(scenario, port, seconds, cpu):
-    """Runs wrk for whole seconds and returns what parse() finds."""
+def run(scenario, port, seconds, cpus):
+    """Runs wrk for whole seconds and returns what parse() finds, by the scenario's units."""
     words = command(scenario, port, seconds)
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, timeout=seconds + SPARE_SECONDS,
-        preexec_fn=processes.pin(cpu),
+        preexec_fn=processes.pin(cpus),
     )
     if done.returncode != 0:
         raise processes.Failure(f"wrk: {done.stderr.strip() or done.stdout.strip()}")
-    return parse(done.stdout)
+    found = parse(done.stdout)
+    factor = scenarios.units_per_request(scenario)
+    return {**found, "units": found["requests"] * factor, "per_second": found["per_second"] * factor}
 
 
 def parse(text):

@@ -1,32 +1,6 @@
 """From rounds to figures, and from figures to a table that people read and one that programs read."""
 
 import json
-import statistics
-
-MICRO = 1e6
-
-
-def summarise(rounds):
-    """Medians and minima of one contender's rounds. CPU figures in seconds per request."""
-    totals = [(r["user"] + r["system"]) / r["requests"] for r in rounds if r["requests"]]
-    if not totals:
-        return None
-    errors = {}
-    for one in rounds:
-        for name, count in one["errors"].items():
-            errors[name] = errors.get(name, 0) + count
-    return {
-        "cpu": statistics.median(totals),
-        "cpu_min": min(totals),
-        "user": statistics.median(r["user"] / r["requests"] for r in rounds if r["requests"]),
-        "system": statistics.median(r["system"] / r["requests"] for r in rounds if r["requests"]),
-        "per_second": statistics.median(r["per_second"] for r in rounds),
-        "per_second_max": max(r["per_second"] for r in rounds),
-        "p50": statistics.median(r["p50"] for r in rounds),
-        "p99": statistics.median(r["p99"] for r in rounds),
-        "requests": sum(r["requests"] for r in rounds),
-        "errors": errors,
-    }
 
 
 def ratio(figures, name, other, key):
@@ -59,10 +33,10 @@ def number(value, scale=1.0, digits=1):
 
 def table(result):
     """The markdown rows of one scenario."""
-    figures, ratios_to = result["figures"], result["ratios_to"]
-    titles = ["contender", "CPU µs/request", "min", "user", "system"]
-    titles += [f"of {other} (min)" for other in ratios_to]
-    titles += ["requests/s", "p50 µs", "p99 µs", "calls/request", "user instructions", "errors"]
+    figures, ratios_to, main = result["figures"], result["ratios_to"], result["measure"]
+    front, back = result["columns"]
+    titles = ["contender", *(title for title, *_ in front), *(f"of {other} (min)" for other in ratios_to)]
+    titles += [*(title for title, *_ in back), "errors"]
     rows = ["| " + " | ".join(titles) + " |", "|---|" + "---:|" * (len(titles) - 1)]
     for name in result["contenders"]:
         one = figures.get(name)
@@ -70,12 +44,11 @@ def table(result):
             rows.append(f"| {result['titles'][name]} | {result['absent'].get(name, '-')} |" + " |" * (len(titles) - 2))
             continue
         cells = [result["titles"][name]]
-        cells += [number(one[key], MICRO, 2) for key in ("cpu", "cpu_min", "user", "system")]
+        cells += [number(one.get(key), scale, digits) for _, key, scale, digits in front]
         for other in ratios_to:
-            median, lowest = (ratio(figures, name, other, key) for key in ("cpu", "cpu_min"))
-            cells.append(f"{number(median, digits=2)} ({number(lowest, digits=2)})")
-        cells += [number(one["per_second"], digits=0), number(one["p50"], MICRO, 0), number(one["p99"], MICRO, 0)]
-        cells += [number(one.get("calls"), digits=2), number(one.get("instructions"), digits=0)]
+            middle, lowest = (ratio(figures, name, other, key) for key in (main, main + "_min"))
+            cells.append(f"{number(middle, digits=2)} ({number(lowest, digits=2)})")
+        cells += [number(one.get(key), scale, digits) for _, key, scale, digits in back]
         cells.append(", ".join(f"{kind} {count}" for kind, count in one["errors"].items()) or "0")
         rows.append("| " + " | ".join(cells) + " |")
     return rows
@@ -92,7 +65,7 @@ def markdown(machine, results):
         lines += table(result)
         calls = {name: one["calls_by_name"] for name, one in result["figures"].items() if one and one.get("calls_by_name")}
         if calls:
-            lines += ["", "System calls per request:", ""]
+            lines += ["", f"System calls per {result['per']}:", ""]
         for name, by_name in calls.items():
             lines.append(f"- {name}: " + ", ".join(f"{call} {count:.2f}" for call, count in by_name.items()))
         if result["targets"]:

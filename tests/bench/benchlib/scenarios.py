@@ -4,12 +4,17 @@ import re
 import tomllib
 
 MARK = re.compile(r"@([A-Z_]+)@")
-CONTENDER_KEYS = {"title", "config", "replace", "command", "version"}
+INCLUDE = re.compile(r"@INCLUDE ([\w.-]+)@")
+CONTENDER_KEYS = {"title", "config", "replace", "command", "version", "needs", "cpus"}
 SCENARIO_KEYS = {
     "name", "title", "upstream", "body_bytes", "path", "connections", "contenders", "ratios_to",
-    "target", "wrk_script",
+    "target", "wrk_script", "measure", "per", "headers", "answer_headers",
 }
-MEASURES = {"cpu", "calls"}
+# What a scenario may measure, and the figures of each that a target may be about.
+FIGURES = {"cpu": {"cpu", "calls", "instructions"}, "memory": {"memory"}}
+MIB = 1 << 20
+# How many units the answer to one request is.
+UNITS = {"request": lambda scenario: 1.0, "MiB": lambda scenario: scenario["body_bytes"] / MIB}
 
 
 class Mistake(Exception):
@@ -27,6 +32,18 @@ def fill(text, values):
     return MARK.sub(value, text)
 
 
+def read_config(path):
+    """The template at path, with those that it takes in from its folder."""
+
+    def included(match):
+        other = path.parent / match[1]
+        if not other.is_file():
+            raise Mistake(f"{path.name}: there is no {match[1]}")
+        return read_config(other).rstrip("\n")
+
+    return INCLUDE.sub(included, path.read_text(encoding="utf-8"))
+
+
 def fill_config(text, replace, values):
     """A configuration file with its marks filled in. Each text of `replace` has to occur."""
     for old, new in replace.items():
@@ -36,23 +53,46 @@ def fill_config(text, replace, values):
     return fill(text, values)
 
 
+def units_per_request(scenario):
+    """What figures of this scenario are divided by, for each request."""
+    return UNITS[scenario["per"]](scenario)
+
+
 def read(path):
-    """{"scenario": [...], "upstream": {...}, "contender": {...}}, checked."""
+    """{"scenario": [...], "upstream": {...}, "contender": {...}}, checked, with defaults in place."""
     with open(path, "rb") as file:
         table = tomllib.load(file)
     for name, contender in {**table["contender"], **table["upstream"]}.items():
         expect_keys(name, contender, CONTENDER_KEYS)
     for scenario in table["scenario"]:
-        expect_keys(scenario["name"], scenario, SCENARIO_KEYS)
-        for name in scenario["contenders"] + scenario["ratios_to"]:
-            if name not in table["contender"]:
-                raise Mistake(f"{scenario['name']}: no contender is called {name}")
-        if scenario["upstream"] not in table["upstream"]:
-            raise Mistake(f"{scenario['name']}: no upstream is called {scenario['upstream']}")
-        for target in scenario.get("target", []):
-            if target["measure"] not in MEASURES:
-                raise Mistake(f"{scenario['name']}: cannot measure {target['measure']}")
+        scenario.setdefault("measure", "cpu")
+        scenario.setdefault("per", "request")
+        scenario.setdefault("target", [])
+        expect_scenario(scenario, table)
     return table
+
+
+def expect_scenario(scenario, table):
+    """Refuses a scenario whose words lead nowhere."""
+    expect_keys(scenario["name"], scenario, SCENARIO_KEYS)
+
+    def expect(good, what):
+        if not good:
+            raise Mistake(f"{scenario['name']}: {what}")
+
+    measure = scenario["measure"]
+    expect(measure in FIGURES, f"cannot measure {measure}")
+    expect(scenario["per"] in UNITS, f"there is nothing per {scenario['per']}")
+    for name in scenario["contenders"]:
+        expect(name in table["contender"], f"no contender is called {name}")
+    for name in [*scenario["ratios_to"], *(target["contender"] for target in scenario["target"])]:
+        expect(name in scenario["contenders"], f"{name} is not among its contenders")
+    if "upstream" in scenario:
+        expect(scenario["upstream"] in table["upstream"], f"no upstream is called {scenario['upstream']}")
+    for target in scenario["target"]:
+        expect(target["measure"] in FIGURES[measure], f"cannot measure {target['measure']}")
+        against = target.get("against", target["contender"])
+        expect(against in scenario["contenders"], f"{against} is not among its contenders")
 
 
 def expect_keys(name, table, known):
