@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <cstring>
 #include <string>
 
 #include "base/text.hpp"
@@ -43,7 +42,7 @@ Error wrong(std::string_view text, std::string_view why) {
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char terminated[INET6_ADDRSTRLEN];
   if (text.size() >= sizeof terminated || text.find('\0') != std::string_view::npos) return std::nullopt;
-  std::memcpy(terminated, text.data(), text.size());
+  text.copy(terminated, text.size());
   terminated[text.size()] = '\0';
   IpAddress address;
   if (inet_pton(AF_INET, terminated, address.bytes.data()) == 1) {

@@ -388,7 +388,7 @@ class Upstream:
                 self.wires.append(wire)
                 thread = threading.Thread(target=self.play, args=(wire, self.connections), daemon=True)
                 self.threads.append(thread)
-            thread.start()
+                thread.start()
 
     def play(self, wire, number):
         try:
