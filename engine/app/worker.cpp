@@ -14,11 +14,11 @@ edge::ServerOptions server_options(const filter::ListenPlan& plan) {
   // A relay has no message boundaries: silence is only judged where the script says so, or after a tunnel's time.
   options.session.channel.idle_timeout = given.time("idleTimeout", limits::tunnel_idle_timeout);
   options.session.channel.tells_reset_at_once = true;
-  options.session.times.head_timeout = given.time("headTimeout", limits::head_timeout);
-  options.session.times.idle_timeout = given.time("idleTimeout", limits::client_idle_timeout);
-  options.session.times.body_timeout = given.time("readTimeout", limits::read_timeout);
-  options.session.times.body_rate_min = given.size("minBodyRate", 0);
-  options.session.trusted_proxies = plan.settings.trusted_proxies.get();
+  options.session.rules.times.head_timeout = given.time("headTimeout", limits::head_timeout);
+  options.session.rules.times.idle_timeout = given.time("idleTimeout", limits::client_idle_timeout);
+  options.session.rules.times.body_timeout = given.time("readTimeout", limits::read_timeout);
+  options.session.rules.times.body_rate_min = given.size("minBodyRate", 0);
+  options.session.rules.trusted_proxies = plan.settings.trusted_proxies.get();
   return options;
 }
 
@@ -71,7 +71,7 @@ Result<void> Worker::listen(const filter::ListenPlan& plan) {
     const auto sink = outputs_->open(wanted->file);
     if (!sink) return Error{ErrorCode::ScriptError, Side::Script, "cannot write " + sink.error().detail};
     access_logs_.push_back(std::make_unique<flow::AccessLog>(wanted->format, loop_, **sink));
-    options.session.access_log = access_logs_.back().get();
+    options.session.rules.access_log = access_logs_.back().get();
   }
   auto server = std::make_unique<edge::Server>(runtime_, *plan.pipeline, options);
   if (auto result = server->listen(network_, plan.address); result.has_error())

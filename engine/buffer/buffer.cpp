@@ -150,7 +150,7 @@ void Buffer::clear() {
 
 void Buffer::release_memory() {
   clear();
-  std::vector<Slice>().swap(slices_);
+  slices_.shrink_to_fit();
 }
 
 size_t Buffer::describe(std::span<iovec> entries) const {

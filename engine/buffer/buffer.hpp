@@ -2,6 +2,7 @@
 
 #include <sys/uio.h>
 
+#include <boost/container/small_vector.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -83,7 +84,7 @@ class Buffer {
   /// A chunk with `bytes_min` free bytes where the last slice, possibly a fresh empty one, may be extended.
   Chunk* writable(size_t bytes_min, ChunkPool& pool);
 
-  std::vector<Slice> slices_;
+  boost::container::small_vector<Slice, 1> slices_;  // most are one slice
   size_t first_ = 0;
   size_t size_ = 0;
 };

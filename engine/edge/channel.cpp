@@ -71,7 +71,6 @@ void Channel::read() {
     for (const iovec& entry : room) offered += entry.iov_len;
     is_bulk_ = transfer.bytes == offered;
     budget -= std::min(budget, transfer.bytes);
-    bytes_read_ += transfer.bytes;
     last_activity_ = runtime_.loop.now();
     runtime_.arena.commit(transfer.bytes, [this](buffer::Slice slice) {
       if (stream_) handler_.on_channel_data(std::move(slice));

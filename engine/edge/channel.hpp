@@ -65,9 +65,9 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   bool is_shut_down() const { return shutdown_asked_; }
 
   void set_idle_timeout(Duration timeout);
-  uint64_t bytes_read() const { return bytes_read_; }
   uint64_t bytes_written() const { return bytes_written_; }
   const net::Stream& stream() const { return *stream_; }
+  flow::Runtime& runtime() const { return runtime_; }
 
  private:
   void on_readable() override;
@@ -100,7 +100,6 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   Duration idle_timeout_;
   Instant last_activity_;
   Instant last_progress_;
-  uint64_t bytes_read_ = 0;
   uint64_t bytes_written_ = 0;
   loop::MemberTask<Channel, &Channel::read> read_task_{*this};
   loop::MemberTask<Channel, &Channel::flush> flush_task_{*this};

@@ -7,16 +7,15 @@ namespace perilune::edge {
 
 Session::Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, SessionHandler& handler,
                  const SessionOptions& options)
-    : runtime_(runtime), handler_(handler), channel_(runtime, std::move(stream), *this, options.channel) {
-  times = options.times;
-  access_log = options.access_log;
-  if (options.trusted_proxies && options.trusted_proxies->trusts(ip())) trusted_proxies = options.trusted_proxies;
+    : handler_(handler), channel_(runtime, std::move(stream), *this, options.channel) {
+  rules = &options.rules;
+  if (rules->trusted_proxies && rules->trusted_proxies->trusts(ip())) trusted_proxies = rules->trusted_proxies;
 }
 
 void Session::start(flow::PipelinePlan& plan) {
   channel_.set_read_valve(input_valve_);
   channel_.set_write_valve(output_valve_);
-  context_ = flow::Context::make_session(this, runtime_.loop.now());
+  context_ = flow::Context::make_session(this, loop().now());
   channel_.start();
   pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
   pipeline_->watch_quiet(&finish_task_);
@@ -42,7 +41,7 @@ void Session::on_channel_data(buffer::Slice slice) {
   if (output_ended_ && !pipeline_->wants_input()) {
     // Lingering: what still comes is read so that the kernel does not reset the connection before the client has
     // read its answer; that is a matter of the time after the answer is out, and of a generous number of bytes.
-    drained_bytes_ += slice.size();
+    drained_bytes_ += static_cast<uint32_t>(slice.size());
     if (drained_bytes_ > limits::linger_bytes_max) over(nullptr);
     return;
   }
@@ -91,8 +90,9 @@ void Session::finish_if_done() {
   if (is_over_ || !output_ended_ || !channel_.is_flushed()) return;
   if (input_ended_) {
     if (pipeline_->is_quiet()) over(nullptr);
-  } else if (!pipeline_->wants_input() && !linger_timer_.is_armed()) {
-    runtime_.loop.arm(linger_timer_, limits::linger_timeout);
+  } else if (!pipeline_->wants_input() && !linger_timer_) {
+    linger_timer_ = std::make_unique<LingerTimer>(*this);
+    loop().arm(*linger_timer_, limits::linger_timeout);
   }
 }
 
@@ -113,10 +113,10 @@ void Session::over(const Error* error) {
   if (is_over_) return;
   is_over_ = true;
   finish_task_.withdraw();
-  linger_timer_.disarm();
+  if (linger_timer_) linger_timer_->disarm();
   pipeline_->end(error);
   context_->set_client(nullptr);
-  runtime_.loop.release_later(Ref<Object>(this));
+  loop().release_later(Ref<Object>(this));
   handler_.on_session_over(*this);
   channel_.close();
 }

@@ -21,10 +21,7 @@ class SessionHandler {
 
 struct SessionOptions {
   ChannelOptions channel;
-  flow::SessionTimes times;
-  /// Null where none are trusted, or no log is written.
-  const flow::TrustedProxies* trusted_proxies = nullptr;
-  flow::AccessLog* access_log = nullptr;
+  flow::SessionRules rules;
 };
 
 /// One accepted connection: its socket on one side, the `listen` pipeline on the other.
@@ -34,6 +31,7 @@ class Session final : public Object,
                       public ChannelHandler,
                       public boost::intrusive::list_base_hook<> {
  public:
+  /// `options` stay as long as the session.
   Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, SessionHandler& handler,
           const SessionOptions& options);
   /// Starts the pipeline, and with it the script's session.
@@ -59,7 +57,8 @@ class Session final : public Object,
   void on_linger_timer();
   void log_cut(const Error& error) const;
 
-  flow::Runtime& runtime_;
+  loop::Loop& loop() const { return channel_.runtime().loop; }
+
   SessionHandler& handler_;
   flow::Valve input_valve_;
   flow::Valve output_valve_;
@@ -70,9 +69,10 @@ class Session final : public Object,
   bool output_ended_ = false;
   bool is_over_ = false;
   bool times_left_to_protocol_ = false;
-  size_t drained_bytes_ = 0;
+  uint32_t drained_bytes_ = 0;
   loop::MemberTask<Session, &Session::finish_if_done> finish_task_{*this};
-  loop::MemberTimer<Session, &Session::on_linger_timer> linger_timer_{*this};
+  using LingerTimer = loop::MemberTimer<Session, &Session::on_linger_timer>;
+  std::unique_ptr<LingerTimer> linger_timer_;  // most sessions end without
 };
 
 }  // namespace perilune::edge

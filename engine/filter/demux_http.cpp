@@ -35,7 +35,6 @@ Result<std::unique_ptr<flow::FilterPlan>> DemuxHttpPlan::make_plan(FilterCall& c
 std::unique_ptr<flow::Filter> DemuxHttpPlan::make() const { return std::make_unique<DemuxHttp>(*this); }
 
 void DemuxHttp::on_start() {
-  parser_.emplace(http::Kind::Request, plan_.parser_limits);
   output_valve().set_watcher(this);
   is_last_ = is_last();
   ++plan_.services->stats.sessions;
@@ -53,6 +52,7 @@ void DemuxHttp::on_event(Event&& event) {
       if (!streams_.empty()) streams_.front().feed(std::move(event));
       return;
     }
+    if (!parser_) parser_ = std::make_unique<http::H1Parser>(http::Kind::Request, plan_.parser_limits);
     parser_->feed(std::move(event.slice()));
     pump();
   } else if (event.is_stream_end()) {
@@ -83,10 +83,11 @@ void DemuxHttp::pump() {
   if (is_pumping_ || is_ended()) return;
   is_pumping_ = true;
   const uint64_t rests_at = messages_ + requests_a_turn;
-  while (may_parse()) {
+  while (parser_ && may_parse()) {
     if (messages_ == rests_at && !receiving_) {
       is_resting_ = true;
-      loop().defer_to_next_turn(rest_task_);
+      pump_task_.withdraw();
+      loop().defer_to_next_turn(pump_task_);
       break;
     }
     http::Item item = parser_->next();
@@ -156,7 +157,7 @@ void DemuxHttp::end_request(Ref<message::Trailers> trailers) {
 }
 
 void DemuxHttp::drop_body(size_t bytes) {
-  dropped_bytes_ += bytes;
+  dropped_bytes_ += static_cast<uint32_t>(bytes);
   if (dropped_bytes_ > limits::drain_bytes_max) stops_parsing_ = true;
 }
 
@@ -282,9 +283,10 @@ void DemuxHttp::log_failure(const Error& error, const message::RequestHead* requ
 void DemuxHttp::note_time() {
   const Phase before = phase_;
   if (receiving_) phase_ = receiving_->request_valve_.is_held() ? Phase::Busy : Phase::Body;
-  else if (!parser_->at_boundary()) phase_ = before == Phase::FirstHead ? Phase::FirstHead : Phase::Head;
+  else if (parser_ && !parser_->at_boundary()) phase_ = before == Phase::FirstHead ? Phase::FirstHead : Phase::Head;
   else if (!streams_.empty()) phase_ = Phase::Busy;
   else if (messages_ > 0) phase_ = Phase::Idle;
+  if (phase_ == Phase::Idle && is_between_messages()) parser_.reset();
   if (phase_ == before) return;
   since_ = body_since_ = loop().now();
   body_bytes_ = 0;
@@ -294,7 +296,7 @@ void DemuxHttp::note_time() {
 void DemuxHttp::arm_timer() {
   flow::ClientInfo* client = context().client();
   if (!client || is_closed_) return;
-  const flow::SessionTimes& times = client->times;
+  const flow::SessionTimes& times = client->rules->times;
   Duration wait = Duration::max();
   if (phase_ == Phase::FirstHead || phase_ == Phase::Head) wait = times.head_timeout;
   else if (phase_ == Phase::Idle) wait = times.idle_timeout;
@@ -308,14 +310,14 @@ void DemuxHttp::arm_timer() {
 void DemuxHttp::on_timer() {
   flow::ClientInfo* client = context().client();
   if (!client || is_closed_) return;
-  const flow::SessionTimes& times = client->times;
+  const flow::SessionTimes& times = client->rules->times;
   const Duration passed = loop().now() - since_;
   switch (phase_) {
     case Phase::FirstHead:
     case Phase::Head:
       if (passed < times.head_timeout) break;
       // A client that opened a connection and never used it needs no answer.
-      if (parser_->at_boundary() && parser_->buffered() == 0 && messages_ == 0) close_connection();
+      if (is_between_messages() && messages_ == 0) close_connection();
       else {
         refuse({ErrorCode::HeadTimeout, Side::Client, {}});
         settle();
@@ -342,7 +344,6 @@ void DemuxHttp::on_timer() {
 void DemuxHttp::on_stop() {
   timer_.disarm();
   pump_task_.withdraw();
-  rest_task_.withdraw();
   settle_task_.withdraw();
   is_closed_ = true;
   input_hold_.release();

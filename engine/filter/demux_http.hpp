@@ -3,7 +3,6 @@
 #include <boost/container/small_vector.hpp>
 #include <boost/intrusive/list.hpp>
 #include <memory>
-#include <optional>
 
 #include "base/pooled.hpp"
 #include "filter/registry.hpp"
@@ -122,7 +121,10 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void on_valve_changed(flow::Valve& valve) override;
 
   void pump();
+  /// Goes on where it stopped, in this turn or, after a rest, in the next.
   void pump_again();
+  /// No message is begun, and no byte of the next one has come.
+  bool is_between_messages() const { return !parser_ || (parser_->at_boundary() && parser_->buffered() == 0); }
   void begin_request(Ref<message::RequestHead> head);
   void refuse(const Error& error);
   void end_request(Ref<message::Trailers> trailers);
@@ -142,30 +144,30 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void note_time();
 
   const DemuxHttpPlan& plan_;
-  std::optional<http::H1Parser> parser_;
+  /// None between messages: an idle connection keeps no parser.
+  std::unique_ptr<http::H1Parser> parser_;
   boost::intrusive::list<DemuxStream, boost::intrusive::constant_time_size<false>> streams_;
-  size_t streams_count_ = 0;
-  size_t waiting_bytes_ = 0;  // of answers whose turn has not come
+  uint32_t streams_count_ = 0;
+  uint32_t dropped_bytes_ = 0;
   Ref<DemuxStream> receiving_;  // whose request's body is being read
   flow::Hold input_hold_;
   uint64_t messages_ = 0;
-  bool is_pumping_ = false;
-  bool was_blocked_ = false;   // parsing stopped though bytes may be there
-  bool input_ended_ = false;
-  bool stops_parsing_ = false;  // no more requests: closing, a tunnel, or out of step
-  bool is_closed_ = false;
-  bool has_tunnel_ = false;
-  bool awaits_upgrade_ = false;
-  bool has_last_ = false;  // a request came that ends the connection
-  bool is_resting_ = false;  // it had its share of this turn
-  bool is_last_ = false;     // its output runs nobody's script
-  enum class Phase : uint8_t { FirstHead, Head, Body, Busy, Idle } phase_ = Phase::FirstHead;
+  uint64_t body_bytes_ = 0;
   Instant since_{};  // when this phase began, or its last byte came
   Instant body_since_{};
-  uint64_t body_bytes_ = 0;
-  size_t dropped_bytes_ = 0;
-  loop::MemberTask<DemuxHttp, &DemuxHttp::pump> pump_task_{*this};
-  loop::MemberTask<DemuxHttp, &DemuxHttp::pump_again> rest_task_{*this};
+  uint32_t waiting_bytes_ = 0;  // of answers whose turn has not come
+  enum class Phase : uint8_t { FirstHead, Head, Body, Busy, Idle } phase_ = Phase::FirstHead;
+  bool is_pumping_ : 1 = false;
+  bool was_blocked_ : 1 = false;  // parsing stopped though bytes may be there
+  bool input_ended_ : 1 = false;
+  bool stops_parsing_ : 1 = false;  // no more requests: closing, a tunnel, or out of step
+  bool is_closed_ : 1 = false;
+  bool has_tunnel_ : 1 = false;
+  bool awaits_upgrade_ : 1 = false;
+  bool has_last_ : 1 = false;    // a request came that ends the connection
+  bool is_resting_ : 1 = false;  // it had its share of this turn
+  bool is_last_ : 1 = false;     // its output runs nobody's script
+  loop::MemberTask<DemuxHttp, &DemuxHttp::pump_again> pump_task_{*this};
   loop::MemberTask<DemuxHttp, &DemuxHttp::settle> settle_task_{*this};
   loop::MemberTimer<DemuxHttp, &DemuxHttp::on_timer> timer_{*this};
 };

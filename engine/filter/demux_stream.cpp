@@ -49,14 +49,14 @@ void DemuxStream::start(Ref<message::RequestHead> head) {
 void DemuxStream::open_record() {
   flow::Context& context = context_ ? *context_ : demux_->context();
   const flow::ClientInfo* client = context.client();
-  if (client && client->access_log) record_ = client->access_log->begin(context.client_ip(), request_.get());
+  if (client && client->rules->access_log) record_ = client->rules->access_log->begin(context.client_ip(), request_.get());
 }
 
 void DemuxStream::close_record(const Error* error) {
   if (!record_) return;
   if (error && !response_done_ && record_->failure.empty()) record_->failure = code_name(error->code);
   const flow::UpstreamInfo* upstream = context_ ? context_->upstream() : nullptr;
-  demux_->context().client()->access_log->end(record_, upstream ? std::string_view(upstream->endpoint) : "");
+  demux_->context().client()->rules->access_log->end(record_, upstream ? std::string_view(upstream->endpoint) : "");
   record_ = nullptr;
 }
 
@@ -102,7 +102,7 @@ void DemuxStream::on_event(Event&& event) {
     return;
   }
   if (event.is_data()) {
-    demux_->waiting_bytes_ += event.slice().size();
+    demux_->waiting_bytes_ += static_cast<uint32_t>(event.slice().size());
     waiting_body_.append_compact(std::move(event.slice()), demux_->chunks());
   } else {
     waiting_.push_back(std::move(event));
@@ -122,7 +122,7 @@ bool DemuxStream::may_write_at_once(const Event& event) const {
 
 void DemuxStream::drop_waiting() {
   waiting_.clear();
-  if (demux_) demux_->waiting_bytes_ -= waiting_body_.size();
+  if (demux_) demux_->waiting_bytes_ -= static_cast<uint32_t>(waiting_body_.size());
   waiting_body_.clear();
 }
 
@@ -133,7 +133,7 @@ void DemuxStream::become_front() {
   auto waiting = std::move(waiting_);
   waiting_.clear();
   buffer::Buffer body = std::move(waiting_body_);
-  demux_->waiting_bytes_ -= body.size();
+  demux_->waiting_bytes_ -= static_cast<uint32_t>(body.size());
   const auto may_write = [this] { return !response_done_ && demux_; };
   auto event = waiting.begin();
   for (; event != waiting.end() && event->is_message_start(); ++event)

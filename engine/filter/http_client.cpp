@@ -14,7 +14,7 @@ namespace {
 class KeyOfContext final : public flow::Hook {
  public:
   void run(flow::HookCall& call) override {
-    call.value = call.context->key;
+    call.value = call.context->key();
     call.status = flow::HookStatus::Returned;
   }
   void cancel(flow::HookCall&) override {}
@@ -51,7 +51,7 @@ class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
 
   void start(flow::PipelinePlan& plan, Ref<flow::Message> request, const std::string& target) {
     auto context = flow::Context::make_detached(runtime_.loop.now());
-    context->key = Value(target);
+    context->set_key(Value(target));
     context->set_request(request->head);
     pipeline_ = flow::Pipeline::create(plan, context, {input_, output_, *this});
     request_ = std::move(request);

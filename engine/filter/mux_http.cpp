@@ -107,10 +107,7 @@ void MuxHttp::on_pool_failed(const Error& error) {
 void MuxHttp::begin(ClientSession& session, bool is_reused) {
   session_ = &session;
   flow::Context& ctx = context();
-  if (flow::Context* exchange = ctx.exchange()) {
-    ++exchange->attempts;
-    exchange->is_reused = is_reused;
-  }
+  ctx.note_attempt(is_reused);
   ctx.set_connection(Ref<flow::Context>(session.connection()));
   // RFC 9112 section 3.2: a request of HTTP/1.0 may come without a Host and must not go on without.
   if (!request_->headers.has(message::Name::Host)) {

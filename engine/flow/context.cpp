@@ -43,58 +43,83 @@ ClientInfo* Context::client() const {
 
 Context* Context::client_owner() {
   for (Context* context = this; context; context = context->parent_.get())
-    if (context->forwarded_ip_ || context->is_session_) return context;
+    if (context->has_forwarded_client() || context->is_session_) return context;
   return nullptr;
 }
 
 std::string Context::client_ip() {
   const Context* owner_of_it = client_owner();
   if (!owner_of_it || !owner_of_it->client()) return {};
-  return owner_of_it->forwarded_ip_ ? *owner_of_it->forwarded_ip_ : owner_of_it->client()->ip();
+  return owner_of_it->has_forwarded_client() ? owner_of_it->exchange_->forwarded_ip : owner_of_it->client()->ip();
 }
 
 void Context::note_forwarded_client(const message::Headers& headers) {
   const ClientInfo* from = client();
   if (!from || !from->trusted_proxies) return;
   std::string ip = from->trusted_proxies->client_of(headers);
-  if (!ip.empty()) forwarded_ip_ = std::make_unique<std::string>(std::move(ip));
+  if (!ip.empty()) own_exchange().forwarded_ip = std::move(ip);
 }
 
 Context* Context::exchange() {
   for (Context* context = this; context; context = context->parent_.get())
-    if (context->request_head_) return context;
+    if (context->is_exchange()) return context;
   return nullptr;
 }
 
 Message* Context::request() {
   Context* owner_of_it = exchange();
   if (!owner_of_it) return nullptr;
-  if (!owner_of_it->request_) owner_of_it->request_ = Message::of(owner_of_it->request_head_);
-  return owner_of_it->request_.get();
+  Exchange& mine = *owner_of_it->exchange_;
+  if (!mine.request) mine.request = Message::of(mine.request_head);
+  return mine.request.get();
 }
 
 Message* Context::response() {
   Context* owner_of_it = exchange();
-  if (!owner_of_it || !owner_of_it->response_head_) return nullptr;
-  if (!owner_of_it->response_) owner_of_it->response_ = Message::of(owner_of_it->response_head_);
-  return owner_of_it->response_.get();
+  if (!owner_of_it || !owner_of_it->exchange_->response_head) return nullptr;
+  Exchange& mine = *owner_of_it->exchange_;
+  if (!mine.response) mine.response = Message::of(mine.response_head);
+  return mine.response.get();
 }
 
 void Context::set_request(Ref<message::Head> head) {
-  request_head_ = std::move(head);
-  request_.reset();
+  Exchange& mine = own_exchange();
+  mine.request_head = std::move(head);
+  mine.request.reset();
 }
 
 void Context::set_response(Ref<message::Head> head) {
   Context* owner_of_it = exchange();
-  if (!owner_of_it || owner_of_it->response_head_ == head) return;
-  owner_of_it->response_head_ = std::move(head);
-  owner_of_it->response_.reset();
+  if (!owner_of_it || owner_of_it->exchange_->response_head == head) return;
+  owner_of_it->exchange_->response_head = std::move(head);
+  owner_of_it->exchange_->response.reset();
+}
+
+void Context::note_attempt(bool is_reused) {
+  Context* owner_of_it = exchange();
+  if (!owner_of_it) return;
+  ++owner_of_it->exchange_->attempts;
+  owner_of_it->exchange_->is_reused = is_reused;
+}
+
+int Context::attempts() {
+  const Context* owner_of_it = exchange();
+  return owner_of_it ? owner_of_it->exchange_->attempts : 0;
+}
+
+bool Context::is_reused() {
+  const Context* owner_of_it = exchange();
+  return owner_of_it && owner_of_it->exchange_->is_reused;
+}
+
+const Value& Context::key() const {
+  static const Value none;
+  return key_ ? *key_ : none;
 }
 
 Ref<Message> Context::message_of(const Ref<message::Head>& head) {
   Context* owner_of_it = exchange();
-  if (owner_of_it && owner_of_it->request_head_ == head) return Ref<Message>(request());
+  if (owner_of_it && owner_of_it->exchange_->request_head == head) return Ref<Message>(request());
   if (owner_of_it && !head->is_request()) {
     set_response(head);
     return Ref<Message>(response());
@@ -105,14 +130,14 @@ Ref<Message> Context::message_of(const Ref<message::Head>& head) {
 UpstreamInfo* Context::upstream() const {
   for (const Context* context = this; context; context = context->parent_.get()) {
     if (context->upstream_) return context->upstream_.get();
-    if (context->connection_) return context->connection_->upstream_.get();
+    if (context->exchange_ && context->exchange_->connection) return context->exchange_->connection->upstream_.get();
   }
   return nullptr;
 }
 
 ExchangeControl* Context::control() const {
   for (const Context* context = this; context; context = context->parent_.get())
-    if (context->request_head_) return context->control_;
+    if (context->is_exchange()) return context->exchange_->control;
   return nullptr;
 }
 

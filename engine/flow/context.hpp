@@ -36,16 +36,24 @@ struct SessionTimes {
   uint64_t body_rate_min = 0;
 };
 
+/// What a listener has its sessions do.
+struct SessionRules {
+  SessionTimes times;
+  /// Whom to believe what they say of their clients; null where nobody is trusted.
+  const TrustedProxies* trusted_proxies = nullptr;
+  /// Gets a record of each exchange; null where none is asked for.
+  AccessLog* access_log = nullptr;
+};
+
 /// The client of a session. Texts are filled when first asked for.
 class ClientInfo {
  public:
   virtual ~ClientInfo() = default;
   uint64_t id = 0;
-  SessionTimes times;
+  /// Its listener's; never null while the session lasts.
+  const SessionRules* rules = nullptr;
   /// The client is one of its listener's trusted proxies: requests name their client. Null otherwise.
   const TrustedProxies* trusted_proxies = nullptr;
-  /// Gets a record of each exchange; null where none is asked for.
-  AccessLog* access_log = nullptr;
   /// A protocol filter watches the times of this session now; the socket's own idle clock stops.
   virtual void leave_time_to_protocol() {}
   virtual std::string ip() const = 0;
@@ -101,7 +109,7 @@ class Context final : public Object, public Pooled<Context> {
   /// The nearest context up from here whose client a trusted proxy named; else the session's, null for a
   /// detached one.
   Context* client_owner();
-  bool has_forwarded_client() const { return forwarded_ip_ != nullptr; }
+  bool has_forwarded_client() const { return exchange_ && !exchange_->forwarded_ip.empty(); }
 
   /// A connection's context lets go of its opener once it is connected.
   void let_go_of_parent() { parent_.reset(); }
@@ -122,43 +130,56 @@ class Context final : public Object, public Pooled<Context> {
   /// For connections: what upstream() of the exchanges on them gives.
   UpstreamInfo& make_upstream();
   /// The connection that carries this exchange.
-  void set_connection(Ref<Context> connection) { connection_ = std::move(connection); }
-  int attempts = 0;
-  bool is_reused = false;
-  /// Those of the exchange that this context belongs to.
-  int exchange_attempts() { return exchange() ? exchange()->attempts : 0; }
-  bool exchange_is_reused() { return exchange() && exchange()->is_reused; }
-  void set_control(ExchangeControl* control) { control_ = control; }
+  void set_connection(Ref<Context> connection) { own_exchange().connection = std::move(connection); }
+  /// A connection was taken for the exchange that this context belongs to: a new one, or one that was used before.
+  void note_attempt(bool is_reused);
+  int attempts();
+  bool is_reused();
+  void set_control(ExchangeControl* control) { own_exchange().control = control; }
   /// Null outside an exchange.
   ExchangeControl* control() const;
-  /// The key under which a connection is pooled (`ctx.key`).
-  Value key;
+  /// The key under which a connection is pooled (`ctx.key`), nil for what is none.
+  const Value& key() const;
+  void set_key(const Value& key) { key_ = std::make_unique<Value>(key); }
   /// What the codecs of a byte stream share; null where there are none.
   Ref<Object> codec_state;
   /// When the session, exchange or connection of this context began.
   Instant started() const { return started_; }
 
+  Context() = default;
+
+  ContextOwner* owner = nullptr;
   /// The script's table for this context (a reference it understands), 0 before the first hook.
   int script_reference = 0;
-  ContextOwner* owner = nullptr;
-
-  Context() = default;
 
  private:
   ~Context() override;
 
+  /// What only an exchange has: sessions are many, and idle most of the time.
+  struct Exchange final : Pooled<Exchange> {
+    std::string forwarded_ip;
+    Ref<Context> connection;
+    Ref<message::Head> request_head;
+    Ref<message::Head> response_head;
+    Ref<Message> request;
+    Ref<Message> response;
+    ExchangeControl* control = nullptr;
+    int attempts = 0;
+    bool is_reused = false;
+  };
+  Exchange& own_exchange() {
+    if (!exchange_) exchange_ = std::make_unique<Exchange>();
+    return *exchange_;
+  }
+  bool is_exchange() const { return exchange_ && exchange_->request_head; }
+
+  bool is_session_ = false;
   Ref<Context> parent_;
   ClientInfo* client_ = nullptr;
-  std::unique_ptr<std::string> forwarded_ip_;
-  Ref<Context> connection_;
-  Ref<message::Head> request_head_;
-  Ref<message::Head> response_head_;
-  Ref<Message> request_;
-  Ref<Message> response_;
+  std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<UpstreamInfo> upstream_;
-  ExchangeControl* control_ = nullptr;
+  std::unique_ptr<Value> key_;
   Instant started_{};
-  bool is_session_ = false;
 };
 
 }  // namespace perilune::flow

@@ -33,21 +33,22 @@ std::optional<size_t> PipelinePlan::answering_filter() const {
 
 Pipeline::Pipeline(PipelinePlan& plan) : plan_(plan), outlet_(*this) {
   const auto answering = plan.answering_filter();
-  answer_index_ = answering.value_or(plan.filters().size());
+  answer_index_ = static_cast<uint16_t>(answering.value_or(plan.filters().size()));
   bool is_watched = false;
   filters_.reserve(plan.filters().size());
   for (const auto& filter_plan : plan.filters()) {
     filters_.push_back(filter_plan->make());
     filters_.back()->pipeline_ = this;
-    filters_.back()->side_ = filters_.size() <= answer_index_ + 1 ? FlowSide::Request : FlowSide::Response;
+    filters_.back()->side_ = filters_.size() <= answer_index_ + size_t{1} ? FlowSide::Request : FlowSide::Response;
     is_watched = is_watched || filter_plan->watches_answer();
   }
   for (size_t i = 0; i < filters_.size(); ++i)
     filters_[i]->next_ = i + 1 < filters_.size() ? static_cast<Sink*>(filters_[i + 1].get()) : &outlet_;
   answer_sink_ = answering ? filters_[answer_index_]->next_ : &outlet_;
   if (answering && is_watched) {
-    answer_gate_.next = answer_sink_;
-    filters_[answer_index_]->next_ = &answer_gate_;
+    answer_gate_ = std::make_unique<AnswerGate>();
+    answer_gate_->next = answer_sink_;
+    filters_[answer_index_]->next_ = answer_gate_.get();
   }
 }
 
@@ -77,7 +78,7 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
   pipeline->quiet_watcher_ = nullptr;
   pipeline->continued_ = nullptr;
   pipeline->depth_ = 0;
-  pipeline->answer_gate_.begun = pipeline->answer_gate_.is_closed = false;
+  if (AnswerGate* gate = pipeline->answer_gate_.get()) gate->begun = gate->is_closed = false;
   return pipeline;
 }
 
@@ -96,8 +97,8 @@ void Pipeline::end_stay() {
 }
 
 void Pipeline::cancel_answer() {
-  answer_gate_.is_closed = true;
-  for (size_t i = std::min(answer_index_ + 1, filters_.size()); i-- > 0;) filters_[i]->on_stop();
+  if (answer_gate_) answer_gate_->is_closed = true;
+  for (size_t i = std::min<size_t>(answer_index_ + 1, filters_.size()); i-- > 0;) filters_[i]->on_stop();
 }
 
 void Pipeline::on_event(Event&& event) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -127,7 +128,7 @@ class Pipeline final : public Object, public Sink {
   Role role() const { return role_; }
 
   /// True once the head of the answer came out of the filter that answers; only where a filter watches for it.
-  bool answer_begun() const { return answer_gate_.begun; }
+  bool answer_begun() const { return answer_gate_ && answer_gate_->begun; }
   /// Stops the filters up to the one that answers: what they still give is dropped. The answer comes from elsewhere.
   void cancel_answer();
 
@@ -199,25 +200,25 @@ class Pipeline final : public Object, public Sink {
 
   PipelinePlan& plan_;
   Ref<PipelinePlan> plan_while_running_;
-  std::vector<std::unique_ptr<Filter>> filters_;
+  boost::container::small_vector<std::unique_ptr<Filter>, 1> filters_;
   Outlet outlet_;
   Ref<Context> context_;
   Valve* input_ = nullptr;
   Valve* output_ = nullptr;
   Sink* sink_ = nullptr;
   Sink* answer_sink_ = nullptr;
-  State state_ = State::Free;
   const Error* end_error_ = nullptr;
+  Pipeline* continued_ = nullptr;
+  loop::Task* quiet_watcher_ = nullptr;
+  std::unique_ptr<AnswerGate> answer_gate_;  // where somebody watches
+  uint32_t stays_ = 0;
+  State state_ = State::Free;
   Role role_ = Role::Message;
   bool wants_input_ = true;
   bool start_paused_ = false;
-  uint32_t stays_ = 0;
-  Pipeline* continued_ = nullptr;
   uint16_t depth_ = 0;
-  loop::Task* quiet_watcher_ = nullptr;
-  size_t started_ = 0;
-  size_t answer_index_ = 0;
-  AnswerGate answer_gate_;
+  uint16_t started_ = 0;
+  uint16_t answer_index_ = 0;
 };
 
 /// One step of a running pipeline. State lives in members, configuration in the plan; instances are reused, so

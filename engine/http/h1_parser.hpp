@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "base/pooled.hpp"
 #include "buffer/buffer.hpp"
 #include "http/chunked_decoder.hpp"
 #include "http/fault.hpp"
@@ -57,7 +58,7 @@ enum class UpgradeOffer : uint8_t { None, WebSocket };
 ///
 /// Body bytes are references to what was fed. Nothing is allocated for a message whose head lies in one slice
 /// and that has no trailers; between messages nothing is held.
-class H1Parser {
+class H1Parser final : public Pooled<H1Parser> {
  public:
   explicit H1Parser(Kind kind, const ParserLimits& limits = default_parser_limits)
       : limits_(&limits), kind_(kind) {}

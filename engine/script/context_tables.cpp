@@ -44,7 +44,7 @@ int context_elapsed(lua_State* L) {
 int context_key(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
   if (!context) return 0;
-  Interpreter::of(L).objects.push_value(L, context->key);
+  Interpreter::of(L).objects.push_value(L, context->key());
   return 1;
 }
 
@@ -59,9 +59,9 @@ int context_upstream(lua_State* L) {
   if (!upstream) return 0;
   lua_createtable(L, 0, 5);
   set_text(L, "endpoint", upstream->endpoint);
-  lua_pushinteger(L, context->exchange_attempts());
+  lua_pushinteger(L, context->attempts());
   lua_setfield(L, -2, "attempts");
-  lua_pushboolean(L, context->exchange_is_reused());
+  lua_pushboolean(L, context->is_reused());
   lua_setfield(L, -2, "reused");
   lua_pushnumber(L, to_seconds(upstream->connect_time));
   lua_setfield(L, -2, "connectTime");

@@ -26,7 +26,7 @@ PooledConnection::PooledConnection(ConnectionPool& pool, PoolKey* pool_key, cons
 void PooledConnection::start(flow::Context* opener) {
   const Instant now = pool_.runtime_.loop.now();
   auto context = opener ? flow::Context::make_child(*opener, now) : flow::Context::make_detached(now);
-  if (key) context->key = key->key;
+  if (key) context->set_key(key->key);
   pipeline_ = flow::Pipeline::create(
       pool_.plan_, context,
       {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});

@@ -72,10 +72,11 @@ TEST_F(ContextTest, TheReservedNamesAreTheEngines) {
   world.outcome("exchange", *exchange);
   EXPECT_EQ(world.take_notes(), "/p 204 1.5");
   exchange->make_upstream().endpoint = "10.0.0.9:80";
-  exchange->attempts = 2;
+  exchange->note_attempt(true);
+  exchange->note_attempt(false);
   world.outcome("upstream", *exchange);
   EXPECT_EQ(world.take_notes(), "10.0.0.9:80 2 false 0");
-  exchange->key = 5;
+  exchange->set_key(5);
   world.outcome("key", *exchange);
   EXPECT_EQ(world.take_notes(), "5");
   const auto task = flow::Context::make_detached(world.loop.now());

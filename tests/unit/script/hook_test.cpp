@@ -228,7 +228,7 @@ TEST_F(HookTest, StoppingTellsThoseWhoWait) {
 }
 
 TEST_F(HookTest, AHookOutlivesItsState) {
-  ASSERT_EQ(world.load("hook('f', function() return 1 end)"), "");
+  ASSERT_EQ(world.load("hook('f', function(ctx) return 1 end)"), "");
   const Ref<flow::Hook> hook = world.hooks.at("f");
   const auto context = flow::Context::make_detached(world.loop.now());
   world.outcome("f", *context);
