@@ -209,8 +209,12 @@ void DemuxHttp::settle() {
     if (is_closed_ || is_ended()) return;
     if (!front.response_done_) break;
     const bool closes = front.closes_;
+    // Its own close, and it is bound to send nothing behind (RFC 9112 section 9.6): no lingering for what cannot come.
+    const bool client_closes =
+        closes && front.request_done_ && !front.is_tunnel_ && front.request_ && !front.request_->keep_alive && is_between_messages();
     retire_front(nullptr);
     if (closes) {
+      if (flow::ClientInfo* client = client_closes ? context().client() : nullptr) client->expect_no_more();
       close_connection();
       return;
     }

@@ -83,7 +83,7 @@ Interpreter::~Interpreter() {
 void Interpreter::tune_collector() {
   if (collects_at_fixed_times()) return collect_at_fixed_time(main());
   const size_t heap = std::max(static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024, size_t{1});
-  bindings.outside_bytes_max = std::clamp(heap, limits::garbage_bodies_min, outside_bytes_max);
+  bindings.outside_bytes_max = std::clamp(heap, limits::garbage_body_bytes_min, outside_bytes_max);
   const size_t pause = 200 + 100 * limits::garbage_bytes_min / heap;
   lua_gc(main(), LUA_GCSETPAUSE, static_cast<int>(std::min<size_t>(pause, 2000)));
 }
