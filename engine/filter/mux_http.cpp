@@ -1,8 +1,7 @@
 #include "filter/mux_http.hpp"
 
-#include "http/max_forwards.hpp"
-
 #include "filter/connect.hpp"
+#include "http/max_forwards.hpp"
 
 namespace perilune::filter {
 
