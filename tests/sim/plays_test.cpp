@@ -1099,6 +1099,57 @@ TEST_F(BystanderPlay, APoolThatDrainsLetsThoseOnTheWireFinish) {
   expect_answers(peers, 0);
 }
 
+/// Client x asks for /x1 and /x2; the connection of /x1 closes, so /x1 is sent again and lines up behind /x2, whose
+/// long answer may not reach x before that of /x1: nobody would ever move.
+class SimWedge : public SimPlay {
+ protected:
+  void wedge() {
+    start(reverse_proxy("{}", ", 'one', { pipelining = 3, maxSessions = 2 }"));
+    sim::SimServer& server = upstream();
+    z = &client(get("/z1") + get("/z2"));
+    x = &client(get("/x1") + get("/x2"));
+    poster = &client(post("q", 1));
+    pass(20ms);
+    ASSERT_EQ(server.peers().size(), 2u);
+    server.peers()[0]->send(ok("z1", "Connection: close\r\n"));
+    server.peers()[0]->close();
+    pass(20ms);
+    ASSERT_EQ(server.peers().size(), 3u);
+    third = server.peers()[2].get();
+    ASSERT_NE(third->received().find("POST"), std::string::npos);
+    ASSERT_NE(server.peers()[1]->received().find("/x1"), std::string::npos) << "it lined up behind /x2";
+    server.peers()[1]->send(ok(std::string(600'000, 'b')));
+    pass(20ms);
+    ASSERT_EQ(x->received(), "");
+  }
+  SimPeer* z = nullptr;
+  SimPeer* x = nullptr;
+  SimPeer* poster = nullptr;
+  SimPeer* third = nullptr;
+};
+
+TEST_F(SimWedge, RequestsBehindAnAnswerThatWaitsForThemGoToAConnectionThatIsFree) {
+  ASSERT_NO_FATAL_FAILURE(wedge());
+  third->on_news = [](SimPeer& peer) {
+    if (peer.received().find("/x1") != std::string::npos) {
+      peer.on_news = nullptr;
+      peer.send(ok("z2") + ok("x1"));
+    }
+  };
+  third->send(ok("posted"));
+  EXPECT_GT(seconds_until([&] { return bodies(*x).size() == 2; }, 1s), 0);
+  EXPECT_EQ(bodies(*x), (std::vector<std::string>{"x1", std::string(600'000, 'b')}));
+  EXPECT_EQ(bodies(*z), (std::vector<std::string>{"z1", "z2"}));
+}
+
+TEST_F(SimWedge, RequestsBehindAnAnswerThatWaitsForThemWaitInTheQueueWhereNoConnectionIsFree) {
+  ASSERT_NO_FATAL_FAILURE(wedge());
+  EXPECT_NEAR(seconds_until([&] { return bodies(*x).size() == 2; }), 1 + 5, 0.3);
+  EXPECT_EQ(status(*x), 503);
+  EXPECT_EQ(bodies(*x)[1].size(), 600'000u);
+  EXPECT_EQ(bodies(*z).size(), 2u);
+}
+
 // ---- bytes on an idle connection that come together with the next request
 
 struct PoisonCase {
