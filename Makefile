@@ -49,7 +49,8 @@ bench: ## perilune beside HAProxy, nginx and a relay that parses nothing; ARGS="
 
 ifneq ($(wildcard tests/soak/run),)
 .PHONY: soak
-soak: build ## hours of mixed traffic; tests/soak/run
+soak: build ## ten minutes of everything that wears a proxy out; ARGS="--seconds 60" for a minute
+	@$(packages) test
 	tests/soak/run $(ARGS)
 endif
 

@@ -38,6 +38,8 @@ class Session final : public Object,
   void start(flow::PipelinePlan& plan);
   /// Cuts it now, for `error`.
   void cut(const Error& error);
+  /// Ends it, cleanly, if it has only waited for its client since `since` or longer; whether it was so.
+  bool end_if_idle(Instant since) { return !is_over_ && !output_ended_ && pipeline_ && pipeline_->end_if_idle(since); }
 
   std::string ip() const override { return peer().host; }
   uint16_t port() const override { return peer().port; }
