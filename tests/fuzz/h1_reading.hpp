@@ -85,17 +85,21 @@ inline bool is_for_this_hop(std::string_view name) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
+/// Where Host has its value from.
+enum class HostFrom : uint8_t { Field, Target };
+
 /// The parser's fields are those that stand there, in their order; none is missing but for a reason.
-inline void compare_fields(const PlainMessage& plain, const message::Head& head) {
+inline void compare_fields(const PlainMessage& plain, const message::Head& head, HostFrom host_from) {
   std::string named;
   for (const auto& [name, value] : plain.fields)
     if (name == "connection") named += "," + PlainReader::lower(value) + ",";
   std::erase_if(named, [](char c) { return c == ' ' || c == '\t'; });
 
+  const auto is_host_new = [&](std::string_view name) { return host_from == HostFrom::Target && name == "host"; };
   auto next = plain.fields.begin();
   const auto skip = [&](std::string_view wanted, std::string_view value) {
     for (; next != plain.fields.end(); ++next) {
-      if (next->first == wanted && (next->second == value || wanted == "host")) return;
+      if (next->first == wanted && (next->second == value || is_host_new(wanted))) return;
       const bool may_go = is_for_this_hop(next->first) || next->first == "trailer" || next->first == "expect" ||
                           next->first == "content-length" || named.find("," + next->first + ",") != std::string::npos;
       require(may_go, "no field is lost", plain.first_line, next->first);
@@ -106,12 +110,18 @@ inline void compare_fields(const PlainMessage& plain, const message::Head& head)
     require(!is_for_this_hop(lower), "what is for this hop only is gone", plain.first_line, name);
     skip(lower, value);
     if (next == plain.fields.end()) {
-      require(lower == "host", "no field is invented", name, value);
+      require(is_host_new(lower), "no field is invented", name, value);
       return;
     }
     ++next;
   });
   skip("", "");
+}
+
+inline void require_within(const http::ParserLimits& limits, const PlainMessage& plain) {
+  require(plain.head_bytes <= limits.head_bytes_max, "a head is no longer than it may be", plain.first_line);
+  require(plain.fields.size() <= limits.head_fields_max, "there are no more fields than there may be", plain.first_line);
+  require(plain.trailers.size() <= limits.head_fields_max, "nor trailers", plain.first_line);
 }
 
 inline void compare_bodies(const PlainMessage& plain, const Message& message) {

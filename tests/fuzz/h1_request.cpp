@@ -30,10 +30,13 @@ void compare_with_plain_reader(std::string_view text, const http::ParserLimits& 
             head.method);
     const std::string target = line.substr(head.method.size() + 1, line.size() - head.method.size() - 1 - version_size);
     require(head.path == path_of(head.method, target), "the path", line, head.path);
-    if (!target.starts_with("/") && target != "*")
+    const bool names_host = !target.starts_with("/") && target != "*";
+    if (names_host)
       require(target.find(head.headers.find(message::Name::Host).value_or("/")) != std::string::npos,
               "the target's authority is the host", line, head.headers.find(message::Name::Host).value_or(""));
-    compare_fields(*plain, head);
+    compare_fields(*plain, head, names_host ? HostFrom::Target : HostFrom::Field);
+    require(line.size() <= limits.request_line_bytes_max, "a request line is no longer than it may be", line);
+    require_within(limits, *plain);
     compare_bodies(*plain, message);
   }
   if (messages.is_clean && (messages.complete.empty() || !messages.complete.back().opens_tunnel())) {

@@ -22,7 +22,9 @@ void compare_with_plain_reader(std::string_view text, const AskedFour& asked, co
     const bool has_body = head.status >= 200 && head.status != 204 && head.status != 304 && asked[i].method != "HEAD" &&
                           !message.opens_tunnel();
     auto plain = PlainReader(reader).next(false, false);
+    size_t interims = 0;
     while (plain && is_interim(*plain)) {
+      require(++interims <= limits.interim_responses_max, "there are no more interim responses than there may be");
       reader.next(false, false);
       plain = PlainReader(reader).next(false, false);
     }
@@ -31,7 +33,8 @@ void compare_with_plain_reader(std::string_view text, const AskedFour& asked, co
     require(plain->first_line.substr(9, 3) == std::to_string(head.status), "the status", plain->first_line);
     require(plain->first_line.substr(std::min<size_t>(13, plain->first_line.size())) == head.reason, "the reason",
             plain->first_line, head.reason);
-    compare_fields(*plain, head);
+    compare_fields(*plain, head, HostFrom::Field);
+    require_within(limits, *plain);
     compare_bodies(*plain, message);
     if (message.opens_tunnel()) return;
   }

@@ -14,6 +14,7 @@ namespace perilune::fuzz {
 
 struct PlainMessage {
   std::string first_line;
+  size_t head_bytes = 0;  // with its empty line
   std::vector<std::pair<std::string, std::string>> fields;  // names in lower case, values without blanks around them
   std::string body;
   std::vector<std::pair<std::string, std::string>> trailers;
@@ -27,10 +28,12 @@ class PlainReader {
   /// all that follows. None when it is not complete or no HTTP.
   std::optional<PlainMessage> next(bool has_body, bool until_close) {
     PlainMessage message;
+    const size_t bytes_before = text_.size();
     const auto first = line();
     if (!first) return {};
     message.first_line = *first;
     if (!fields(message.fields)) return {};
+    message.head_bytes = bytes_before - text_.size();
     if (!has_body) return message;
     std::vector<std::string> lengths, codings;
     for (const auto& [name, value] : message.fields) {
