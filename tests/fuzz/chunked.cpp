@@ -133,7 +133,8 @@ class Reference {
     const size_t line_bytes = at_ - 1 - line_begin_;
     expect(peek() == '\n');
     // A sender is given so much for each chunk and each byte of it; beyond, it may be in debt for 64 KiB.
-    debt_ += static_cast<int64_t>(line_bytes) + 4 - 16 - 2 * static_cast<int64_t>(std::min<uint64_t>(count, 64 * 1024));
+    debt_ += static_cast<int64_t>(line_bytes) + 4 - 16 -
+             2 * static_cast<int64_t>(std::min<uint64_t>(count, 64 * 1024));
     debt_ = std::max<int64_t>(debt_, 0);
     if (debt_ > 64 * 1024) throw Wrong();
     if (count == 0) return false;
@@ -177,7 +178,8 @@ void write_and_decode(std::string_view body, uint32_t seed) {
 }  // namespace
 }  // namespace perilune::fuzz
 
-/// A seed, then a chunked body; some seeds have it many times over, so that it reaches what only long ones do.
+/// A seed, then a chunked body; some seeds have it many times over, so that it reaches what only long ones
+/// do.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perilune::fuzz;
   Decisions decisions(data, size);

@@ -24,11 +24,13 @@ struct Message {
 };
 
 struct Messages {
-  std::vector<Message> complete;  // up to the first that is wrong, cut off, or may open a tunnel, which is the last
-  bool is_clean = false;          // nothing stands behind them
+  std::vector<Message>
+      complete;           // up to the first that is wrong, cut off, or may open a tunnel, which is the last
+  bool is_clean = false;  // nothing stands behind them
 };
 
-/// What `text` says, given as one slice. Responses answer `asked`, one after the other; interim ones are left out.
+/// What `text` says, given as one slice. Responses answer `asked`, one after the other; interim ones are left
+/// out.
 inline Messages read_messages(http::Kind kind, std::string_view text, std::span<const http::Asked> asked,
                               const http::ParserLimits& limits = http::default_parser_limits) {
   using ItemKind = http::Item::Kind;

@@ -42,7 +42,8 @@ inline std::vector<std::string_view> cut(std::string_view text, Cuts cuts) {
 
 /// The pieces one behind the other in one chunk, as reads of one connection come, and pulled now and then.
 inline std::string transcript_in_one_chunk(http::Kind kind, std::string_view text, Cuts cuts,
-                                           std::span<const http::Asked> asked, const http::ParserLimits& limits) {
+                                           std::span<const http::Asked> asked,
+                                           const http::ParserLimits& limits) {
   buffer::ChunkPool pool(text.size(), 0);
   buffer::Slice all = http::own_slice(text, pool);
   http::Transcript transcript(kind, asked, limits);
@@ -57,7 +58,8 @@ inline std::string transcript_in_one_chunk(http::Kind kind, std::string_view tex
 }
 
 /// The same bytes are the same events, however they come; and all memory is given back.
-inline void read_in_all_cuts(http::Kind kind, std::string_view text, std::span<const http::Asked> asked, uint32_t seed) {
+inline void read_in_all_cuts(http::Kind kind, std::string_view text, std::span<const http::Asked> asked,
+                             uint32_t seed) {
   using http::Pulling;
   if (text.empty()) return;
   const http::ParserLimits& limits = limits_of(seed);
@@ -79,9 +81,9 @@ inline void read_in_all_cuts(http::Kind kind, std::string_view text, std::span<c
 
 /// What only this hop is told (RFC 9110 section 7.6.1), and what is for a proxy.
 inline bool is_for_this_hop(std::string_view name) {
-  constexpr std::string_view names[] = {"connection", "keep-alive", "proxy-connection",   "te",
-                                        "upgrade",    "transfer-encoding", "http2-settings", "proxy-authenticate",
-                                        "proxy-authorization"};
+  constexpr std::string_view names[] = {
+      "connection",     "keep-alive",         "proxy-connection",   "te", "upgrade", "transfer-encoding",
+      "http2-settings", "proxy-authenticate", "proxy-authorization"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
 }
 
@@ -95,13 +97,16 @@ inline void compare_fields(const PlainMessage& plain, const message::Head& head,
     if (name == "connection") named += "," + PlainReader::lower(value) + ",";
   std::erase_if(named, [](char c) { return c == ' ' || c == '\t'; });
 
-  const auto is_host_new = [&](std::string_view name) { return host_from == HostFrom::Target && name == "host"; };
+  const auto is_host_new = [&](std::string_view name) {
+    return host_from == HostFrom::Target && name == "host";
+  };
   auto next = plain.fields.begin();
   const auto skip = [&](std::string_view wanted, std::string_view value) {
     for (; next != plain.fields.end(); ++next) {
       if (next->first == wanted && (next->second == value || is_host_new(wanted))) return;
-      const bool may_go = is_for_this_hop(next->first) || next->first == "trailer" || next->first == "expect" ||
-                          next->first == "content-length" || named.find("," + next->first + ",") != std::string::npos;
+      const bool may_go = is_for_this_hop(next->first) || next->first == "trailer" ||
+                          next->first == "expect" || next->first == "content-length" ||
+                          named.find("," + next->first + ",") != std::string::npos;
       require(may_go, "no field is lost", plain.first_line, next->first);
     }
   };
@@ -120,7 +125,8 @@ inline void compare_fields(const PlainMessage& plain, const message::Head& head,
 
 inline void require_within(const http::ParserLimits& limits, const PlainMessage& plain) {
   require(plain.head_bytes <= limits.head_bytes_max, "a head is no longer than it may be", plain.first_line);
-  require(plain.fields.size() <= limits.head_fields_max, "there are no more fields than there may be", plain.first_line);
+  require(plain.fields.size() <= limits.head_fields_max, "there are no more fields than there may be",
+          plain.first_line);
   require(plain.trailers.size() <= limits.head_fields_max, "nor trailers", plain.first_line);
 }
 
@@ -129,26 +135,30 @@ inline void compare_bodies(const PlainMessage& plain, const Message& message) {
   if (!message.trailers) return;
   auto next = plain.trailers.begin();
   message.trailers->headers.each([&](std::string_view name, std::string_view value, message::Name) {
-    next = std::find(next, plain.trailers.end(), std::pair(PlainReader::lower(std::string(name)), std::string(value)));
+    next = std::find(next, plain.trailers.end(),
+                     std::pair(PlainReader::lower(std::string(name)), std::string(value)));
     require(next != plain.trailers.end(), "trailers are those that stand there", name, value);
     ++next;
   });
 }
 
-inline Result<message::BodyFraming> framing_of(const message::RequestHead& head) { return http::request_framing(head); }
+inline Result<message::BodyFraming> framing_of(const message::RequestHead& head) {
+  return http::request_framing(head);
+}
 inline Result<message::BodyFraming> framing_of(const message::ResponseHead& head) {
   return http::response_framing(head, "GET");
 }
 
-/// llhttp, which is not asked about a head that is beyond doubt, has nothing to say about it. `head` has its start line;
-/// `line` is that, and `text` all.
+/// llhttp, which is not asked about a head that is beyond doubt, has nothing to say about it. `head` has its
+/// start line; `line` is that, and `text` all.
 template <typename Head>
 void ask_llhttp(Ref<Head> head, std::string_view text, size_t line_size) {
   const size_t end = text.find("\r\n\r\n");
   if (end == std::string_view::npos) return;
   const std::string_view section = text.substr(0, end + 4);
   // It refuses a tab behind a length. Nobody reads another length there, and what goes on is written anew.
-  if (section.find("\t\r\n") != std::string_view::npos || section.find("\t \r\n") != std::string_view::npos) return;
+  if (section.find("\t\r\n") != std::string_view::npos || section.find("\t \r\n") != std::string_view::npos)
+    return;
   const auto kind = head->is_request() ? http::Kind::Request : http::Kind::Response;
   if (!http::parse_field_lines(section.substr(line_size + 2), kind, head->headers)) return;
   const auto framing = framing_of(*head);

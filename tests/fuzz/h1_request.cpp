@@ -16,7 +16,8 @@ std::string path_of(std::string_view method, std::string_view target) {
   return (path.starts_with("?") ? "/" : "") + std::string(path);
 }
 
-/// Every request that the parser takes is one to a plain reader, the same one, and ends where it does for that.
+/// Every request that the parser takes is one to a plain reader, the same one, and ends where it does for
+/// that.
 void compare_with_plain_reader(std::string_view text, const http::ParserLimits& limits) {
   const Messages messages = read_messages(http::Kind::Request, text, {}, limits);
   PlainReader reader(text);
@@ -26,14 +27,16 @@ void compare_with_plain_reader(std::string_view text, const http::ParserLimits& 
     const auto plain = reader.next(head.method != "CONNECT", false);
     require(plain.has_value(), "a plain reader reads it too", head.method, head.path);
     const std::string& line = plain->first_line;
-    require(line.starts_with(head.method + " ") && line.size() > head.method.size() + version_size, "the method", line,
-            head.method);
-    const std::string target = line.substr(head.method.size() + 1, line.size() - head.method.size() - 1 - version_size);
+    require(line.starts_with(head.method + " ") && line.size() > head.method.size() + version_size,
+            "the method", line, head.method);
+    const std::string target =
+        line.substr(head.method.size() + 1, line.size() - head.method.size() - 1 - version_size);
     require(head.path == path_of(head.method, target), "the path", line, head.path);
     const bool names_host = !target.starts_with("/") && target != "*";
     if (names_host)
       require(target.find(head.headers.find(message::Name::Host).value_or("/")) != std::string::npos,
-              "the target's authority is the host", line, head.headers.find(message::Name::Host).value_or(""));
+              "the target's authority is the host", line,
+              head.headers.find(message::Name::Host).value_or(""));
     compare_fields(*plain, head, names_host ? HostFrom::Target : HostFrom::Field);
     require(line.size() <= limits.request_line_bytes_max, "a request line is no longer than it may be", line);
     require_within(limits, *plain);
@@ -41,7 +44,8 @@ void compare_with_plain_reader(std::string_view text, const http::ParserLimits& 
   }
   if (messages.is_clean && (messages.complete.empty() || !messages.complete.back().opens_tunnel())) {
     reader.skip_empty_line();
-    require(reader.rest().empty() || reader.rest() == "\r", "nothing is left to a plain reader", text, reader.rest());
+    require(reader.rest().empty() || reader.rest() == "\r", "nothing is left to a plain reader", text,
+            reader.rest());
   }
 }
 

@@ -12,27 +12,30 @@ bool is_interim(const PlainMessage& plain) {
   return plain.first_line.size() > 11 && plain.first_line[9] == '1' && plain.first_line.substr(9, 3) != "101";
 }
 
-/// Every response that the parser takes is one to a plain reader, the same one, and ends where it does for that.
-void compare_with_plain_reader(std::string_view text, const AskedFour& asked, const http::ParserLimits& limits) {
+/// Every response that the parser takes is one to a plain reader, the same one, and ends where it does for
+/// that.
+void compare_with_plain_reader(std::string_view text, const AskedFour& asked,
+                               const http::ParserLimits& limits) {
   const Messages messages = read_messages(http::Kind::Response, text, asked, limits);
   PlainReader reader(text);
   for (size_t i = 0; i < messages.complete.size(); ++i) {
     const Message& message = messages.complete[i];
     const message::ResponseHead& head = message.response();
-    const bool has_body = head.status >= 200 && head.status != 204 && head.status != 304 && asked[i].method != "HEAD" &&
-                          !message.opens_tunnel();
+    const bool has_body = head.status >= 200 && head.status != 204 && head.status != 304 &&
+                          asked[i].method != "HEAD" && !message.opens_tunnel();
     auto plain = PlainReader(reader).next(false, false);
     size_t interims = 0;
     while (plain && is_interim(*plain)) {
-      require(++interims <= limits.interim_responses_max, "there are no more interim responses than there may be");
+      require(++interims <= limits.interim_responses_max,
+              "there are no more interim responses than there may be");
       reader.next(false, false);
       plain = PlainReader(reader).next(false, false);
     }
     plain = reader.next(has_body, true);
     require(plain.has_value(), "a plain reader reads it too", text, head.reason);
     require(plain->first_line.substr(9, 3) == std::to_string(head.status), "the status", plain->first_line);
-    require(plain->first_line.substr(std::min<size_t>(13, plain->first_line.size())) == head.reason, "the reason",
-            plain->first_line, head.reason);
+    require(plain->first_line.substr(std::min<size_t>(13, plain->first_line.size())) == head.reason,
+            "the reason", plain->first_line, head.reason);
     compare_fields(*plain, head, HostFrom::Field);
     require_within(limits, *plain);
     compare_bodies(*plain, message);

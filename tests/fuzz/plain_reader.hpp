@@ -8,14 +8,16 @@
 #include <utility>
 #include <vector>
 
-/// HTTP/1 read in the most obvious way, by code that shares nothing with the engine: no limits, hardly any checks, all
-/// text at once. It says where messages begin and end; whatever the engine accepts must be the same to it.
+/// HTTP/1 read in the most obvious way, by code that shares nothing with the engine: no limits, hardly any
+/// checks, all text at once. It says where messages begin and end; whatever the engine accepts must be the
+/// same to it.
 namespace perilune::fuzz {
 
 struct PlainMessage {
   std::string first_line;
   size_t head_bytes = 0;  // with its empty line
-  std::vector<std::pair<std::string, std::string>> fields;  // names in lower case, values without blanks around them
+  std::vector<std::pair<std::string, std::string>>
+      fields;  // names in lower case, values without blanks around them
   std::string body;
   std::vector<std::pair<std::string, std::string>> trailers;
 };
@@ -24,8 +26,8 @@ class PlainReader {
  public:
   explicit PlainReader(std::string_view text) : text_(text) {}
 
-  /// The next message. `has_body`: by its fields; else it has none whatever they say. `until_close`: no length is said by
-  /// all that follows. None when it is not complete or no HTTP.
+  /// The next message. `has_body`: by its fields; else it has none whatever they say. `until_close`: no
+  /// length is said by all that follows. None when it is not complete or no HTTP.
   std::optional<PlainMessage> next(bool has_body, bool until_close) {
     PlainMessage message;
     const size_t bytes_before = text_.size();

@@ -46,7 +46,8 @@ void write_body(const Message& message, BodyKind kind, Cuts cuts, Buffer& out, C
   http::write_last_chunk(message.trailers.get(), out, pool);
 }
 
-void require_same(const Message& message, const Messages& again, const std::string& text, bool with_trailers) {
+void require_same(const Message& message, const Messages& again, const std::string& text,
+                  bool with_trailers) {
   const std::string said = text_of(message, with_trailers);
   require(again.is_clean && again.complete.size() == 1, "one message is written as one", said, text);
   const std::string says = text_of(again.complete[0], with_trailers);
@@ -66,7 +67,8 @@ void read_plainly(const Message& message, const std::string& text, bool has_body
 
 void forward_request(Message& message, uint32_t seed) {
   message::RequestHead& head = message.request();
-  // A request of HTTP/1.0 may lack it, and is sent with an empty one, which a strict reader of HTTP/1.1 refuses.
+  // A request of HTTP/1.0 may lack it, and is sent with an empty one, which a strict reader of HTTP/1.1
+  // refuses.
   if (!head.headers.has(message::Name::Host)) head.headers.add("Host", "a");
   const BodyFraming framing = http::outgoing_request_framing(head);
   const auto persistence = seed % 2 ? http::Persistence::KeepAlive : http::Persistence::Close;
@@ -82,9 +84,11 @@ void forward_request(Message& message, uint32_t seed) {
   const Messages again = read_messages(http::Kind::Request, text, {});
   require_same(message, again, text, true);
   const message::RequestHead& read = again.complete[0].request();
-  require(read.keep_alive == (persistence == http::Persistence::KeepAlive), "it says what the connection is for", text);
+  require(read.keep_alive == (persistence == http::Persistence::KeepAlive),
+          "it says what the connection is for", text);
   require(read.upgrade == head.upgrade, "it offers the same", text, head.upgrade);
-  require(read.expects_continue == (head.expects_continue && framing.kind == head.body.kind), "it expects the same", text);
+  require(read.expects_continue == (head.expects_continue && framing.kind == head.body.kind),
+          "it expects the same", text);
   read_plainly(message, text, head.method != "CONNECT");
 }
 
@@ -107,7 +111,8 @@ void forward_response(Message& message, const http::Asked& asked, uint32_t seed)
   require(read.upgrade == head.upgrade, "it names the same protocol", text, head.upgrade);
   const bool has_body = framing.kind != BodyKind::None && framing.kind != BodyKind::Tunnel;
   if (has_body)
-    require(read.keep_alive == (persistence == http::Persistence::KeepAlive && framing.kind != BodyKind::UntilClose),
+    require(read.keep_alive ==
+                (persistence == http::Persistence::KeepAlive && framing.kind != BodyKind::UntilClose),
             "it says what the connection is for", text);
   read_plainly(message, text, has_body);
 }
@@ -115,9 +120,9 @@ void forward_response(Message& message, const http::Asked& asked, uint32_t seed)
 }  // namespace
 }  // namespace perilune::fuzz
 
-/// A seed, a byte that chooses (0: requests; else responses to GET, HEAD, CONNECT or a WebSocket's request), then what a
-/// client or an upstream sends. Each message that was understood, written to the other side, is understood there as the
-/// same message, and as one.
+/// A seed, a byte that chooses (0: requests; else responses to GET, HEAD, CONNECT or a WebSocket's request),
+/// then what a client or an upstream sends. Each message that was understood, written to the other side, is
+/// understood there as the same message, and as one.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace perilune;
   constexpr http::Asked kinds[] = {{"GET"}, {"HEAD"}, {"CONNECT"}, {"GET", http::UpgradeOffer::WebSocket}};

@@ -18,7 +18,8 @@ std::string lower(std::string_view text) {
 /// The normal form by RFC 3986 section 6.2.2, a segment at a time, with nothing of the engine's.
 std::string normal_form(std::string_view path) {
   constexpr std::string_view digits = "0123456789ABCDEF0123456789abcdef";
-  constexpr std::string_view unreserved = "-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  constexpr std::string_view unreserved =
+      "-._~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
   std::string plain;
   while (!path.empty()) {
     const size_t high = path[0] == '%' && path.size() > 2 ? digits.find(path[1]) : std::string::npos;
@@ -55,7 +56,8 @@ std::string normal_form(std::string_view path) {
 void check_normal_form(std::string_view path) {
   std::string normal, again;
   const bool is_path = algo::normalize_path(path, normal);
-  require(is_path == (path.empty() || path.front() == '/'), "whatever begins with a slash has a normal form", path);
+  require(is_path == (path.empty() || path.front() == '/'), "whatever begins with a slash has a normal form",
+          path);
   if (!is_path) return;
   const std::string expected = normal_form(path.empty() ? "/" : path);
   require(normal == expected, "it is the one of RFC 3986", normal, expected);
@@ -63,7 +65,8 @@ void check_normal_form(std::string_view path) {
   require(normal.find("//") == std::string::npos, "it has no empty segments", path, normal);
   require((normal + "/").find("/../") == std::string::npos, "it has no way up", path, normal);
   require((normal + "/").find("/./") == std::string::npos, "it has no dot segments", path, normal);
-  require(normal.find('\0') == std::string::npos || path.find('\0') != std::string::npos, "no byte comes in", path, normal);
+  require(normal.find('\0') == std::string::npos || path.find('\0') != std::string::npos, "no byte comes in",
+          path, normal);
   require(!algo::has_broken_encoding(normal), "its encoding is whole", path, normal);
   require(algo::normalize_path(normal, again) && again == normal, "it is its own normal form", normal, again);
   if (algo::is_normal_path(path)) require(normal == path, "what is normal stays", path, normal);
@@ -114,7 +117,8 @@ void check_pattern(std::string_view pattern, std::string_view host, std::string_
   } else {
     fits = fits && normal == path;
   }
-  require(match.has_value() == fits, "a pattern matches by its host and its path", pattern, std::string(host).append(target));
+  require(match.has_value() == fits, "a pattern matches by its host and its path", pattern,
+          std::string(host).append(target));
 }
 
 std::string_view take_line(std::string_view& text) {
