@@ -77,10 +77,9 @@ void forward_request(Message& message, uint32_t seed) {
   {
     Buffer out;
     http::write_request_head(head, {framing, persistence}, out, pool);
-    if (!message.opens_tunnel()) write_body(message, framing.kind, Cuts(seed), out, pool);
+    write_body(message, framing.kind, Cuts(seed), out, pool);
     text = out.to_string();
   }
-  if (message.opens_tunnel()) message.body.clear();
   const Messages again = read_messages(http::Kind::Request, text, {});
   require_same(message, again, text, true);
   const message::RequestHead& read = again.complete[0].request();
