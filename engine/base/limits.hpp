@@ -62,7 +62,8 @@ inline constexpr size_t metric_buckets_max = 100;           // of one histogram;
 
 // scripts
 inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
-inline constexpr size_t garbage_bytes_min = 2 * 1024 * 1024;  // let lie before a small Lua heap is collected again
+inline constexpr size_t garbage_bytes_min = 512 * 1024;     // let lie before a small Lua heap is collected: a cache's worth
+inline constexpr size_t garbage_bodies_min = 256 * 1024;    // and of what garbage Messages hold outside that heap
 inline constexpr size_t url_parameters_max = 256;           // of a query or a Cookie field; hash tables of strangers' keys
 inline constexpr size_t json_depth_max = 64;                // nesting of JSON, both ways; real documents stay under 20
 inline constexpr size_t file_bytes_max = 64 * 1024 * 1024;  // a file that a script reads whole, into the Lua heap

@@ -11,6 +11,9 @@ constexpr size_t smallest_read = 2048;
 // Up to here a text is better in one piece than filling the last bytes of a chunk.
 constexpr size_t kept_together = 256;
 
+// Copying these costs less than a second entry of a gather-write.
+constexpr size_t joined_up_to = 512;
+
 // Copying these costs less than the chunk that each may pin.
 constexpr size_t copied_below = 2048;
 
@@ -33,6 +36,19 @@ void Buffer::append(Slice slice) {
   slices_.push_back(std::move(slice));
 }
 
+void Buffer::append_joined(Slice slice) {
+  if (empty() || slice.size() > joined_up_to || !is_last_extendable(slice.size())) append(std::move(slice));
+  else extend_last(slice.view());
+}
+
+void Buffer::extend_last(std::string_view text) {
+  Slice& last = slices_.back();
+  std::memcpy(last.chunk_->free_begin(), text.data(), text.size());
+  last.chunk_->used += static_cast<uint32_t>(text.size());
+  last.extend(text.size());
+  size_ += text.size();
+}
+
 void Buffer::append(Buffer&& other) {
   if (empty()) {
     *this = std::move(other);
@@ -46,30 +62,24 @@ void Buffer::append_compact(Slice slice, ChunkPool& pool) {
   if (empty() || slice.size() >= copied_below || slices_.back().continues_with(slice)) return append(std::move(slice));
   std::string_view text = slice.view();
   while (!text.empty()) {
-    Slice& last = slices_.back();
     // Room behind what is ours already, or else a chunk of its own: the one that all share would be pinned by what
     // others write to it.
-    if (last.offset_ + last.size_ != last.chunk_->used || last.chunk_->free_bytes() == 0) {
+    if (!is_last_extendable(1)) {
       Chunk* chunk = pool.take();
       slices_.push_back(Slice(chunk, 0, 0));
       drop(chunk);
       continue;
     }
-    const size_t count = std::min(text.size(), last.chunk_->free_bytes());
-    std::memcpy(last.chunk_->free_begin(), text.data(), count);
-    last.chunk_->used += static_cast<uint32_t>(count);
-    last.extend(count);
-    size_ += count;
+    const size_t count = std::min(text.size(), slices_.back().chunk_->free_bytes());
+    extend_last(text.substr(0, count));
     text.remove_prefix(count);
   }
 }
 
 Chunk* Buffer::writable(size_t bytes_min, ChunkPool& pool) {
   if (first_ < slices_.size()) {
-    Slice& last = slices_.back();
-    // Ours to extend: the slice ends where the chunk's used part ends, so nobody has seen what follows. A
-    // ReadArena may hold the same chunk; it asks for the free part anew before each read.
-    if (last.offset_ + last.size_ == last.chunk_->used && last.chunk_->free_bytes() >= bytes_min) return last.chunk_;
+    // A ReadArena may hold the same chunk; it asks for the free part anew before each read.
+    if (is_last_extendable(bytes_min)) return slices_.back().chunk_;
   } else {
     slices_.clear();
     first_ = 0;

@@ -37,6 +37,9 @@ class Buffer {
 
   /// Adds bytes at the end by reference.
   void append(Slice slice);
+  /// Like append, but a few bytes are copied behind the last slice where there is room: a write of one piece is
+  /// cheaper than one that gathers two.
+  void append_joined(Slice slice);
   void append(Buffer&& other);
   /// Like append, for bytes that may lie here for long: small slices that follow others are copied together, so that
   /// a sender of single bytes does not pin a chunk, and cost a slice, for each.
@@ -70,6 +73,13 @@ class Buffer {
   std::span<const Slice> slices() const { return {slices_.data() + first_, slices_.size() - first_}; }
 
  private:
+  /// The last slice ends where its chunk's used part ends: nobody has seen what follows, so it is ours to extend.
+  bool is_last_extendable(size_t bytes_min) const {
+    const Slice& last = slices_.back();
+    return last.offset_ + last.size_ == last.chunk_->used && last.chunk_->free_bytes() >= bytes_min;
+  }
+  /// Copies `text` behind the last slice, which is extendable by as much.
+  void extend_last(std::string_view text);
   /// A chunk with `bytes_min` free bytes where the last slice, possibly a fresh empty one, may be extended.
   Chunk* writable(size_t bytes_min, ChunkPool& pool);
 

@@ -83,7 +83,7 @@ void Channel::write(buffer::Slice slice) {
   if (!stream_ || has_failed_ || shutdown_asked_) return;
   if (output_.empty()) last_progress_ = runtime_.loop.now();
   if (is_blocked_) output_.append_compact(std::move(slice), runtime_.chunks);
-  else output_.append(std::move(slice));
+  else output_.append_joined(std::move(slice));
   if (!is_blocked_) runtime_.loop.flush_later(flush_task_);
   if (write_valve_ && !write_hold_ && output_.size() > buffer_bytes_max_) write_hold_ = write_valve_->hold();
 }

@@ -114,6 +114,7 @@ void EncodeResponses::on_event(Event&& event) {
   if (exchanges_->is_over && !event.is_stream_end()) return;
   switch (event.kind()) {
     case Event::Kind::MessageStart:
+      message::make_own(event.head());
       if (message::ResponseHead* head = event.response()) write_head(*head);
       else fail({ErrorCode::ScriptError, Side::Script, "encodeHTTPResponse takes responses, not requests"});
       break;

@@ -37,6 +37,7 @@ std::unique_ptr<flow::Filter> DemuxHttpPlan::make() const { return std::make_uni
 void DemuxHttp::on_start() {
   parser_.emplace(http::Kind::Request, plan_.parser_limits);
   output_valve().set_watcher(this);
+  is_last_ = is_last();
   ++plan_.services->stats.sessions;
   since_ = loop().now();
   if (flow::ClientInfo* client = context().client()) {

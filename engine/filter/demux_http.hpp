@@ -69,6 +69,7 @@ class DemuxStream final : public Object,
   void on_event(flow::Event&& event) override;
   void ask_for_body() override;
   bool has_waiting() const { return !waiting_.empty() || !waiting_body_.empty(); }
+  bool may_write_at_once(const flow::Event& event) const;
   void drop_waiting();
   void write(flow::Event&& event);
   void write_head(Ref<message::Head> head);
@@ -157,6 +158,7 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   bool awaits_upgrade_ = false;
   bool has_last_ = false;  // a request came that ends the connection
   bool is_resting_ = false;  // it had its share of this turn
+  bool is_last_ = false;     // its output runs nobody's script
   enum class Phase : uint8_t { FirstHead, Head, Body, Busy, Idle } phase_ = Phase::FirstHead;
   Instant since_{};  // when this phase began, or its last byte came
   Instant body_since_{};

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "filter/demux_http.hpp"
 #include "filter/message_output.hpp"
 #include "http/framing.hpp"
@@ -11,10 +13,12 @@ using message::BodyKind;
 namespace {
 
 std::string_view date_of_now(Services& services) {
-  const auto second = static_cast<int64_t>(services.runtime.loop.driver().wall_seconds());
-  if (second != services.date_second) {
-    services.date = http::format_date(second);
-    services.date_second = second;
+  const Instant now = services.runtime.loop.now();
+  if (now >= services.date_until) {
+    const double wall = services.runtime.loop.driver().wall_seconds();
+    const double second = std::floor(wall);
+    services.date = http::format_date(static_cast<int64_t>(second));
+    services.date_until = now + from_seconds(second + 1 - wall);
   }
   return services.date.view();
 }
@@ -93,7 +97,7 @@ void DemuxStream::on_event(Event&& event) {
     // The rest of a request that nobody answered; its head was answered for already.
     return;
   }
-  if (is_front_ && !demux_->is_pumping_ && !has_waiting()) {
+  if (may_write_at_once(event)) {
     write(std::move(event));
     return;
   }
@@ -106,6 +110,14 @@ void DemuxStream::on_event(Event&& event) {
   // The answers of a connection that wait share one bound: who holds back the first holds back all behind it.
   if (demux_->waiting_bytes_ > limits::buffer_bytes_max && !response_hold_) response_hold_ = response_valve_.hold();
   if (is_front_) demux_->loop().defer(demux_->settle_task_);
+}
+
+bool DemuxStream::may_write_at_once(const Event& event) const {
+  if (!is_front_ || has_waiting()) return false;
+  if (!demux_->is_pumping_) return true;
+  // Inside the call that brought the request only what neither closes nor calls anybody: the bytes of a good answer to
+  // a request that is whole.
+  return request_done_ && !offers_upgrade_ && demux_->is_last_ && !event.error();
 }
 
 void DemuxStream::drop_waiting() {
@@ -164,6 +176,7 @@ void DemuxStream::write(Event&& event) {
 }
 
 void DemuxStream::write_head(Ref<message::Head> head) {
+  if (method_ == "HEAD") message::make_own(head);
   auto& response = static_cast<message::ResponseHead&>(*head);
   const message::Version client = request_ ? request_->version : message::Version::Http11;
   Services& services = *demux_->plan_.services;
@@ -230,7 +243,7 @@ void DemuxStream::write_end(Event&& event) {
   if (flow::Message* response = context_ ? context_->response() : nullptr; response && !response->has_body)
     response->body_size = sent_bytes_;
   if (is_tunnel_) closes_ = true;
-  demux_->loop().defer(demux_->settle_task_);
+  if (!demux_->is_pumping_) demux_->loop().defer(demux_->settle_task_);
 }
 
 void DemuxStream::fail(const Error& error) {

@@ -103,6 +103,7 @@ void HandleData::process(Event&& event) {
   if (has_failed_) return;
   if (event.is_message_start() && plan_.replaces && !event.is_interim()) {
     // Its length is not known before the pieces are replaced.
+    message::make_own(event.head());
     message::Head& head = *event.head();
     if (head.body.kind == message::BodyKind::Length) {
       head.headers.remove(message::Name::ContentLength);
@@ -178,13 +179,13 @@ void HandleMessage::begin(Event&& event) {
     return;
   }
   has_end_ = false;
+  message::make_own(event.head());
   const Ref<message::Head> head = event.head();
   const bool is_tunnel = head->body.kind == message::BodyKind::Tunnel;
   if (plan_.replacement && plan_.moment == Moment::Message) {
     message_ = context().message_of(head);
     state_ = State::Dropping;
-    give(plan_.replacement->copy(), plan_.replacement->response() && head->is_request() ? answer_sink()
-                                                                                       : next_sink());
+    give(plan_.replacement, plan_.replacement->response() && head->is_request() ? answer_sink() : next_sink());
     return;
   }
   message_ = context().message_of(head);
@@ -324,8 +325,6 @@ void HandleMessage::take_result() {
     if (text == "a table") text += " (write Message { … })";
     return text;
   };
-  // Scripts keep messages and give them again and again: each use has a copy of its own.
-  const auto own_copy = [&] { return made == message_.get() ? message_ : made->copy(); };
   if (plan_.replaces) {
     if (call_.value.is_false() && plan_.moment == Moment::MessageBody) {
       message_->set_body({});
@@ -348,17 +347,17 @@ void HandleMessage::take_result() {
                                                   : ": the function gave " + came() + ", not a Message")});
       return;
     }
-    const Ref<flow::Message> replacement = own_copy();
-    if (plan_.moment == Moment::MessageStart && !replacement->has_body && !replacement->body_source &&
-        replacement->head->kind == message_->head->kind) {
+    if (plan_.moment == Moment::MessageStart && !made->has_body && !made->body_source &&
+        made->head->kind == message_->head->kind) {
       // Another head for the body that streams on.
+      const Ref<flow::Message> replacement = made == message_.get() ? message_ : made->copy();
       replacement->head->body = message_->head->body;
       state_ = State::Passing;
       output(Event::message_start(replacement->head));
       return;
     }
-    const bool is_answer = replacement->response() && is_request_side();
-    give(replacement, is_answer ? answer_sink() : next_sink());
+    const bool is_answer = made->response() && is_request_side();
+    give(Ref<flow::Message>(made), is_answer ? answer_sink() : next_sink());
     return;
   }
   if (call_.value.is_nil() || (made == message_.get() && made->response())) {
@@ -371,7 +370,7 @@ void HandleMessage::take_result() {
   }
   if (made && made->response()) {
     const bool is_request = is_request_side();
-    give(own_copy(), is_request ? answer_sink() : next_sink());
+    give(Ref<flow::Message>(made), is_request ? answer_sink() : next_sink());
     return;
   }
   give_up({ErrorCode::ScriptError, Side::Script,
@@ -380,9 +379,30 @@ void HandleMessage::take_result() {
 
 void HandleMessage::give(Ref<flow::Message> message, flow::Sink& sink) {
   state_ = has_end_ ? State::Between : State::Dropping;
+  if (message != message_) {
+    // Scripts keep messages and give them again and again.
+    if (message->is_whole_response()) return give_kept(*message, sink);
+    message = message->copy();
+  }
   if (message->body_source) pause_for_giver_ = true;
   giver_.start(std::move(message), pipeline(), sink, this);
   if (giver_.is_active()) pause();
+}
+
+void HandleMessage::give_kept(flow::Message& message, flow::Sink& sink) {
+  settle_framing(message);
+  message.head->is_shared = true;
+  // What is called from here on may change the message: these stay as they are now.
+  const buffer::Buffer body = message.body;
+  Ref<message::Trailers> trailers;
+  if (message.trailers) {
+    trailers = make_ref<message::Trailers>();
+    trailers->headers = message.trailers->headers;
+  }
+  sink.on_event(Event::message_start(message.head));
+  for (const buffer::Slice& slice : body.slices())
+    if (!is_ended()) sink.on_event(Event::data(slice));
+  if (!is_ended()) sink.on_event(Event::message_end(std::move(trailers)));
 }
 
 void HandleMessage::on_message_given() {

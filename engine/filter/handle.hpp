@@ -110,7 +110,9 @@ class HandleMessage final : public WaitingFilter, public MessageOutput::Owner {
   void take_result();
   void give_up(const Error& error);
   void pass_held();
+  /// What is not the message that came is copied, or shared: its maker may keep it.
   void give(Ref<flow::Message> message, flow::Sink& sink);
+  void give_kept(flow::Message& message, flow::Sink& sink);
   bool is_request_side() const { return message_ && message_->head->is_request(); }
   bool is_whole() const { return plan_.moment == Moment::Message || plan_.moment == Moment::MessageBody; }
 

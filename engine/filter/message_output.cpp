@@ -9,7 +9,8 @@ using message::BodyKind;
 
 void settle_framing(flow::Message& message) {
   message::Head& head = *message.head;
-  if (head.body.kind == BodyKind::Tunnel) return;
+  // A shared head was settled before it was given the first time.
+  if (head.body.kind == BodyKind::Tunnel || head.is_shared) return;
   if (message.body_source) {
     head.headers.remove(message::Name::ContentLength);
     head.body = {BodyKind::Unknown, 0};

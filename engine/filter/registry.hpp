@@ -33,7 +33,7 @@ struct Services {
   stats::Registry metrics = {};
   /// The Date field of this second.
   http::DateText date = {};
-  int64_t date_second = -1;
+  Instant date_until{};  // when its second is over
 };
 
 /// What an argument or option may be. Several are joined with |.

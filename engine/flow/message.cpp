@@ -32,9 +32,8 @@ void Message::set_body(buffer::Buffer new_body) {
   body_source.reset();
   trailers.reset();
   if (!head) return;
-  head->headers.remove(message::Name::ContentLength);
-  head->headers.remove(message::Name::ContentEncoding);
-  head->headers.remove(message::Name::ETag);
+  make_head_own();
+  head->headers.remove({message::Name::ContentLength, message::Name::ContentEncoding, message::Name::ETag});
   head->body = {message::BodyKind::Length, body.size()};
 }
 

@@ -241,6 +241,8 @@ class Filter : public Sink {
   void answer(Event&& event) { pipeline_->answer_sink_->on_event(std::move(event)); }
   /// Leaves the pipeline past all the filters behind.
   void output_from_pipeline(Event&& event) { pipeline_->outlet_.on_event(std::move(event)); }
+  /// No filter is behind: output leaves the pipeline.
+  bool is_last() const { return next_ == &pipeline_->outlet_; }
   Sink& next_sink() const { return *next_; }
   Sink& answer_sink() const { return *pipeline_->answer_sink_; }
   /// Gives up: what is behind sees this direction cut.

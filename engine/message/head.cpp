@@ -75,6 +75,13 @@ void Head::reset() {
   keep_alive = true;
   headers.clear();
   upgrade.clear();
+  is_shared = false;
+}
+
+void make_own(Ref<Head>& head) {
+  if (!head->is_shared) return;
+  if (head->is_request()) head = static_cast<const RequestHead&>(*head).copy();
+  else head = static_cast<const ResponseHead&>(*head).copy();
 }
 
 Ref<RequestHead> RequestHead::make() {

@@ -44,6 +44,9 @@ class Head : public Object {
   Headers headers;
   /// The protocol that Upgrade offers or accepts ("websocket"), empty without.
   std::string upgrade;
+  /// Somebody keeps this head, and sends it again and again (a Message of the script): who changes it makes it his own
+  /// first (make_own).
+  bool is_shared = false;
 
   bool is_request() const { return kind == Kind::Request; }
 
@@ -99,6 +102,9 @@ class ResponseHead final : public Head {
   ResponseHead() : Head(Kind::Response) {}
   void on_unreferenced() noexcept override;
 };
+
+/// Before a head is changed: one that is shared is replaced by a copy.
+void make_own(Ref<Head>& head);
 
 /// The trailer section of a chunked body.
 class Trailers final : public Object {

@@ -120,8 +120,7 @@ void Headers::add(std::string_view name, std::string_view value, Name id) {
   ++live_;
 }
 
-void Headers::set(std::string_view name, std::string_view value) {
-  const Name id = name_of(name);
+void Headers::set(std::string_view name, std::string_view value, Name id) {
   auto* entry = const_cast<Entry*>(first(name, id));
   if (!entry) {
     add(name, value, id);

@@ -104,7 +104,8 @@ class Headers {
     ++live_;
   }
   /// Replaces: the first field of that name keeps its place and gets the value, the others go. Adds when absent.
-  void set(std::string_view name, std::string_view value);
+  void set(std::string_view name, std::string_view value) { set(name, value, name_of(name)); }
+  void set(std::string_view name, std::string_view value, Name id);
   /// Removes every field of that name; returns how many there were.
   size_t remove(std::string_view name);
   size_t remove(Name name) { return remove(NameSet{name}); }

@@ -32,6 +32,12 @@ Headers& section(lua_State* L, const MessageBox& box) {
   return *headers;
 }
 
+/// The section, to be changed.
+Headers& own_section(lua_State* L, const MessageBox& box) {
+  if (box.part == MessagePart::Headers) box.message->make_head_own();
+  return section(L, box);
+}
+
 /// What heads keep outside their fields still reads like a field.
 bool push_kept_apart(lua_State* L, const MessageBox& box, std::string_view name) {
   if (box.part != MessagePart::Headers) return false;
@@ -99,13 +105,16 @@ std::string wrong_second(std::string_view name) {
   return "headers: a message has one " + in_quotes(name) + ": assign it";
 }
 
+std::optional<std::string> set_field(Headers& headers, std::string_view name, std::string_view value) {
+  const Name id = message::name_of(name);
+  auto wrong = check_field(name, value, id);
+  if (!wrong) headers.set(name, value, id);
+  return wrong;
+}
+
 /// Sets `name` to the value at `index`; all is checked before anything changes.
 std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::string_view name, int index) {
-  if (const auto value = value_at(L, index)) {
-    auto wrong = check_field(name, *value);
-    if (!wrong) headers.set(name, *value);
-    return wrong;
-  }
+  if (const auto value = value_at(L, index)) return set_field(headers, name, *value);
   if (!lua_istable(L, index)) return wrong_value(L, index, name);
   const auto count = static_cast<int>(lua_objlen(L, index));
   if (count > 1 && is_single(name)) return wrong_second(name);
@@ -116,7 +125,7 @@ std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::str
       const auto value = value_at(L, -1);
       if (!value) return wrong_value(L, -1, name);
       if (pass == 1) headers.add(name, *value);
-      else if (auto wrong = check_field(name, *value)) return wrong;
+      else if (auto wrong = check_field(name, *value, message::name_of(name))) return wrong;
       lua_pop(L, 1);
     }
   }
@@ -125,8 +134,8 @@ std::optional<std::string> assign_field(lua_State* L, Headers& headers, std::str
 
 Outcome new_index(lua_State* L) {
   const MessageBox& box = receiver<MessageBox>(L);
-  Headers& headers = section(L, box);
-  if (const char* why = why_read_only(*box.message)) return Outcome::error(why);
+  if (const char* why = why_read_only(message_of(L, box))) return Outcome::error(why);
+  Headers& headers = own_section(L, box);
   const auto name = string_at(L, 2);
   if (!name) return Outcome::error("a header name is a string, got " + describe_value(L, 2));
   if (!lua_isnil(L, 3)) {
@@ -163,15 +172,16 @@ int all(lua_State* L) {
 
 Outcome add(lua_State* L) {
   const MessageBox& box = self(L);
-  Headers& headers = section(L, box);
-  if (const char* why = why_read_only(*box.message)) return Outcome::error(why);
+  if (const char* why = why_read_only(message_of(L, box))) return Outcome::error(why);
+  Headers& headers = own_section(L, box);
   const auto name = string_at(L, 2);
   if (!name) return Outcome::error(argument_message(L, 2, "a string"));
   const auto value = value_at(L, 3);
   if (!value) return Outcome::error(argument_message(L, 3, "a string or a number"));
-  if (auto wrong = check_field(*name, *value)) return Outcome::error(std::move(*wrong));
-  if (is_single(*name) && headers.has(*name)) return Outcome::error(wrong_second(*name));
-  headers.add(*name, *value);
+  const Name id = message::name_of(*name);
+  if (auto wrong = check_field(*name, *value, id)) return Outcome::error(std::move(*wrong));
+  if (is_single(*name) && headers.has(id)) return Outcome::error(wrong_second(*name));
+  headers.add(*name, *value, id);
   return 0;
 }
 
@@ -216,17 +226,16 @@ int equal(lua_State* L) {
 
 }  // namespace
 
-std::optional<std::string> check_field(std::string_view name, std::string_view value) {
-  const std::string shown = in_quotes(name, 64);
-  const Name id = message::name_of(name);
+std::optional<std::string> check_field(std::string_view name, std::string_view value, Name id) {
+  const auto shown = [&] { return in_quotes(name, 64); };
   if (id != Name::Other) {
-    if (is_framing(id)) return "headers: " + shown + " cannot be set: framing follows the body by itself";
+    if (is_framing(id)) return "headers: " + shown() + " cannot be set: framing follows the body by itself";
     if (is_hop_by_hop(id)) {
-      return "headers: " + shown + " cannot be set: it belongs to one connection, and the engine writes it";
+      return "headers: " + shown() + " cannot be set: it belongs to one connection, and the engine writes it";
     }
   }
   if (id == Name::Host && !http::is_valid_host(value)) {
-    return "headers: the value of " + shown +
+    return "headers: the value of " + shown() +
            " expects a host with or without a port, such as \"a.com:8080\"";
   }
   if (!message::is_valid_name(name)) {
@@ -234,24 +243,31 @@ std::optional<std::string> check_field(std::string_view name, std::string_view v
                         : std::string("headers: a name holds a character that names may not have");
   }
   if (!message::is_valid_value(value)) {
-    return "headers: the value of " + shown + " holds CR, LF, NUL or another control character";
+    return "headers: the value of " + shown() + " holds CR, LF, NUL or another control character";
   }
   return std::nullopt;
 }
 
 std::optional<std::string> read_headers(lua_State* L, int index, Headers& headers) {
   if (!lua_istable(L, index)) return "headers expects a table, got " + describe_value(L, index);
-  // In the order of names: a table has none, and what is sent must not differ from run to run.
-  boost::container::small_vector<std::string_view, 16> names;
-  lua_pushnil(L);
-  while (lua_next(L, index) != 0) {
-    lua_pop(L, 1);
-    const auto name = string_at(L, -1);
-    if (!name) return "headers: a name is a string, got " + describe_value(L, -1);
-    names.push_back(*name);
+  struct Given {
+    std::string_view name;
+    std::optional<std::string_view> text;  // a string: the table keeps it alive
+    bool operator<(const Given& other) const { return name < other.name; }
+  };
+  boost::container::small_vector<Given, 16> fields;
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    const auto name = string_at(L, -2);
+    if (!name) return "headers: a name is a string, got " + describe_value(L, -2);
+    fields.push_back({*name, string_at(L, -1)});
   }
-  std::sort(names.begin(), names.end());
-  for (const std::string_view name : names) {
+  // In the order of names: a table has none, and what is sent must not differ from run to run.
+  if (fields.size() > 1) std::sort(fields.begin(), fields.end());
+  for (const auto& [name, text] : fields) {
+    if (text) {
+      if (auto wrong = set_field(headers, name, trim(*text))) return wrong;
+      continue;
+    }
     push_text(L, name);
     lua_rawget(L, index);
     if (auto wrong = assign_field(L, headers, name, lua_gettop(L))) return wrong;

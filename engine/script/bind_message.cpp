@@ -210,6 +210,7 @@ Outcome assign_request_field(lua_State* L, flow::Message& message, Field field) 
 }
 
 Outcome assign_response_field(lua_State* L, flow::Message& message, Field field) {
+  message.make_head_own();
   message::ResponseHead* head = message.response();
   if (!head) return Outcome::error(no_such_field("a request", field == Field::Status ? "status" : "reason"));
   if (field == Field::Status) {

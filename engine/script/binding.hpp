@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.hpp"
 #include "base/object.hpp"
 #include "buffer/buffer.hpp"
 #include "flow/hook.hpp"
@@ -63,6 +64,8 @@ struct BindingContext {
   BoxMetatables headers_metatables;
   /// Bytes outside the Lua heap that came up since the collector was last made to work (note_outside_bytes).
   size_t outside_bytes = 0;
+  /// How much of that makes it work: as much as the heap holds, so that the work is in proportion.
+  size_t outside_bytes_max = limits::garbage_bodies_min;
 };
 
 // Each adds its names to the table at the top of the stack (the globals of scripts) and leaves the stack as

@@ -1,5 +1,7 @@
 #include "script/hook.hpp"
 
+#include <algorithm>
+
 #include "script/data_box.hpp"
 #include "script/interpreter.hpp"
 
@@ -40,22 +42,30 @@ void LuaHook::cancel(flow::HookCall& call) {
 
 int LuaHook::push_arguments(lua_State* L, flow::HookCall& call) {
   using flow::HookShape;
+  if (call.shape == HookShape::Piece) return 0;
+  // What a function does not take is not made for it: a table for each request is soon the dearest of all.
+  const int count = std::min(parameters(L), call.shape == HookShape::Context ? 1 : 2);
+  if (count == 0) return 0;
   BindingContext& bindings = interpreter_->bindings;
   switch (call.shape) {
-    case HookShape::Context: break;
+    case HookShape::Piece: break;
+    case HookShape::Context:
+    case HookShape::ContextError: interpreter_->contexts.push(L, *call.context); break;
     case HookShape::Data: push_data(L, bindings, call.data); break;
     case HookShape::Message: push_message(L, bindings, *call.message); break;
     case HookShape::Body: push_string(L, call.message->body); break;
-    case HookShape::ContextError:
-      interpreter_->contexts.push(L, *call.context);
-      if (call.error) push_error(L, *call.error);
-      else lua_pushnil(L);
-      return 2;
-    case HookShape::Piece: return 0;
     case HookShape::Error: push_error(L, *call.error); break;
   }
-  interpreter_->contexts.push(L, *call.context);
-  return call.shape == HookShape::Context ? 1 : 2;
+  if (count == 1) return 1;
+  if (call.shape != HookShape::ContextError) interpreter_->contexts.push(L, *call.context);
+  else if (call.error) push_error(L, *call.error);
+  else lua_pushnil(L);
+  return 2;
+}
+
+int LuaHook::parameters(lua_State* L) {
+  if (parameters_ < 0) parameters_ = std::min(interpreter_->parameters_of(L, -1), 2);
+  return parameters_;
 }
 
 void Hooks::end_all() {

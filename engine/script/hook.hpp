@@ -26,9 +26,12 @@ class LuaHook final : public flow::Hook, public HookLink {
  private:
   friend class Hooks;
   int push_arguments(lua_State* L, flow::HookCall& call);
+  /// How many arguments the function can see, two at most.
+  int parameters(lua_State* L);
 
   Interpreter* interpreter_;
   const int function_;
+  int parameters_ = -1;  // not looked at yet
 };
 
 /// The hooks of a state, which may outlive it.

@@ -1,6 +1,7 @@
 #include "script/interpreter.hpp"
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 
 #include "base/limits.hpp"
@@ -9,6 +10,8 @@
 
 namespace perilune::script {
 namespace {
+
+constexpr size_t outside_bytes_max = 4 * 1024 * 1024;  // bodies of garbage Messages, however large the heap is
 
 constexpr const char* loading_may_not_wait =
     "this is the top of a file, which only declares; use every or after, or wait in a handler";
@@ -80,6 +83,7 @@ Interpreter::~Interpreter() {
 void Interpreter::tune_collector() {
   if (collects_at_fixed_times()) return collect_at_fixed_time(main());
   const size_t heap = std::max(static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024, size_t{1});
+  bindings.outside_bytes_max = std::clamp(heap, limits::garbage_bodies_min, outside_bytes_max);
   const size_t pause = 200 + 100 * limits::garbage_bytes_min / heap;
   lua_gc(main(), LUA_GCSETPAUSE, static_cast<int>(std::min<size_t>(pause, 2000)));
 }
@@ -97,6 +101,19 @@ Ref<flow::Hook> Interpreter::make_hook(lua_State* L, int index) {
   auto hook = make_ref<LuaHook>(*this, luaL_ref(L, LUA_REGISTRYINDEX));
   hooks.add(*hook);
   return hook;
+}
+
+int Interpreter::parameters_of(lua_State* L, int index) {
+  lua_pushvalue(L, index);
+  loader.push_getinfo(L);  // lua_getinfo does not tell
+  lua_insert(L, -2);
+  lua_pushliteral(L, "u");
+  lua_call(L, 2, 1);
+  lua_getfield(L, -1, "isvararg");
+  lua_getfield(L, -2, "nparams");
+  const int count = lua_toboolean(L, -2) ? INT_MAX : static_cast<int>(lua_tointeger(L, -1));
+  lua_pop(L, 3);
+  return count;
 }
 
 std::string Interpreter::resolve_path(lua_State* L, std::string_view path) { return loader.resolve(L, path); }

@@ -31,6 +31,8 @@ class Interpreter final : public BindingHost {
 
   // for bindings
   Ref<flow::Hook> make_hook(lua_State* L, int index) override;
+  /// The parameters of the function at `index`; INT_MAX where it takes any number.
+  int parameters_of(lua_State* L, int index);
   std::string resolve_path(lua_State* L, std::string_view path) override;
   std::optional<std::string> environment(std::string_view name) override;
   bool is_loading() const override { return loader.is_loading(); }

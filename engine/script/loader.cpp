@@ -85,6 +85,11 @@ void Loader::create_globals() {
   open_library(L, LUA_MATHLIBNAME, luaopen_math);
   open_library(L, LUA_BITLIBNAME, luaopen_bit);
   open_library(L, LUA_JITLIBNAME, luaopen_jit);
+  open_library(L, LUA_DBLIBNAME, luaopen_debug);
+  lua_getglobal(L, LUA_DBLIBNAME);
+  lua_getfield(L, -1, "getinfo");
+  getinfo_ = luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pop(L, 1);
 
   lua_newtable(L);
   for (const char* name : chosen) {

@@ -31,6 +31,8 @@ class Loader {
   bool is_module() const { return is_module_; }
   /// Pushes the table of the chosen globals, for those who add to them before a script is run.
   void push_globals(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, globals_); }
+  /// debug.getinfo, which scripts do not see.
+  void push_getinfo(lua_State* L) const { lua_rawgeti(L, LUA_REGISTRYINDEX, getinfo_); }
 
   /// `path` as seen from the file in which the running function stands; it is noted among the files.
   std::string resolve(lua_State* L, std::string_view path);
@@ -51,6 +53,7 @@ class Loader {
   std::string folder_;  // of the script; modules are found from here
   std::vector<std::string> files_;
   int globals_ = LUA_NOREF;
+  int getinfo_ = LUA_NOREF;
   int environment_ = LUA_NOREF;
   bool is_loading_ = false;
   bool is_module_ = false;

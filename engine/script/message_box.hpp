@@ -98,8 +98,8 @@ void push_cookies(lua_State* L, BindingContext& context, const MessageBox& box);
 
 /// Fills `section` from the table at `index`: strings, numbers, or lists of them. Returns what is wrong.
 std::optional<std::string> read_headers(lua_State* L, int index, message::Headers& section);
-/// Checks a field that a script sets. Returns what is wrong.
-std::optional<std::string> check_field(std::string_view name, std::string_view value);
+/// Checks a field that a script sets; `id` is its name's. Returns what is wrong.
+std::optional<std::string> check_field(std::string_view name, std::string_view value, message::Name id);
 /// Brings the value at `index` (string, Data, function, nil) in as the body. Returns what is wrong.
 std::optional<std::string> assign_body(lua_State* L, BindingContext& context, int index,
                                        flow::Message& message);

@@ -48,12 +48,14 @@ class MessageTable {
       if (known == known_keys.end()) {
         return "Message: unknown key " + in_quotes(*key) + suggestion(*key, known_keys);
       }
-      lua_replace(L, Method + static_cast<int>(known - known_keys.begin()));
+      const int slot = Method + static_cast<int>(known - known_keys.begin());
+      lua_replace(L, slot);
+      given_ |= 1u << slot;
     }
     return std::nullopt;
   }
 
-  bool has(Slot slot) { return !lua_isnil(L, slot); }
+  bool has(Slot slot) const { return (given_ & 1u << slot) != 0; }
 
   Wrong expects_string(const char* key, Slot slot) {
     return std::string("Message: ") + key + " expects a string, got " + describe_value(L, slot);
@@ -124,6 +126,7 @@ class MessageTable {
   }
 
   lua_State* const L;
+  uint32_t given_ = 0;  // a bit for each slot
   Ref<flow::Message> message_;
 };
 

@@ -203,6 +203,7 @@ Outcome set_cookie(lua_State* L) {
   if (!value) return Outcome::error(argument_message(L, 3, "a string"));
   Cookie cookie(L);
   if (auto wrong = cookie.build(*name, *value)) return Outcome::error(std::move(*wrong));
+  message.make_head_own();
   message.head->headers.add("Set-Cookie", cookie.text);
   return 0;
 }

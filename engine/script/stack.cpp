@@ -15,7 +15,6 @@
 namespace perilune::script {
 namespace {
 
-constexpr size_t outside_bytes_max = 4 * 1024 * 1024;  // garbage bodies are collected after so much of them
 constexpr size_t described_bytes_max = 40;
 
 /// The name of the parameter at `position` (from 1) in "name(a, b)", empty when there is none.
@@ -154,7 +153,7 @@ void collect_at_fixed_time(lua_State* L) {
 
 void note_outside_bytes(lua_State* L, BindingContext& context, size_t bytes) {
   context.outside_bytes += bytes;
-  if (context.outside_bytes < outside_bytes_max) return;
+  if (context.outside_bytes < context.outside_bytes_max) return;
   const size_t kilobytes = std::min<size_t>(context.outside_bytes / 1024, 1 << 20);
   context.outside_bytes = 0;
   if (collects_at_fixed_times()) return collect_at_fixed_time(L);
