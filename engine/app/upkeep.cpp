@@ -16,6 +16,9 @@ constexpr int looks = 3;
 constexpr uint64_t turns_of_garbage = 2000;
 constexpr uint64_t turns_of_pages = 200;
 
+// So much given back by the pools is worth one too.
+constexpr size_t bytes_of_pages = 256 * 1024;
+
 // Objects with a finalizer go in the second collection after the last use.
 constexpr int collections = 2;
 
@@ -25,7 +28,7 @@ constexpr Duration collect_pause = 5ms;
 
 void Upkeep::look() {
   loop_.arm(timer_, limits::upkeep_interval);
-  worker_.give_back_surplus();
+  if (worker_.give_back_surplus() >= bytes_of_pages) since_trim_ += turns_of_pages;
   const uint64_t turns = loop_.turns() - turns_seen_;
   turns_seen_ = loop_.turns();
   since_collection_ += turns;
