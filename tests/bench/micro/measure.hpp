@@ -13,7 +13,7 @@ uint64_t allocation_count();
 /// pools and grow what is reused, are not measured.
 template <typename Work>
 void measure(benchmark::State& state, Work&& work) {
-  constexpr int warm_ups = 64;
+  constexpr int warm_ups = 1024;
   for (int i = 0; i < warm_ups; ++i) work();
   const uint64_t before = allocation_count();
   for (auto _ : state) work();

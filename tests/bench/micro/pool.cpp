@@ -57,10 +57,11 @@ class FullPool {
 void pool_lease_release(benchmark::State& state) {
   FullPool pool(static_cast<size_t>(state.range(0)), static_cast<size_t>(state.range(1)));
   const auto used = static_cast<size_t>(state.range(2));
+  constexpr size_t stride = 7919;  // a prime: every key has its turn, and none lies beside the one before
   size_t key = 0;
   measure(state, [&] {
     pool.lease_and_release(key);
-    key = key + 1 < used ? key + 1 : 0;
+    key = (key + stride) % used;
   });
 }
 BENCHMARK(pool_lease_release)
