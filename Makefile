@@ -55,7 +55,8 @@ bench-micro: ## what single steps of the engine cost; ARGS="--benchmark_filter=r
 
 ifneq ($(wildcard tests/soak/run),)
 .PHONY: soak
-soak: build ## hours of mixed traffic; tests/soak/run
+soak: build ## ten minutes of everything that wears a proxy out; ARGS="--seconds 60" for a minute
+	@$(packages) test
 	tests/soak/run $(ARGS)
 endif
 

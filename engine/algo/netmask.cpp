@@ -33,8 +33,7 @@ std::string to_text(const IpAddress& address) {
 }
 
 Error wrong(std::string_view text, std::string_view why) {
-  return {ErrorCode::ScriptError, Side::Script,
-          "\"" + std::string(text) + "\" is no network" + std::string(why)};
+  return {ErrorCode::ScriptError, Side::Script, in_quotes(text) + " is no network" + std::string(why)};
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ namespace {
 
 Error bad_pattern(std::string_view pattern, std::string_view why) {
   return Error{ErrorCode::ScriptError, Side::Script,
-               "the pattern \"" + std::string(pattern) + "\" " + std::string(why)};
+               "the pattern " + in_quotes(pattern, 200) + " " + std::string(why)};
 }
 
 /// Takes the next segment off `path`, which begins with a slash.
@@ -128,7 +128,7 @@ Result<void> UrlRouter::add(std::string_view pattern, uint32_t value) {
   }
   // Two spellings of one pattern with different values: one of them would silently never be used.
   if (routes_[route].pattern != pattern)
-    return bad_pattern(pattern, "means the same as \"" + routes_[route].pattern + "\"");
+    return bad_pattern(pattern, "means the same as " + in_quotes(routes_[route].pattern, 200));
   routes_[route].value = value;
   return {};
 }

@@ -12,7 +12,7 @@
 #include <future>
 #include <thread>
 
-#include "app/worker.hpp"
+#include "app/upkeep.hpp"
 #include "base/limits.hpp"
 #include "base/line_writer.hpp"
 #include "base/log.hpp"
@@ -34,6 +34,7 @@ class WorkerThread {
     const RunOptions& options;
     net::ListenSockets& sockets;
     LineOutputs& outputs;
+    edge::ConnectionCounts& counts;
   };
   WorkerThread(const Shared& shared, int index) : shared_(shared), index_(index), thread_([this] { main(); }) {}
   WorkerThread(const WorkerThread&) = delete;
@@ -79,7 +80,7 @@ class WorkerThread {
     driver_ = std::make_unique<Drive>();
     {
       net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets);
-      Worker worker(driver_->loop, network, index_, &shared_.outputs);
+      Worker worker(driver_->loop, network, index_, {&shared_.outputs, &shared_.counts});
       worker_ = &worker;
       auto result = worker.load(shared_.options.files);
       if (result.has_value() && index_ == 0 && !worker.has_work())
@@ -88,6 +89,8 @@ class WorkerThread {
       ready_.set_value(result.has_error() ? result.error().detail : std::string());
       if (result.has_value() && go_.promise.get_future().get()) {
         worker.start();
+        Upkeep upkeep(driver_->loop, worker);
+        upkeep.start();
         driver_->loop.run();
       }
       worker.stop();
@@ -169,7 +172,8 @@ int run(const RunOptions& options) {
   const unsigned count = options.workers > 0 ? options.workers : usable_processors();
   net::ListenSockets sockets;
   LineWriter lines;
-  const WorkerThread::Shared shared{options, sockets, lines};
+  edge::ConnectionCounts counts;
+  const WorkerThread::Shared shared{options, sockets, lines, counts};
   std::vector<std::unique_ptr<WorkerThread>> workers;
   for (unsigned i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));

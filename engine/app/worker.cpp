@@ -1,34 +1,46 @@
 #include "app/worker.hpp"
 
+#include "net/descriptor.hpp"
+
 namespace perilune::app {
 namespace {
+
+/// A client needs a descriptor, and its request one for the upstream: what the machine gives is shared
+/// fairly.
+size_t default_connections() {
+  return static_cast<size_t>(net::first_spare_descriptor()) / limits::descriptors_per_client;
+}
 
 edge::ServerOptions server_options(const filter::ListenPlan& plan) {
   edge::ServerOptions options;
   const filter::Options& given = plan.options;
   options.listen.backlog = static_cast<int>(given.count("backlog", limits::backlog));
-  options.connections_max = given.count("maxConnections", 0);
-  options.connections_per_ip_max = given.count("maxConnectionsPerIP", 0);
+  options.connections_max = given.count("maxConnections", default_connections());
+  const size_t share = (options.connections_max + limits::clients_min - 1) / limits::clients_min;
+  options.connections_per_ip_max = given.count("maxConnectionsPerIP", share);
+  options.spares_loopback = !given.find("maxConnectionsPerIP");
   options.session.channel.buffer_bytes_max = given.size("bufferLimit", limits::buffer_bytes_max);
   options.session.channel.write_timeout = given.time("writeTimeout", limits::write_timeout);
-  // A relay has no message boundaries: silence is only judged where the script says so, or after a tunnel's time.
+  // A relay has no message boundaries: silence is only judged where the script says so, or after a tunnel's
+  // time.
   options.session.channel.idle_timeout = given.time("idleTimeout", limits::tunnel_idle_timeout);
   options.session.channel.tells_reset_at_once = true;
   options.session.rules.times.head_timeout = given.time("headTimeout", limits::head_timeout);
   options.session.rules.times.idle_timeout = given.time("idleTimeout", limits::client_idle_timeout);
   options.session.rules.times.body_timeout = given.time("readTimeout", limits::read_timeout);
-  options.session.rules.times.body_rate_min = given.size("minBodyRate", 0);
+  options.session.rules.times.body_rate_min = given.size("minBodyRate", limits::body_rate_min);
   options.session.rules.trusted_proxies = plan.settings.trusted_proxies.get();
   return options;
 }
 
 }  // namespace
 
-Worker::Worker(loop::Loop& loop, net::Network& network, int index, LineOutputs* outputs)
+Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerShared& shared)
     : loop_(loop),
       network_(network),
       index_(index),
-      outputs_(outputs),
+      outputs_(shared.outputs),
+      counts_(shared.counts ? *shared.counts : own_counts_),
       http_(std::make_unique<filter::HttpClient>(services_)) {}
 
 Worker::~Worker() { stop(); }
@@ -59,7 +71,8 @@ Result<void> Worker::listen() {
       if (result.has_value()) continue;
       servers_.clear();
       access_logs_.clear();
-      return Error{ErrorCode::ScriptError, Side::Script, plan.place.to_string() + ": " + result.error().detail};
+      return Error{ErrorCode::ScriptError, Side::Script,
+                   plan.place.to_string() + ": " + result.error().detail};
     }
   }
   return {};
@@ -73,7 +86,8 @@ Result<void> Worker::listen(const filter::ListenPlan& plan) {
     access_logs_.push_back(std::make_unique<flow::AccessLog>(wanted->format, loop_, **sink));
     options.session.rules.access_log = access_logs_.back().get();
   }
-  auto server = std::make_unique<edge::Server>(runtime_, *plan.pipeline, options);
+  auto server = std::make_unique<edge::Server>(
+      runtime_, *plan.pipeline, options, counts_.of(plan.address.to_string() + " " + plan.place.to_string()));
   if (auto result = server->listen(network_, plan.address); result.has_error())
     return Error{ErrorCode::ScriptError, Side::Script, "cannot listen on " + result.error().detail};
   servers_.push_back(std::move(server));
@@ -82,6 +96,22 @@ Result<void> Worker::listen(const filter::ListenPlan& plan) {
 
 void Worker::start() {
   for (const auto& state : states_) state->start_tasks();
+}
+
+void Worker::give_back_surplus() {
+  chunks_.give_back_surplus();
+  ThreadPool::give_back_surplus();
+  for (const auto& program : programs_)
+    for (const auto& pipeline : program->pipelines) pipeline->give_back_surplus();
+  for (const auto& state : states_) state->give_back_surplus();
+}
+
+bool Worker::collect_garbage() {
+  if (states_collected_ < states_.size() && states_[states_collected_]->collect_garbage())
+    ++states_collected_;
+  if (states_collected_ < states_.size()) return false;
+  states_collected_ = 0;
+  return true;
 }
 
 void Worker::stop_accepting() {

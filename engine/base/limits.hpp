@@ -32,10 +32,16 @@ inline constexpr size_t pool_queue_max = 1024;              // waiters for an up
 inline constexpr size_t pool_queue_total_max = 16384;       // waiters for resources of one pool, over all keys
 inline constexpr size_t forwarded_hops_max = 32;            // entries of X-Forwarded-For that are looked at; paths have a few
 inline constexpr size_t spare_descriptors = 8;              // kept free when descriptors run out, for logs and scripts
-inline constexpr Duration accept_pause = 100ms;             // how long accepting rests when descriptors ran out
+inline constexpr Duration accept_pause = 100ms;             // how long accepting rests when descriptors or connections ran out
+inline constexpr size_t descriptors_per_client = 2;         // its own and its upstream's: maxConnections is what that leaves
+inline constexpr size_t clients_min = 4;                    // one client alone holds a quarter of maxConnections at most
+inline constexpr Duration idle_age_min = 1s;                // younger idle connections do not give way to newcomers
 
 // times
 inline constexpr Duration head_timeout = 10s;               // a phone on a bad network needs 3 s for a head
+inline constexpr Duration body_grace = 10s;                 // before a body's rate counts: time to change from cell to cell
+inline constexpr size_t body_rate_min = 500;                // bytes a second after that; a phone at its worst sends 1000
+inline constexpr size_t write_rate_min = 64;                // bytes a second over write_timeout; readers by the byte are none
 inline constexpr Duration client_idle_timeout = 60s;        // what browsers and other proxies keep
 inline constexpr Duration upstream_idle_timeout = 60s;      // at most what the common servers keep
 inline constexpr Duration connect_timeout = 5s;             // three SYNs: 0, 1 and 3 s
@@ -51,6 +57,7 @@ inline constexpr Duration resolve_timeout = 5s;             // one retry of a DN
 inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
 inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
 inline constexpr Duration worker_stop_timeout = 1s;         // for a worker to end after its drain or a second signal
+inline constexpr Duration upkeep_interval = 2s;             // how often what pools keep and nobody needs is given back
 inline constexpr uint16_t routes_max = 64;                  // pipelines that route goes on to, one from the other
 
 // metrics
@@ -63,7 +70,7 @@ inline constexpr size_t metric_buckets_max = 100;           // of one histogram;
 // scripts
 inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
 inline constexpr size_t garbage_bytes_min = 512 * 1024;     // let lie before a small Lua heap is collected: a cache's worth
-inline constexpr size_t garbage_bodies_min = 256 * 1024;    // and of what garbage Messages hold outside that heap
+inline constexpr size_t garbage_body_bytes_min = 256 * 1024; // and of what garbage Messages hold outside that heap
 inline constexpr size_t url_parameters_max = 256;           // of a query or a Cookie field; hash tables of strangers' keys
 inline constexpr size_t json_depth_max = 64;                // nesting of JSON, both ways; real documents stay under 20
 inline constexpr size_t file_bytes_max = 64 * 1024 * 1024;  // a file that a script reads whole, into the Lua heap

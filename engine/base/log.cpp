@@ -77,15 +77,6 @@ Output& output() {
   return shared;
 }
 
-/// Bytes of the character that `text` begins with when a terminal only shows it, else 0: for a control
-/// character, of which U+0080 to U+009F are some, and for what is not UTF-8.
-size_t shown_size(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7f ? 1 : 0;
-  const size_t size = utf8_size(text);
-  return size == 2 && byte(0) == 0xc2 && byte(1) < 0xa0 ? 0 : size;
-}
-
 void append_escaped(std::string& line, std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const char c = text[i];

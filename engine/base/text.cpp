@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <vector>
 
 #include "base/text_words.hpp"
@@ -12,7 +13,8 @@ namespace {
 
 std::optional<double> parse_number(std::string_view text, std::string_view& rest) {
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc() || !(number >= 0) || !std::isfinite(number)) return std::nullopt;
   rest = text.substr(static_cast<size_t>(end - text.data()));
   return number;
@@ -111,6 +113,32 @@ size_t utf8_size(std::string_view text) {
   const bool is_wrong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) >= 0xa0) ||
                         (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) >= 0x90);
   return is_wrong ? 0 : size;
+}
+
+size_t shown_size(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (text.empty()) return 0;
+  if (byte(0) < 0x80) return byte(0) >= 0x20 && byte(0) != 0x7f ? 1 : 0;
+  const size_t size = utf8_size(text);
+  return size == 2 && byte(0) == 0xc2 && byte(1) < 0xa0 ? 0 : size;
+}
+
+std::string in_quotes(std::string_view text, size_t bytes_max) {
+  std::string result = "\"";
+  size_t at = 0;
+  while (at < text.size()) {
+    const size_t size = shown_size(text.substr(at));
+    if (at + std::max<size_t>(size, 1) > bytes_max) break;
+    if (size == 0) {
+      char escape[5];
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(text[at++]));
+      result += escape;
+    } else {
+      result.append(text, at, size);
+      at += size;
+    }
+  }
+  return result + (at < text.size() ? "…\"" : "\"");
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {

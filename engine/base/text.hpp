@@ -28,6 +28,13 @@ std::optional<uint64_t> parse_size(std::string_view text);
 
 /// Bytes of the UTF-8 sequence that `text` begins with (RFC 3629), 0 when it begins with none.
 size_t utf8_size(std::string_view text);
+/// Bytes of the character that `text` begins with when a terminal only shows it, else 0: for a control
+/// character, of which U+0080 to U+009F are some, and for what is not UTF-8.
+size_t shown_size(std::string_view text);
+
+/// Somebody's text within a sentence: in quotes, what a terminal would not only show as "\x0a", cut off where
+/// it gets long.
+std::string in_quotes(std::string_view text, size_t bytes_max = 80);
 
 /// The candidate nearest to `word` by edit distance, empty when none is near enough to be meant.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);

@@ -9,14 +9,18 @@ namespace perilune::buffer {
 ChunkPool::~ChunkPool() {
   if (shared_) drop(shared_);
   PERILUNE_EXPECT(alive_ == 0, "every chunk is back when its pool ends");
-  while (free_) ::operator delete(std::exchange(free_, free_->next_free));
+  free_idle(idle_);
+}
+
+void ChunkPool::free_idle(size_t count) {
+  for (; count > 0; --count, --idle_) ::operator delete(std::exchange(free_, free_->next_free));
 }
 
 Chunk* ChunkPool::take() {
   Chunk* chunk = free_;
   if (chunk) {
     free_ = chunk->next_free;
-    --idle_;
+    surplus_.note_taken(--idle_);
   } else {
     chunk = new (::operator new(sizeof(Chunk) + chunk_bytes_)) Chunk{};
     chunk->pool = this;

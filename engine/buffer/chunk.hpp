@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/limits.hpp"
+#include "base/surplus.hpp"
 
 namespace perilune::buffer {
 
@@ -36,8 +37,8 @@ class ChunkPool {
 
   /// An empty chunk with one reference, the caller's.
   Chunk* take();
-  /// A chunk with at least `bytes_min` free bytes (at most chunk_bytes()) that all writers of the worker fill one
-  /// after the other, so that a few bytes written do not cost a chunk. The pool keeps the reference.
+  /// A chunk with at least `bytes_min` free bytes (at most chunk_bytes()) that all writers of the worker fill
+  /// one after the other, so that a few bytes written do not cost a chunk. The pool keeps the reference.
   Chunk* shared(size_t bytes_min) {
     return shared_ && shared_->free_bytes() >= bytes_min ? shared_ : renew_shared(bytes_min);
   }
@@ -45,10 +46,13 @@ class ChunkPool {
   /// Chunks that someone holds; 0 when a worker has ended clean.
   size_t alive() const { return alive_ - (shared_ && shared_->references == 1 ? 1 : 0); }
   size_t idle() const { return idle_; }
+  /// Gives idle chunks back to the heap that nobody needed since the last call.
+  void give_back_surplus() { free_idle(surplus_.take(idle_)); }
 
  private:
   friend void drop(Chunk* chunk);
   void give_back(Chunk* chunk);
+  void free_idle(size_t count);
   Chunk* renew_shared(size_t bytes_min);
 
   const size_t chunk_bytes_;
@@ -56,6 +60,7 @@ class ChunkPool {
   Chunk* free_ = nullptr;
   Chunk* shared_ = nullptr;
   size_t idle_ = 0;
+  Surplus surplus_;
   size_t alive_ = 0;
 };
 
@@ -74,7 +79,9 @@ class Slice {
     if (chunk_) ++chunk_->references;
   }
   Slice(Slice&& other) noexcept
-      : chunk_(std::exchange(other.chunk_, nullptr)), offset_(other.offset_), size_(std::exchange(other.size_, 0)) {}
+      : chunk_(std::exchange(other.chunk_, nullptr)),
+        offset_(other.offset_),
+        size_(std::exchange(other.size_, 0)) {}
   Slice& operator=(Slice other) noexcept {
     std::swap(chunk_, other.chunk_);
     std::swap(offset_, other.offset_);

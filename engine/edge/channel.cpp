@@ -80,7 +80,7 @@ void Channel::read() {
 
 void Channel::write(buffer::Slice slice) {
   if (!stream_ || has_failed_ || shutdown_asked_) return;
-  if (output_.empty()) last_progress_ = runtime_.loop.now();
+  if (output_.empty()) note_progress();
   if (is_blocked_) output_.append_compact(std::move(slice), runtime_.chunks);
   else output_.append_joined(std::move(slice));
   if (!is_blocked_) runtime_.loop.flush_later(flush_task_);
@@ -113,8 +113,9 @@ void Channel::flush() {
       return;
     }
     bytes_written_ += transfer.bytes;
-    last_activity_ = last_progress_ = runtime_.loop.now();
+    last_activity_ = runtime_.loop.now();
     output_.drop_front(transfer.bytes);
+    if (output_.empty() || bytes_written_ - progress_bytes_ >= progress_min()) note_progress();
   }
   if (write_hold_ && output_.size() <= buffer_bytes_max_ / 2) write_hold_.release();
   if (!output_.empty()) return;
@@ -154,6 +155,16 @@ void Channel::set_idle_timeout(Duration timeout) {
   idle_timeout_ = timeout;
   last_activity_ = runtime_.loop.now();
   if (stream_) arm_timer();
+}
+
+uint64_t Channel::progress_min() const {
+  if (write_timeout_ == Duration::max()) return 0;
+  return static_cast<uint64_t>(to_seconds(write_timeout_) * limits::write_rate_min);
+}
+
+void Channel::note_progress() {
+  last_progress_ = runtime_.loop.now();
+  progress_bytes_ = bytes_written_;
 }
 
 Instant Channel::next_check() const {

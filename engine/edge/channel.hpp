@@ -79,6 +79,9 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   void on_timer();
   void arm_timer();
   Instant next_check() const;
+  /// Bytes that must go out within the write timeout to count as progress.
+  uint64_t progress_min() const;
+  void note_progress();
 
   flow::Runtime& runtime_;
   std::unique_ptr<net::Stream> stream_;
@@ -101,6 +104,7 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   Instant last_activity_;
   Instant last_progress_;
   uint64_t bytes_written_ = 0;
+  uint64_t progress_bytes_ = 0;  // written when last_progress_ was noted
   loop::MemberTask<Channel, &Channel::read> read_task_{*this};
   loop::MemberTask<Channel, &Channel::flush> flush_task_{*this};
   loop::MemberTimer<Channel, &Channel::on_timer> timer_{*this};

@@ -1,15 +1,24 @@
 #include "edge/server.hpp"
 
 #include "base/log.hpp"
+#include "flow/trusted_proxies.hpp"
 
 namespace perilune::edge {
+namespace {
 
-Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const ServerOptions& options)
-    : runtime_(runtime), plan_(&plan), options_(options) {}
+// One line tells of a whole shortage.
+constexpr Duration log_pause = 10s;
 
-Server::~Server() {
-  PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions");
-}
+// As many idle connections give way at a look, ten times a second.
+constexpr size_t idle_ended_at_once = 32;
+
+}  // namespace
+
+Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const ServerOptions& options,
+               ListenerCounts& counts)
+    : runtime_(runtime), plan_(&plan), options_(options), counts_(counts) {}
+
+Server::~Server() { PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions"); }
 
 Result<void> Server::listen(net::Network& network, const net::Address& address) {
   auto listener = network.listen(address, options_.listen, *this);
@@ -18,49 +27,99 @@ Result<void> Server::listen(net::Network& network, const net::Address& address) 
   return {};
 }
 
+std::optional<uint64_t> Server::counted_client(const std::string& ip) const {
+  if (options_.connections_per_ip_max == 0) return std::nullopt;
+  if (options_.spares_loopback && (ip.starts_with("127.") || ip == "::1")) return std::nullopt;
+  const flow::TrustedProxies* trusted = options_.session.trusted_proxies;
+  return trusted && trusted->trusts(ip) ? std::nullopt : client_network(ip);
+}
+
+void Server::refuse(const std::string& ip) {
+  ++stats_.refused;
+  if (runtime_.loop.now() < next_refusal_log_) return;
+  next_refusal_log_ = runtime_.loop.now() + log_pause;
+  log::warn("connection refused: " + ip + " has " + std::to_string(options_.connections_per_ip_max) +
+            " already (maxConnectionsPerIP)");
+}
+
 void Server::on_accept(std::unique_ptr<net::Stream> stream) {
   if (options_.connections_per_ip_max > 0) {
-    size_t& open = connections_by_ip_[stream->peer().host];
-    if (open >= options_.connections_per_ip_max) {
+    const std::string ip = stream->peer().host;
+    const auto client = counted_client(ip);
+    if (client && !counts_.enter_network(*client, options_.connections_per_ip_max)) {
       stream->reset_on_close();
-      return;
+      return refuse(ip);
     }
-    ++open;
   }
   auto session = make_ref<Session>(runtime_, std::move(stream), *this, options_.session);
-  session->id = ++accepted_;
+  session->id = ++stats_.accepted;
   session->add_reference();  // the list's
   sessions_.push_back(*session);
   ++sessions_count_;
-  if (options_.connections_max > 0 && sessions_count_ >= options_.connections_max && !is_at_limit_) {
-    is_at_limit_ = true;
-    listener_->pause();
-  }
+  const size_t open = counts_.enter();
+  if (options_.connections_max > 0 && open >= options_.connections_max) pause_at_limit();
   session->start(*plan_);
+}
+
+void Server::pause_at_limit() {
+  if (is_at_limit_ || !listener_) return;
+  is_at_limit_ = true;
+  ++stats_.pauses;
+  listener_->pause();
+  runtime_.loop.arm(room_timer_, limits::accept_pause);
+  if (runtime_.loop.now() < next_limit_log_) return;
+  next_limit_log_ = runtime_.loop.now() + log_pause;
+  log::warn("accept paused: " + std::to_string(options_.connections_max) +
+            " connections are open (maxConnections)");
+}
+
+void Server::look_for_room() {
+  if (!is_at_limit_ || !listener_) return;
+  if (counts_.open() < options_.connections_max) {
+    is_at_limit_ = false;
+    listener_->resume();
+    return;
+  }
+  runtime_.loop.arm(room_timer_, limits::accept_pause);
+  end_idle();
+}
+
+void Server::end_idle() {
+  const Instant since = runtime_.loop.now() - limits::idle_age_min;
+  size_t left = idle_ended_at_once;
+  // In the order of their arrival: nearly that of how long they have waited, and it costs no book-keeping.
+  for (auto session = sessions_.begin(); session != sessions_.end() && left > 0;) {
+    Session& candidate = *session++;  // which may be over at once
+    if (!candidate.end_if_idle(since)) continue;
+    ++stats_.idle_ended;
+    --left;
+  }
 }
 
 void Server::on_accept_paused(const Error& error) {
   // It tries again ten times a second; one line tells of the whole shortage.
   if (runtime_.loop.now() < next_pause_log_) return;
-  next_pause_log_ = runtime_.loop.now() + 10s;
+  next_pause_log_ = runtime_.loop.now() + log_pause;
   log::warn("accept paused: " + error.to_string());
 }
 
 void Server::on_session_over(Session& session) {
   sessions_.erase(sessions_.iterator_to(session));
   --sessions_count_;
-  if (options_.connections_per_ip_max > 0) {
-    const auto entry = connections_by_ip_.find(session.ip());
-    if (entry != connections_by_ip_.end() && --entry->second == 0) connections_by_ip_.erase(entry);
-  }
+  counts_.leave();
+  if (options_.connections_per_ip_max > 0)
+    if (const auto client = counted_client(session.ip())) counts_.leave_network(*client);
   session.drop_reference();
-  if (is_at_limit_ && listener_) {
-    is_at_limit_ = false;
-    listener_->resume();
-  }
+  if (!is_at_limit_ || !listener_ || counts_.open() >= options_.connections_max) return;
+  is_at_limit_ = false;
+  room_timer_.disarm();
+  listener_->resume();
 }
 
-void Server::stop_accepting() { listener_.reset(); }
+void Server::stop_accepting() {
+  room_timer_.disarm();
+  listener_.reset();
+}
 
 void Server::cut_all(const Error& error) {
   while (!sessions_.empty()) sessions_.front().cut(error);

@@ -81,14 +81,14 @@ void Session::on_event(flow::Event&& event) {
       cut(*error);
       return;
     }
-    channel_.shutdown();
+    if (!expects_no_more_) channel_.shutdown();
     finish_if_done();
   }
 }
 
 void Session::finish_if_done() {
   if (is_over_ || !output_ended_ || !channel_.is_flushed()) return;
-  if (input_ended_) {
+  if (input_ended_ || expects_no_more_) {
     if (pipeline_->is_quiet()) over(nullptr);
   } else if (!pipeline_->wants_input() && !linger_timer_) {
     linger_timer_ = std::make_unique<LingerTimer>(*this);

@@ -38,12 +38,15 @@ class Session final : public Object,
   void start(flow::PipelinePlan& plan);
   /// Cuts it now, for `error`.
   void cut(const Error& error);
+  /// Ends it, cleanly, if it has only waited for its client since `since` or longer; whether it was so.
+  bool end_if_idle(Instant since) { return !is_over_ && !output_ended_ && pipeline_ && pipeline_->end_if_idle(since); }
 
   std::string ip() const override { return peer().host; }
   uint16_t port() const override { return peer().port; }
   std::string local_ip() const override;
   uint16_t local_port() const override;
   void leave_time_to_protocol() override;
+  void expect_no_more() override { expects_no_more_ = true; }
 
  private:
   void on_event(flow::Event&& event) override;
@@ -69,6 +72,7 @@ class Session final : public Object,
   bool output_ended_ = false;
   bool is_over_ = false;
   bool times_left_to_protocol_ = false;
+  bool expects_no_more_ = false;
   uint32_t drained_bytes_ = 0;
   loop::MemberTask<Session, &Session::finish_if_done> finish_task_{*this};
   using LingerTimer = loop::MemberTimer<Session, &Session::on_linger_timer>;

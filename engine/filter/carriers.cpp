@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/text.hpp"
 #include "filter/route.hpp"
 
 namespace perilune::filter {
@@ -78,7 +79,7 @@ class Walk {
   std::string label_of(const PipelinePlan& plan) const {
     for (const ListenPlan& listen : program_.listens)
       if (listen.pipeline.get() == &plan) return "this listen pipeline";
-    return plan.name().empty() ? "the pipeline of " + plan.place().to_string() : "pipeline \"" + plan.name() + "\"";
+    return plan.name().empty() ? "the pipeline of " + plan.place().to_string() : "pipeline " + in_quotes(plan.name());
   }
 
   bool is_reached(const PipelinePlan& plan) const {
@@ -157,9 +158,9 @@ Result<void> check_circles(const Program& program) {
       const auto earlier = std::find(path.begin(), path.end(), plan);
       if (earlier != path.end()) {
         std::string names;
-        for (auto step = earlier; step != path.end(); ++step) names += "\"" + (*step)->name() + "\" → ";
+        for (auto step = earlier; step != path.end(); ++step) names += in_quotes((*step)->name()) + " → ";
         return Error{ErrorCode::ScriptError, Side::Script,
-                     next(*plan)->place.to_string() + ": route leads in a circle: " + names + "\"" + plan->name() + "\""};
+                     next(*plan)->place.to_string() + ": route leads in a circle: " + names + in_quotes(plan->name())};
       }
       path.push_back(plan);
       const RoutePlan* route = next(*plan);

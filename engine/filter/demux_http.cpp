@@ -9,8 +9,12 @@ using namespace std::literals;
 
 namespace {
 
-// A body's rate is judged over this long at least: a pause of a second is not an attack.
-constexpr Duration rate_window = 5s;
+/// When a body that began at `begun` and of which `bytes` have come is too slow: it has a time of grace, and a second
+/// more for each `rate_min` bytes. Instant::max() without a rate.
+Instant rate_deadline(Instant begun, uint64_t bytes, uint64_t rate_min) {
+  if (rate_min == 0) return Instant::max();
+  return begun + limits::body_grace + 1s * static_cast<int64_t>(bytes / rate_min);
+}
 
 // Requests that one connection begins in a turn. Answers that a script gives at once would else let who sends
 // thousands in a row keep all others waiting.
@@ -209,8 +213,12 @@ void DemuxHttp::settle() {
     if (is_closed_ || is_ended()) return;
     if (!front.response_done_) break;
     const bool closes = front.closes_;
+    // Its own close, and it is bound to send nothing behind (RFC 9112 section 9.6): no lingering for what cannot come.
+    const bool client_closes =
+        closes && front.request_done_ && !front.is_tunnel_ && front.request_ && !front.request_->keep_alive && is_between_messages();
     retire_front(nullptr);
     if (closes) {
+      if (flow::ClientInfo* client = client_closes ? context().client() : nullptr) client->expect_no_more();
       close_connection();
       return;
     }
@@ -254,6 +262,13 @@ void DemuxHttp::cut(const Error& error) {
 
 void DemuxHttp::send_scratch() {
   while (!plan_.scratch.empty()) output(Event::data(plan_.scratch.take_slice()));
+}
+
+bool DemuxHttp::end_if_idle(Instant since) {
+  const bool is_unused = phase_ == Phase::FirstHead && is_between_messages();
+  if (is_closed_ || since_ > since || !(phase_ == Phase::Idle || is_unused)) return false;
+  close_connection();
+  return true;
 }
 
 void DemuxHttp::update_hold() {
@@ -300,9 +315,10 @@ void DemuxHttp::arm_timer() {
   Duration wait = Duration::max();
   if (phase_ == Phase::FirstHead || phase_ == Phase::Head) wait = times.head_timeout;
   else if (phase_ == Phase::Idle) wait = times.idle_timeout;
-  else if (phase_ == Phase::Body) wait = times.body_rate_min > 0 ? std::min(times.body_timeout, rate_window) : times.body_timeout;
-  if (wait == Duration::max()) return;
-  const Instant deadline = since_ + wait;
+  else if (phase_ == Phase::Body) wait = times.body_timeout;
+  Instant deadline = wait == Duration::max() ? Instant::max() : since_ + wait;
+  if (phase_ == Phase::Body) deadline = std::min(deadline, rate_deadline(body_since_, body_bytes_, times.body_rate_min));
+  if (deadline == Instant::max()) return;
   // Armed lazily: a timer that fires early looks again; only a nearer deadline moves it.
   if (!timer_.is_armed() || timer_.deadline() > deadline) loop().timers().arm(timer_, deadline);
 }
@@ -328,9 +344,7 @@ void DemuxHttp::on_timer() {
       close_connection();
       return;
     case Phase::Body: {
-      const Duration measured = loop().now() - body_since_;
-      const double asked = static_cast<double>(times.body_rate_min) * to_seconds(measured);
-      const bool is_slow = measured >= rate_window && static_cast<double>(body_bytes_) < asked;
+      const bool is_slow = loop().now() >= rate_deadline(body_since_, body_bytes_, times.body_rate_min);
       if (passed < times.body_timeout && !is_slow) break;
       refuse({ErrorCode::BodyTimeout, Side::Client, {}});
       settle();

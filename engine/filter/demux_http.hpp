@@ -119,6 +119,7 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void on_stop() override;
   void on_reset() override;
   void on_valve_changed(flow::Valve& valve) override;
+  bool end_if_idle(Instant since) override;
 
   void pump();
   /// Goes on where it stopped, in this turn or, after a rest, in the next.

@@ -24,17 +24,17 @@ Ref<flow::PipelinePlan> make_client_plan(Services& services) {
   const Place place{"http client", 0};
   const Ref<flow::Hook> key(new KeyOfContext());
   auto connection = make_ref<flow::PipelinePlan>(services.runtime, "http client connection", place);
-  FilterCall connect{*find_filter("connect"), services, place, {Argument{Value(Ref<Object>(key)), {}}}, {}, {}, connection};
+  FilterCall connect{*find_filter("connect"), services, place, {Argument{Value(Ref<Object>(key)), {}, {}}}, {}, {}, connection};
   connection->add(std::move(*make_filter(connect)));
   auto plan = make_ref<flow::PipelinePlan>(services.runtime, "http client", place);
   FilterCall mux{*find_filter("muxHTTP"),
                  services,
                  place,
-                 {Argument{Value(Ref<Object>(connection)), {}}, Argument{Value(Ref<Object>(key)), {}}},
+                 {Argument{Value(Ref<Object>(connection)), {}, {}}, Argument{Value(Ref<Object>(key)), {}, {}}},
                  {},
                  {},
                  plan};
-  mux.options.set("maxSessions", Argument{Value(0), {}});
+  mux.options.set("maxSessions", Argument{Value(0), {}, {}});
   plan->add(std::move(*make_filter(mux)));
   return plan;
 }

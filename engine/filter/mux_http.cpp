@@ -1,6 +1,7 @@
 #include "filter/mux_http.hpp"
 
 #include "filter/connect.hpp"
+#include "http/max_forwards.hpp"
 
 namespace perilune::filter {
 
@@ -39,6 +40,12 @@ void MuxHttp::process(Event&& event) {
   if (event.is_message_start() && event.request()) {
     request_ = Ref<message::RequestHead>(event.request());
     is_idempotent = request_->is_idempotent() && request_->upgrade.empty();
+    if (http::count_hop(*request_) == http::Hop::Last) {
+      is_answered_ = true;
+      output(Event::message_start(http::answer_at_last_hop(*request_)));
+      output(Event::message_end());
+      return;
+    }
     output_valve().set_watcher(this);
     find_key();
     return;

@@ -24,7 +24,7 @@ Result<Ref<flow::PipelinePlan>> PipelineScope::define(std::string_view name, con
   if (Entry* known = entry(name)) {
     if (known->is_defined)
       return Error{ErrorCode::ScriptError, Side::Script,
-                   "pipeline \"" + std::string(name) + "\" is defined already at " + known->place.to_string()};
+                   "pipeline " + in_quotes(name) + " is defined already at " + known->place.to_string()};
     known->is_defined = true;
     known->place = place;
     known->plan->set_place(place);
@@ -57,8 +57,8 @@ Result<void> PipelineScope::check() const {
     if (known.is_defined) continue;
     const std::string_view near = nearest_to(known.name);
     return Error{ErrorCode::ScriptError, Side::Script,
-                 known.place.to_string() + ": there is no pipeline \"" + known.name + "\"" +
-                     (near.empty() ? "" : "; did you mean \"" + std::string(near) + "\"?")};
+                 known.place.to_string() + ": there is no pipeline " + in_quotes(known.name) +
+                     (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?")};
   }
   return {};
 }

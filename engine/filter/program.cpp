@@ -1,5 +1,6 @@
 #include "filter/program.hpp"
 
+#include "base/text.hpp"
 #include "filter/carriers.hpp"
 #include "filter/connect.hpp"
 #include "filter/mux_http.hpp"
@@ -12,7 +13,7 @@ Error at(const Place& place, const std::string& sentence) {
 }
 
 std::string label_of(const flow::PipelinePlan& plan) {
-  return plan.name().empty() ? "pipeline at " + plan.place().to_string() : "pipeline \"" + plan.name() + "\"";
+  return plan.name().empty() ? "pipeline at " + plan.place().to_string() : "pipeline " + in_quotes(plan.name(), plan.name().size());
 }
 
 Result<void> check_answers(const flow::PipelinePlan& plan) {

@@ -118,7 +118,7 @@ Result<Value> check_time(const Value& value) {
     const auto duration = parse_duration(*text);
     if (duration && *duration > Duration::zero()) return Value(to_seconds(*duration));
     return Error{ErrorCode::ScriptError, Side::Script,
-                 "\"" + *text + "\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\""};
+                 in_quotes(*text) + " is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\""};
   }
   return refuse(Time, value);
 }
@@ -131,7 +131,7 @@ Result<Value> check_size(const Value& value) {
   if (const std::string* text = value.string()) {
     if (const auto bytes = parse_size(*text)) return Value(static_cast<double>(*bytes));
     return Error{ErrorCode::ScriptError, Side::Script,
-                 "\"" + *text + "\" is no size; write bytes, or \"16k\", \"1m\", \"2g\""};
+                 in_quotes(*text) + " is no size; write bytes, or \"16k\", \"1m\", \"2g\""};
   }
   return refuse(Size, value);
 }
@@ -215,7 +215,7 @@ Result<Value> check_value(uint32_t accepts, std::string_view choices, Value valu
       if (word == *value.string()) return value;
     std::string list;
     for (const auto word : words) list.append(list.empty() ? "" : " or ").append("\"").append(word).append("\"");
-    return Error{ErrorCode::ScriptError, Side::Script, "expects " + list + ", got \"" + *value.string() + "\""};
+    return Error{ErrorCode::ScriptError, Side::Script, "expects " + list + ", got " + in_quotes(*value.string())};
   }
   return refuse(accepts, value);
 }

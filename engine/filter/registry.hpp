@@ -74,7 +74,7 @@ struct Option;
 struct Argument {
   Value value;
   std::vector<Value> list = {};
-  std::vector<Option> members = {};
+  std::vector<Option> members;
 
   bool is_given() const { return !value.is_nil() || !list.empty(); }
   flow::Hook* hook() const { return value.object_as<flow::Hook>(); }

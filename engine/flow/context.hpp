@@ -56,6 +56,9 @@ class ClientInfo {
   const TrustedProxies* trusted_proxies = nullptr;
   /// A protocol filter watches the times of this session now; the socket's own idle clock stops.
   virtual void leave_time_to_protocol() {}
+  /// The client said that it sends nothing more, and all it sent was read: when the output has ended there is nothing to
+  /// wait for.
+  virtual void expect_no_more() {}
   virtual std::string ip() const = 0;
   virtual uint16_t port() const = 0;
   virtual std::string local_ip() const = 0;

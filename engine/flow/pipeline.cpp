@@ -16,10 +16,18 @@ PipelinePlan::~PipelinePlan() { dismantle(); }
 
 void PipelinePlan::dismantle() {
   PERILUNE_EXPECT(alive_ == 0, "a program ends after its pipelines");
-  for (Pipeline* pipeline : free_) delete pipeline;
-  free_.clear();
+  drop_free(free_.size());
   filters_.clear();
 }
+
+void PipelinePlan::drop_free(size_t count) {
+  for (; count > 0; --count) {
+    delete free_.back();
+    free_.pop_back();
+  }
+}
+
+void PipelinePlan::give_back_surplus() { drop_free(surplus_.take(free_.size())); }
 
 void PipelinePlan::add(std::unique_ptr<FilterPlan> filter) { filters_.push_back(std::move(filter)); }
 
@@ -61,6 +69,7 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
   } else {
     instance = plan.free_.back();
     plan.free_.pop_back();
+    plan.surplus_.note_taken(plan.free_.size());
   }
   Ref<Pipeline> pipeline(instance);
   ++plan.alive_;
@@ -105,6 +114,11 @@ void Pipeline::on_event(Event&& event) {
   if (state_ != State::Running) return;
   if (filters_.empty()) sink_->on_event(std::move(event));
   else filters_.front()->on_event(std::move(event));
+}
+
+bool Pipeline::end_if_idle(Instant since) {
+  if (is_ended()) return false;
+  return std::ranges::any_of(filters_, [&](const auto& filter) { return filter->end_if_idle(since); });
 }
 
 void Pipeline::end(const Error* error) {

@@ -10,6 +10,7 @@
 
 #include "base/object.hpp"
 #include "base/place.hpp"
+#include "base/surplus.hpp"
 #include "buffer/buffer.hpp"
 #include "flow/context.hpp"
 #include "flow/event.hpp"
@@ -89,6 +90,8 @@ class PipelinePlan final : public Object {
   /// Lets go of the filters, and so of what they lead to: plans may lead to each other in a circle. For the end of a
   /// program, when nothing of it runs.
   void dismantle();
+  /// Lets go of free instances that nobody needed since the last call.
+  void give_back_surplus();
   /// Instances that run now; 0 when everything ended clean.
   size_t alive() const { return alive_; }
 
@@ -98,7 +101,10 @@ class PipelinePlan final : public Object {
   std::string name_;
   Place place_;
   std::vector<std::unique_ptr<FilterPlan>> filters_;
+  void drop_free(size_t count);
+
   std::vector<Pipeline*> free_;
+  Surplus surplus_;
   size_t alive_ = 0;
 };
 
@@ -152,6 +158,8 @@ class Pipeline final : public Object, public Sink {
   }
   /// How many pipelines it continues, one after the other.
   uint16_t depth() const { return depth_; }
+  /// Asks its filters to end it if it has only waited for its client since `since`; whether one did.
+  bool end_if_idle(Instant since);
   /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
   void stop_input() { wants_input_ = false; }
   bool wants_input() const { return wants_input_; }
@@ -235,6 +243,9 @@ class Filter : public Sink {
   /// Called once after every filter was stopped, with what cut the pipeline or null.
   virtual void on_end(const Error*) {}
   virtual void on_reset() {}
+  /// Room is needed for newcomers: a filter that has waited since `since` or longer for its client's next message, or
+  /// for the first, ends the stream and says so.
+  virtual bool end_if_idle(Instant) { return false; }
 
   /// Gives an event to the next filter, or out of the pipeline behind the last one.
   void output(Event&& event) { next_->on_event(std::move(event)); }

@@ -3,6 +3,8 @@
 #include <array>
 #include <vector>
 
+#include "base/surplus.hpp"
+
 namespace perilune::message {
 
 using namespace std::literals;
@@ -13,10 +15,16 @@ constexpr size_t pooled_text_max = 8192;   // one large head does not stay in me
 
 /// Heads that are free for reuse. One list a thread: heads never change threads.
 template <typename T>
-struct FreeHeads {
+struct FreeHeads final : ThreadPool {
   FreeHeads() { heads.reserve(pooled_heads_max); }
-  ~FreeHeads() {
-    for (T* head : heads) delete head;
+  ~FreeHeads() { drop(heads.size()); }
+  void note_taken() { surplus_.note_taken(heads.size()); }
+  size_t kept() const override { return heads.size(); }
+  void drop(size_t count) override {
+    for (; count > 0; --count) {
+      delete heads.back();
+      heads.pop_back();
+    }
   }
   std::vector<T*> heads;
 };
@@ -61,10 +69,11 @@ struct HeadPools {
   }
   template <typename T>
   static T* take() {
-    auto& heads = pool<T>().heads;
-    if (heads.empty()) return nullptr;
-    T* head = heads.back();
-    heads.pop_back();
+    FreeHeads<T>& free = pool<T>();
+    if (free.heads.empty()) return nullptr;
+    T* head = free.heads.back();
+    free.heads.pop_back();
+    free.note_taken();
     return head;
   }
 };

@@ -15,7 +15,7 @@ constexpr size_t name_bytes_max = 253;  // RFC 1035 section 2.3.4, without the f
 constexpr size_t label_bytes_max = 63;
 
 Error wrong(std::string_view text, std::string_view what) {
-  return {ErrorCode::Internal, Side::Script, "address \"" + std::string(text) + "\": " + std::string(what)};
+  return {ErrorCode::Internal, Side::Script, "address " + in_quotes(text, 255) + ": " + std::string(what)};
 }
 
 bool is_ip4(const std::string& host) {
@@ -81,24 +81,25 @@ Result<Address> Address::parse(std::string_view text) {
   if (digits.empty()) return wrong(text, "no port after \":\"");
   const auto port = parse_decimal(digits);
   if (!port || *port > 65535) {
-    return wrong(text, "port \"" + std::string(digits) + "\" is not a number from 0 to 65535");
+    return wrong(text, "port " + in_quotes(digits) + " is not a number from 0 to 65535");
   }
-  if (host.empty() || host == "*") return wrong(text, "no host before \":\"; all addresses of this machine are 0.0.0.0, or [::]");
+  if (host.empty() || host == "*")
+    return wrong(text, "no host before \":\"; all addresses of this machine are 0.0.0.0, or [::]");
 
   Address address;
   address.port = static_cast<uint16_t>(*port);
   if (host.front() == '[') {
     if (host.back() != ']') return wrong(text, "\"[\" without \"]\"");
     address.host = host.substr(1, host.size() - 2);
-    if (!is_ip6(address.host)) return wrong(text, "\"" + address.host + "\" is not an IPv6 address");
+    if (!is_ip6(address.host)) return wrong(text, in_quotes(address.host, 255) + " is not an IPv6 address");
     address.kind = Kind::Ip6;
     return address;
   }
   if (host.find(':') != std::string_view::npos) return wrong(text, "an IPv6 address stands in [brackets]");
   address.host = host;
   if (is_ip4(address.host)) return address;
-  if (is_digits_and_dots(host)) return wrong(text, "\"" + address.host + "\" is not an IPv4 address");
-  if (!is_name(host)) return wrong(text, "\"" + address.host + "\" is not a host name");
+  if (is_digits_and_dots(host)) return wrong(text, in_quotes(address.host, 255) + " is not an IPv4 address");
+  if (!is_name(host)) return wrong(text, in_quotes(address.host, 255) + " is not a host name");
   address.kind = Kind::Name;
   return address;
 }

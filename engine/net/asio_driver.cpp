@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include <boost/asio/error.hpp>
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <system_error>
 
 #include "base/expect.hpp"
@@ -43,6 +45,19 @@ int checked(int fd, const char* what) {
   return fd;
 }
 
+/// epoll_wait with a time to the nanosecond, where the kernel has it (Linux 5.11): a timer is not a millisecond late.
+int wait_for_events(int set, std::span<epoll_event> events, Duration longest) {
+  const auto room = static_cast<int>(events.size());
+  if (longest <= Duration::zero()) return epoll_wait(set, events.data(), room, 0);
+  if (longest == Duration::max()) return epoll_wait(set, events.data(), room, -1);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(longest);
+  const timespec time{static_cast<time_t>(seconds.count()), static_cast<long>((longest - seconds).count())};
+  const int count = epoll_pwait2(set, events.data(), room, &time, nullptr);
+  if (count >= 0 || errno != ENOSYS) return count;
+  const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(std::min<Duration>(longest, 1h));
+  return epoll_wait(set, events.data(), room, static_cast<int>(milliseconds.count()));
+}
+
 Random seeded_random() {
   Random::State state;
   PERILUNE_EXPECT(getrandom(state.data(), sizeof state, 0) == sizeof state, "the kernel gives random bytes");
@@ -60,25 +75,32 @@ int first_spare_descriptor() {
 }
 
 AsioDriver::AsioDriver()
-    : context_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE),
-      set_(context_, checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+    : set_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       wake_fd_(checked(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")),
       random_(seeded_random()) {
   epoll_event event{};
   event.events = EPOLLIN | EPOLLET;
   event.data.ptr = nullptr;
-  checked(epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, wake_fd_.get(), &event), "epoll_ctl");
+  checked(epoll_ctl(set_.get(), EPOLL_CTL_ADD, wake_fd_.get(), &event), "epoll_ctl");
+}
 
+AsioDriver::~AsioDriver() = default;
+
+AsioDriver::Asio::Asio(int our_set) : context(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE), set(context, our_set) {
   // This wait never ends, since an epoll set never has an error. It keeps our set registered with Asio's
   // reactor (edge-triggered) and the context at work; every edge of the set then makes run_one return, even
   // though no handler is due. A wait for readability instead would cost one epoll_ctl per blocking turn.
-  set_.async_wait(boost::asio::posix::stream_descriptor::wait_error, [](const boost::system::error_code&) {});
+  set.async_wait(boost::asio::posix::stream_descriptor::wait_error, [](const boost::system::error_code&) {});
 }
 
-AsioDriver::~AsioDriver() {
-  boost::system::error_code ignored;
-  set_.close(ignored);
-  context_.poll();
+AsioDriver::Asio::~Asio() {
+  set.release();
+  context.poll();
+}
+
+boost::asio::io_context& AsioDriver::context() {
+  if (!asio_) asio_ = std::make_unique<Asio>(set_.get());
+  return asio_->context;
 }
 
 Instant AsioDriver::now() {
@@ -93,23 +115,25 @@ bool AsioDriver::watch(int fd, uint32_t events, EventTarget& target, Trigger tri
   epoll_event event{};
   event.events = trigger == Trigger::Edge ? events | EPOLLET : events;
   event.data.ptr = marked(&target, trigger);
-  return epoll_ctl(set_.native_handle(), EPOLL_CTL_ADD, fd, &event) == 0;
+  return epoll_ctl(set_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 void AsioDriver::rewatch(int fd, uint32_t events, EventTarget& target, Trigger trigger) {
   epoll_event event{};
   event.events = trigger == Trigger::Edge ? events | EPOLLET : events;
   event.data.ptr = marked(&target, trigger);
-  epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, fd, &event);
+  epoll_ctl(set_.get(), EPOLL_CTL_MOD, fd, &event);
 }
 
 void AsioDriver::unwatch(int fd) {
   epoll_event ignored{};
-  epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, fd, &ignored);
+  epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, &ignored);
 }
 
-bool AsioDriver::collect() {
-  const int count = epoll_wait(set_.native_handle(), batch_.data(), static_cast<int>(batch_.size()), 0);
+bool AsioDriver::collect(Instant latest) {
+  const int count = wait_for_events(set_.get(), batch_, latest == Instant::min() ? Duration::zero()
+                                                        : latest == Instant::max() ? Duration::max()
+                                                                                    : latest - now());
   next_ = 0;
   count_ = last_count_ = count > 0 ? static_cast<size_t>(count) : 0;
   level_seen_ = false;
@@ -123,9 +147,10 @@ bool AsioDriver::collect() {
 
 void AsioDriver::poll_asio() {
   turns_since_asio_ = 0;
-  if (context_.stopped()) context_.restart();
+  boost::asio::io_context& context = asio_->context;
+  if (context.stopped()) context.restart();
   // Our own set counts as one of the handlers, so one call might serve nothing else.
-  for (int handlers = 0; handlers < 8 && context_.poll_one() > 0; ++handlers) {
+  for (int handlers = 0; handlers < 8 && context.poll_one() > 0; ++handlers) {
   }
 }
 
@@ -135,22 +160,37 @@ void AsioDriver::block(Instant deadline) {
     collect();  // woken already
     return;
   }
-  if (context_.stopped()) context_.restart();
+  if (!asio_) {
+    collect(deadline);
+    return;
+  }
+  boost::asio::io_context& context = asio_->context;
+  if (context.stopped()) context.restart();
   turns_since_asio_ = 0;
   size_t handlers = 0;
   if (deadline == Instant::max()) {
-    handlers = context_.run_one();
+    handlers = context.run_one();
   } else {
     // libstdc++'s steady clock is CLOCK_MONOTONIC in nanoseconds, as ours is.
     using Steady = std::chrono::steady_clock;
-    handlers = context_.run_one_until(Steady::time_point(deadline.time_since_epoch()));
+    handlers = context.run_one_until(Steady::time_point(deadline.time_since_epoch()));
   }
   if (handlers > 0) collect();
 }
 
 void AsioDriver::wait(Instant deadline) {
   if (next_ < count_) return;  // the last turn left some
+  if (asio_) wait_with_asio(deadline);
+  else if (again_.empty() && deadline > now()) block(deadline);
+  else collect();
 
+  // What a waking thread did before wake() must be seen by this turn.
+  if (wake_state_.load(std::memory_order_relaxed) != Awake) {
+    wake_state_.exchange(Awake, std::memory_order_acq_rel);
+  }
+}
+
+void AsioDriver::wait_with_asio(Instant deadline) {
   // An edge of our set is also an edge for Asio, so blocking without a look at the set is safe once a look
   // came back with less than it could take (nothing is left in it). The look pays only under load: when the
   // last one brought several events, the next one will bring some too.
@@ -161,11 +201,6 @@ void AsioDriver::wait(Instant deadline) {
   } else {
     if (!look_first) collect();
     if (++turns_since_asio_ >= asio_poll_turns) poll_asio();
-  }
-
-  // What a waking thread did before wake() must be seen by this turn.
-  if (wake_state_.load(std::memory_order_relaxed) != Awake) {
-    wake_state_.exchange(Awake, std::memory_order_acq_rel);
   }
 }
 

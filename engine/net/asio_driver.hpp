@@ -7,6 +7,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -37,9 +38,9 @@ class EventTarget {
   friend class AsioDriver;
 };
 
-/// The kernel's readiness: an edge-triggered epoll set of our own, which Asio watches as one descriptor.
-/// Streams and listeners live in the set; Asio serves what it is good at (signals, timers of others).
-/// A turn under load costs one epoll_wait on our set. Belongs to one thread, except wake().
+/// The kernel's readiness: an edge-triggered epoll set of our own, in which streams and listeners live. A turn costs
+/// one epoll_wait on it. Where somebody asks for Asio's context (signals, timers of others), Asio watches our set as
+/// one descriptor, and blocks for both. Belongs to one thread, except wake().
 class AsioDriver final : public loop::Driver {
  public:
   AsioDriver();
@@ -55,7 +56,7 @@ class AsioDriver final : public loop::Driver {
 
   /// For signals and other users of Asio in this thread. Their handlers run inside wait(), before the events
   /// of the turn: they only take notes. Concurrency is off: no call from another thread, not even post.
-  boost::asio::io_context& context() { return context_; }
+  boost::asio::io_context& context();
 
   /// Adds a descriptor to the set. Level-triggered watching is for libraries that do not read until EAGAIN.
   enum class Trigger : uint8_t { Edge, Level };
@@ -81,15 +82,25 @@ class AsioDriver final : public loop::Driver {
   static constexpr uint32_t asio_poll_turns = 16;
   enum WakeState : uint32_t { Awake, Sleeping, Woken };
 
-  bool collect();
+  /// Asio, and our set as one of its descriptors.
+  struct Asio {
+    explicit Asio(int set);
+    ~Asio();
+    boost::asio::io_context context;
+    boost::asio::posix::stream_descriptor set;
+  };
+
+  /// Asks the set, and waits until `latest` when it has nothing; Instant::min() to look only.
+  bool collect(Instant latest = Instant::min());
   void block(Instant deadline);
+  void wait_with_asio(Instant deadline);
   void poll_asio();
   void forget(EventTarget* target);
   void hand_out(EventTarget* target, uint32_t events);
 
-  boost::asio::io_context context_;
-  boost::asio::posix::stream_descriptor set_;
+  Descriptor set_;
   Descriptor wake_fd_;
+  std::unique_ptr<Asio> asio_;  // made when it is asked for
   std::atomic<uint32_t> wake_state_{Awake};
   Random random_;
 

@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "script/builder.hpp"
 #include "script/data_box.hpp"
 #include "script/interpreter.hpp"
@@ -6,8 +7,6 @@ namespace perilune::script {
 namespace {
 
 using filter::Accepts;
-
-std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
 
 std::string at_position(size_t position, std::string_view name) {
   return "argument " + std::to_string(position) + " (" + std::string(name) + ")";
@@ -88,18 +87,18 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
       if (name == spec.name) found = &spec;
     }
     if (!name) return fail("options have names, got " + describe_value(L_, -1) + " without one");
-    if (!found) return fail("unknown option " + quoted(*name) + suggestion(*name, known));
+    if (!found) return fail("unknown option " + in_quotes(*name) + suggestion(*name, known));
     if (lua_istable(L_, -1) && !found->members.empty()) {
       ArgumentReader inside(interpreter_, L_, function_);
       if (auto read = inside.read_options(lua_gettop(L_), found->members); !read)
-        return fail("option " + quoted(*name) + ": " + read.error().detail.substr(function_.size() + 2));
+        return fail("option " + in_quotes(*name) + ": " + read.error().detail.substr(function_.size() + 2));
       filter::Argument argument;
       argument.members = inside.options.all();
       options.set(found->name, std::move(argument));
       continue;
     }
     auto value = read_value(lua_gettop(L_), found->accepts, found->choices);
-    if (!value) return fail(told_of("option " + quoted(*name), value.error().detail));
+    if (!value) return fail(told_of("option " + in_quotes(*name), value.error().detail));
     options.set(found->name, std::move(*value));
   }
   return {};

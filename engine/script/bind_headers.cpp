@@ -94,15 +94,15 @@ std::optional<std::string_view> value_at(lua_State* L, int index) {
 }
 
 std::string wrong_value(lua_State* L, int index, std::string_view name) {
-  return "headers: the value of \"" + std::string(name) +
-         "\" expects a string, a number or a list of them, got " + describe_value(L, index);
+  return "headers: the value of " + in_quotes(name) + " expects a string, a number or a list of them, got " +
+         describe_value(L, index);
 }
 
 /// Two of these, and two servers may read two different requests (RFC 9112 section 3.2).
 bool is_single(std::string_view name) { return message::name_of(name) == Name::Host; }
 
 std::string wrong_second(std::string_view name) {
-  return "headers: a message has one \"" + std::string(name) + "\": assign it";
+  return "headers: a message has one " + in_quotes(name) + ": assign it";
 }
 
 std::optional<std::string> set_field(Headers& headers, std::string_view name, std::string_view value) {
@@ -227,24 +227,23 @@ int equal(lua_State* L) {
 }  // namespace
 
 std::optional<std::string> check_field(std::string_view name, std::string_view value, Name id) {
-  const auto shown = [&] { return std::string(name.substr(0, 64)); };
+  const auto shown = [&] { return in_quotes(name, 64); };
   if (id != Name::Other) {
-    if (is_framing(id)) return "headers: \"" + shown() + "\" cannot be set: framing follows the body by itself";
+    if (is_framing(id)) return "headers: " + shown() + " cannot be set: framing follows the body by itself";
     if (is_hop_by_hop(id)) {
-      return "headers: \"" + shown() +
-             "\" cannot be set: it belongs to one connection, and the engine writes it";
+      return "headers: " + shown() + " cannot be set: it belongs to one connection, and the engine writes it";
     }
   }
   if (id == Name::Host && !http::is_valid_host(value)) {
-    return "headers: the value of \"" + shown() +
-           "\" expects a host with or without a port, such as \"a.com:8080\"";
+    return "headers: the value of " + shown() +
+           " expects a host with or without a port, such as \"a.com:8080\"";
   }
   if (!message::is_valid_name(name)) {
     return name.empty() ? std::string("headers: a name is empty")
                         : std::string("headers: a name holds a character that names may not have");
   }
   if (!message::is_valid_value(value)) {
-    return "headers: the value of \"" + shown() + "\" holds CR, LF, NUL or another control character";
+    return "headers: the value of " + shown() + " holds CR, LF, NUL or another control character";
   }
   return std::nullopt;
 }

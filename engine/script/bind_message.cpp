@@ -1,6 +1,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "script/data_box.hpp"
 #include "script/json.hpp"
 #include "script/message_box.hpp"
@@ -168,7 +169,7 @@ const MessageBox& self(lua_State* L) {
 std::string unknown_field(lua_State* L, const char* what) {
   const auto key = string_at(L, 2);
   if (!key) return "a Message has named fields, got " + describe_value(L, 2);
-  return std::string(what) + " \"" + std::string(*key) + "\"" + suggestion(*key, field_names);
+  return std::string(what) + " " + in_quotes(*key) + suggestion(*key, field_names);
 }
 
 int index(lua_State* L) {
@@ -291,8 +292,7 @@ void bind_message(lua_State* L, BindingContext& context) {
   set_accessor(L, context, "__index", &index);
   set_accessor(L, context, "__newindex", &outcome_function<new_index>);
   add_functions(L, context, "Message ",
-                {{"__tostring(message)", &outcome_function<to_text>},
-                 {"__eq(a, b)", &equal}});
+                {{"__tostring(message)", &outcome_function<to_text>}, {"__eq(a, b)", &equal}});
   lua_pushliteral(L, "Message");
   lua_setfield(L, -2, "__metatable");
   context.message_metatables = ref_box_metatables(L, context, "Message ");

@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "script/http_date.hpp"
 #include "script/stack.hpp"
 
@@ -14,8 +15,7 @@ Result<std::string> format(BindingContext* context, std::optional<double> second
 
 Result<double> parse(std::string_view text) {
   if (const auto seconds = parse_http_date(text)) return *seconds;
-  return Error{ErrorCode::ScriptError, Side::Script,
-               "not an HTTP date: \"" + std::string(text.substr(0, 64)) + "\""};
+  return Error{ErrorCode::ScriptError, Side::Script, "not an HTTP date: " + in_quotes(text, 64)};
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 #include "script/url_text.hpp"
 
 namespace perilune::script {
@@ -16,7 +17,7 @@ namespace urls = boost::urls;
 
 Error bad_url(std::string_view text, const boost::system::error_code& error) {
   return {ErrorCode::ScriptError, Side::Script,
-          "not a URL: \"" + std::string(text.substr(0, 200)) + "\": " + error.message()};
+          "not a URL: " + in_quotes(text, 200) + ": " + error.message()};
 }
 
 Result<std::string> decode(std::string_view text) {
@@ -37,7 +38,7 @@ Result<std::string> resolve(std::string_view base, std::string_view reference) {
   const auto from = urls::parse_uri(base);
   if (!from) {
     return Error{ErrorCode::ScriptError, Side::Script,
-                 "the base is not a whole URL with a scheme: \"" + std::string(base.substr(0, 200)) + "\""};
+                 "the base is not a whole URL with a scheme: " + in_quotes(base, 200)};
   }
   const auto to = urls::parse_uri_reference(reference);
   if (!to) return bad_url(reference, to.error());
@@ -153,8 +154,8 @@ class QueryWriter {
   std::optional<std::string> write_value(std::string_view name) {
     const int type = lua_type(L, -1);
     if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
-      return "url.query: \"" + std::string(name) +
-             "\" expects a string, a number, a boolean or a list of them, got " + describe_value(L, -1);
+      return "url.query: " + in_quotes(name) +
+             " expects a string, a number, a boolean or a list of them, got " + describe_value(L, -1);
     }
     if (!text.empty()) text += '&';
     percent_encode(name, &is_unreserved, text);

@@ -65,7 +65,7 @@ struct BindingContext {
   /// Bytes outside the Lua heap that came up since the collector was last made to work (note_outside_bytes).
   size_t outside_bytes = 0;
   /// How much of that makes it work: as much as the heap holds, so that the work is in proportion.
-  size_t outside_bytes_max = limits::garbage_bodies_min;
+  size_t outside_bytes_max = limits::garbage_body_bytes_min;
 };
 
 // Each adds its names to the table at the top of the stack (the globals of scripts) and leaves the stack as

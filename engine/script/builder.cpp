@@ -38,7 +38,7 @@ Result<net::Address> address_at(lua_State* L, int index) {
   auto address = net::Address::parse(*text);
   if (!address) return fail(address.error().detail);
   if (address->needs_resolving())
-    return fail("an address to listen at is an IP address, got the name \"" + std::string(*text) + "\"");
+    return fail("an address to listen at is an IP address, got the name " + in_quotes(*text));
   return address;
 }
 
@@ -130,7 +130,7 @@ Outcome Builder::find_filter(lua_State* L) {
   lua_rawget(L, lua_upvalueindex(1));
   if (!lua_isnil(L, -1)) return 1;
   const std::string name(string_at(L, 2).value_or("?"));
-  return Outcome::error("there is no filter \"" + name + "\"" + suggestion(name, filter_names()));
+  return Outcome::error("there is no filter " + in_quotes(name) + suggestion(name, filter_names()));
 }
 
 // (chain, ...): upvalue 1 is the spec

@@ -131,6 +131,13 @@ void Coroutines::give_back(Coroutine& coroutine) {
   idle_.push_back(remove_busy(coroutine));
 }
 
+void Coroutines::give_back_surplus() {
+  for (size_t count = surplus_.take(idle_.size()); count > 0; --count) {
+    luaL_unref(interpreter_.main(), LUA_REGISTRYINDEX, idle_.back()->reference);
+    idle_.pop_back();
+  }
+}
+
 void Coroutines::drop(Coroutine& coroutine) {
   const auto dropped = remove_busy(coroutine);
   luaL_unref(interpreter_.main(), LUA_REGISTRYINDEX, dropped->reference);

@@ -91,6 +91,7 @@ class Coroutines {
     if (idle_.empty()) return make();
     Coroutine* coroutine = idle_.back().release();
     idle_.pop_back();
+    surplus_.note_taken(idle_.size());
     busy_.push_back(*coroutine);
     return *coroutine;
   }
@@ -104,6 +105,8 @@ class Coroutines {
   size_t in_use() const { return busy_.size(); }
   size_t waiting() const;
   size_t idle() const { return idle_.size(); }
+  /// Leaves idle ones that nobody needed since the last call to Lua's collector.
+  void give_back_surplus();
 
  private:
   Coroutine& make();
@@ -113,6 +116,7 @@ class Coroutines {
 
   Interpreter& interpreter_;
   std::vector<std::unique_ptr<Coroutine>> idle_;
+  Surplus surplus_;
   boost::intrusive::list<Coroutine> busy_;  // owned
 };
 

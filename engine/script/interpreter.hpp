@@ -54,6 +54,8 @@ class Interpreter final : public BindingHost {
   void note_call() {
     if (++calls_ % (collects_at_fixed_times() ? 64 : 4096) == 0) tune_collector();
   }
+  /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
+  bool collect_garbage();
   /// Ends what runs by itself: tasks, waits, what caches and pools hold.
   void stop();
 

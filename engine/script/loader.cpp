@@ -231,8 +231,8 @@ Outcome Loader::find_module(lua_State* L) {
   if (!name) return Outcome::error("require expects the name of a module, got " + describe_value(L, 1));
   if (!is_module_name(*name))
     return Outcome::error(
-        "require: \"" + std::string(*name) +
-        "\" is no name of a module: write names with dots, such as \"plugins.jwt\", from the folder of "
+        "require: " + in_quotes(*name) +
+        " is no name of a module: write names with dots, such as \"plugins.jwt\", from the folder of "
         "the script");
   if (!self.is_loading_)
     return Outcome::error("require \"" + std::string(*name) + "\": modules are loaded at the top of a file");
@@ -296,7 +296,7 @@ Outcome Loader::unknown_global(lua_State* L) {
       *name == "dofile" || *name == "loadfile" || *name == "ffi")
     return Outcome::error(std::string(*name) + " is not available to scripts" +
                           (*name == "io" ? "; file.read reads a file, log.info writes a line" : ""));
-  return Outcome::error("unknown name \"" + std::string(*name) + "\"" + suggest(*name, self.known_names(L)));
+  return Outcome::error("unknown name " + in_quotes(*name) + suggest(*name, self.known_names(L)));
 }
 
 // (table, name, value): the __newindex of the globals
@@ -306,9 +306,9 @@ Outcome Loader::assigned_global(lua_State* L) {
   push_text(L, name);
   lua_rawget(L, -2);
   if (!lua_isnil(L, -1))
-    return Outcome::error("\"" + name + "\" belongs to the engine and cannot be replaced; write: local " +
+    return Outcome::error(in_quotes(name) + " belongs to the engine and cannot be replaced; write: local " +
                           name);
-  return Outcome::error("assignment to the unknown name \"" + name + "\"; write: local " + name);
+  return Outcome::error("assignment to the unknown name " + in_quotes(name) + "; write: local " + name);
 }
 
 }  // namespace perilune::script

@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 
+#include "base/text.hpp"
 #include "http/grammar.hpp"
 #include "script/data_box.hpp"
 #include "script/json.hpp"
@@ -45,7 +46,7 @@ class MessageTable {
       if (!key) return "Message: keys are strings, got " + describe_value(L, -2);
       const auto known = std::find(known_keys.begin(), known_keys.end(), *key);
       if (known == known_keys.end()) {
-        return "Message: unknown key \"" + std::string(*key) + "\"" + suggestion(*key, known_keys);
+        return "Message: unknown key " + in_quotes(*key) + suggestion(*key, known_keys);
       }
       const int slot = Method + static_cast<int>(known - known_keys.begin());
       lua_replace(L, slot);

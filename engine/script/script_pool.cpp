@@ -58,27 +58,28 @@ std::optional<ScriptPool::Lease> ScriptPool::lease(uint32_t key, uint32_t tenant
 }
 
 ScriptPool::Lease ScriptPool::replace(uint32_t resource) {
-  const LeaseResult result = policy_.replace(*resources_[resource - 1], *spare_, now());
+  const LeaseResult result = policy_.replace(*resource_at(resource), *spare_, now());
   settle();
   return told(result);
 }
 
 bool ScriptPool::release(uint32_t resource, algo::Verdict verdict) {
-  if (!policy_.release(*resources_[resource - 1], verdict, now())) return false;
+  if (!policy_.release(*resource_at(resource), verdict, now())) return false;
   settle();
   return true;
 }
 
 uint32_t ScriptPool::commit(uint32_t ticket) {
   if (free_resources_.empty()) {
-    resources_.emplace_back();
-    free_resources_.push_back(static_cast<uint32_t>(resources_.size()));
+    const auto before = static_cast<uint32_t>(resources_.size()) * block_size;
+    resources_.push_back(std::make_unique<Block>());
+    for (uint32_t number = before + block_size; number > before; --number) free_resources_.push_back(number);
   }
   const uint32_t number = free_resources_.back();
   free_resources_.pop_back();
-  resources_[number - 1] = std::make_unique<Resource>();
-  resources_[number - 1]->number = number;
-  policy_.commit(tickets_[ticket - 1], *resources_[number - 1], now());
+  Resource& resource = resource_at(number).emplace();
+  resource.number = number;
+  policy_.commit(tickets_[ticket - 1], resource, now());
   settle();
   return number;
 }
@@ -140,7 +141,7 @@ std::optional<ScriptPool::Closed> ScriptPool::take_closed() {
     return std::nullopt;
   }
   const Closed closed = closed_[closed_taken_++];
-  resources_[closed.resource - 1].reset();
+  resource_at(closed.resource).reset();
   free_resources_.push_back(closed.resource);
   return closed;
 }

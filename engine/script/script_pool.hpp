@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -40,7 +41,7 @@ class ScriptPool {
   void drain();
   void reopen() { policy_.reopen(); }
   void set_key_rules(uint32_t key, const std::optional<algo::PoolKeyRules>& rules);
-  uint32_t uses(uint32_t resource) const { return resources_[resource - 1]->uses(); }
+  uint32_t uses(uint32_t resource) const { return resource_at(resource)->uses(); }
   const algo::PoolStats& stats() const { return policy_.stats(); }
   /// Null when there is no such key.
   const algo::PoolStats* key_stats(uint32_t key) const;
@@ -65,6 +66,10 @@ class ScriptPool {
   struct Waiter final : algo::PoolWaiter {
     class PoolWait* wait = nullptr;
   };
+  // Resources outlive the sessions beside which they were made; each alone would keep a page of memory that
+  // those give back.
+  static constexpr uint32_t block_size = 64;
+  using Block = std::array<std::optional<Resource>, block_size>;
   friend class PoolWait;
 
   Instant now() const;
@@ -74,12 +79,16 @@ class ScriptPool {
   void on_due();
   void settle_in_lua();
   Key& key_at(uint32_t number) { return *keys_[number - 1]; }
+  std::optional<Resource>& resource_at(uint32_t number) const {
+    return (*resources_[(number - 1) / block_size])[(number - 1) % block_size];
+  }
 
   Interpreter& interpreter_;
   algo::PoolPolicy policy_;
   std::vector<std::unique_ptr<Key>> keys_;
   std::vector<uint32_t> free_keys_;
-  std::vector<std::unique_ptr<Resource>> resources_;
+  // By number from 1.
+  std::vector<std::unique_ptr<Block>> resources_;
   std::vector<uint32_t> free_resources_;
   std::vector<algo::PoolTicket> tickets_;  // by index
   std::vector<Closed> closed_;

@@ -30,21 +30,6 @@ std::string_view parameter_name(std::string_view signature, int position) {
   return trim(list.substr(0, list.find(',')));
 }
 
-std::string quoted(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text.substr(0, described_bytes_max)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      char escape[5];
-      std::snprintf(escape, sizeof escape, "\\x%02x", byte);
-      result += escape;
-    } else {
-      result += c;
-    }
-  }
-  return result + (text.size() > described_bytes_max ? "…\"" : "\"");
-}
-
 /// (methods, name): upvalue 1 is the class.
 Outcome unknown_method(lua_State* L) {
   std::vector<std::string_view> known;
@@ -71,7 +56,7 @@ std::string describe_value(lua_State* L, int index) {
       std::snprintf(text, sizeof text, "%.14g", lua_tonumber(L, index));
       return text;
     }
-    case LUA_TSTRING: return quoted(*string_at(L, index));
+    case LUA_TSTRING: return in_quotes(*string_at(L, index), described_bytes_max);
     case LUA_TTABLE: return "a table";
     case LUA_TFUNCTION: return "a function";
     case LUA_TTHREAD: return "a coroutine";
@@ -112,7 +97,7 @@ void raise_argument(lua_State* L, int index, std::string_view expectation) {
 
 std::string suggestion(std::string_view word, std::span<const std::string_view> known) {
   const std::string_view near = nearest(word, known);
-  return near.empty() ? std::string() : "; did you mean \"" + std::string(near) + "\"?";
+  return near.empty() ? std::string() : "; did you mean " + in_quotes(near) + "?";
 }
 
 void push_function(lua_State* L, BindingContext& context, const char* signature, lua_CFunction function) {

@@ -26,6 +26,10 @@ void State::start_tasks() { interpreter_->tasks.start(); }
 
 void State::stop() { interpreter_->stop(); }
 
+void State::give_back_surplus() { interpreter_->coroutines.give_back_surplus(); }
+
+bool State::collect_garbage() { return interpreter_->collect_garbage(); }
+
 StateCounts State::alive() const {
   StateCounts counts;
   counts.contexts = interpreter_->contexts.alive();

@@ -32,9 +32,9 @@ struct StateCounts {
   size_t tasks = 0;  // every and after
 };
 
-/// For simulated runs: the collectors of Lua states that are made from now on, in this process, work after every so
-/// many calls, all at once. Left alone, how far they are depends on LuaJIT's random seed of strings, and with it how
-/// long buffers are held and how much is read at a time.
+/// For simulated runs: the collectors of Lua states that are made from now on, in this process, work after
+/// every so many calls, all at once. Left alone, how far they are depends on LuaJIT's random seed of strings,
+/// and with it how long buffers are held and how much is read at a time.
 void make_runs_repeatable();
 
 /// One script in one worker: a Lua state of its own with its globals, modules and pipelines. Programs that it
@@ -47,14 +47,19 @@ class State {
   State& operator=(const State&) = delete;
 
   /// Runs the file and everything that it requires, once; nothing but memory is touched: entrances and tasks
-  /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail; a script that asks for
-  /// nothing at all is one, unless it returns something: then it is a module.
+  /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail; a script
+  /// that asks for nothing at all is one, unless it returns something: then it is a module.
   Result<std::unique_ptr<filter::Program>> load(const std::string& path);
   /// Starts what `every` and `after` recorded.
   void start_tasks();
   /// Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
   /// except hooks that pipelines still ask for.
   void stop();
+
+  /// Lets go of idle coroutines that nobody needed since the last call.
+  void give_back_surplus();
+  /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
+  bool collect_garbage();
 
   StateCounts alive() const;
   /// The files that were read, for watching them.

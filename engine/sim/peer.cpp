@@ -59,6 +59,14 @@ void SimPeer::resume_reading() {
   if (stream_) on_readable();
 }
 
+void SimPeer::read_some(size_t bytes) {
+  std::string room(bytes, '\0');
+  const iovec entry{room.data(), room.size()};
+  if (!stream_) return;
+  const net::Transfer transfer = stream_->read({&entry, 1});
+  if (transfer.status == Status::Done) received_.append(room, 0, transfer.bytes);
+}
+
 void SimPeer::flush() {
   while (stream_ && !unsent_.empty()) {
     const iovec entry{unsent_.data(), unsent_.size()};

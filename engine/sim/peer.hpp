@@ -30,6 +30,8 @@ class SimPeer final : private net::StreamHandler {
   void reset();
   void pause_reading() { is_reading_ = false; }
   void resume_reading();
+  /// While reading is paused: reads at most `bytes` of what is there.
+  void read_some(size_t bytes);
 
   const std::string& received() const { return received_; }
   /// Removes and returns what was received.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 
 namespace perilune::stats {
 namespace {
@@ -14,8 +15,6 @@ constexpr std::string_view own_prefix = "perilune_";
 constexpr std::array<std::string_view, 3> histogram_suffixes{"_bucket", "_sum", "_count"};
 
 Error wrong(std::string sentence) { return {ErrorCode::ScriptError, Side::Script, std::move(sentence)}; }
-
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 bool is_name(std::string_view name, bool allows_colon) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
@@ -29,13 +28,13 @@ Result<void> check_labels(const MetricSpec& spec) {
   for (size_t i = 0; i < spec.labels.size(); ++i) {
     const std::string& label = spec.labels[i];
     if (!is_name(label, false) || label.starts_with("__"))
-      return wrong(quoted(label) +
+      return wrong(in_quotes(label) +
                    " is no name of a label: letters, digits and _, not beginning with a digit or __");
     if (spec.kind == Kind::Histogram && label == "le")
       return wrong("the label \"le\" is the histogram's own");
     if (std::find(spec.labels.begin(), spec.labels.begin() + static_cast<ptrdiff_t>(i), label) !=
         spec.labels.begin() + static_cast<ptrdiff_t>(i))
-      return wrong("the label " + quoted(label) + " is there twice");
+      return wrong("the label " + in_quotes(label) + " is there twice");
   }
   if (spec.labels.size() > limits::metric_labels_max)
     return wrong("at most " + std::to_string(limits::metric_labels_max) + " labels, got " +
@@ -56,10 +55,10 @@ Result<void> check_bounds(const MetricSpec& spec) {
 
 Result<void> check(const MetricSpec& spec) {
   if (!is_name(spec.name, true))
-    return wrong(quoted(spec.name) +
+    return wrong(in_quotes(spec.name) +
                  " is no name of a metric: letters, digits, _ and :, not beginning with a digit");
   if (spec.name.starts_with(own_prefix))
-    return wrong("names that begin with \"perilune_\" are the engine's own, got " + quoted(spec.name));
+    return wrong("names that begin with \"perilune_\" are the engine's own, got " + in_quotes(spec.name));
   if (auto labels = check_labels(spec); !labels) return labels;
   return check_bounds(spec);
 }
@@ -132,7 +131,7 @@ Result<Metric*> Registry::define(MetricSpec spec) {
     Metric& metric = *known->second;
     if (metric.spec.kind != spec.kind || metric.spec.labels != spec.labels ||
         metric.spec.bounds != spec.bounds)
-      return wrong(quoted(spec.name) + " is defined otherwise" + at(metric.spec.place) +
+      return wrong(in_quotes(spec.name) + " is defined otherwise" + at(metric.spec.place) +
                    ": kind, labels and buckets must be the same");
     return &metric;
   }
@@ -140,12 +139,12 @@ Result<Metric*> Registry::define(MetricSpec spec) {
   for (const std::string_view suffix : histogram_suffixes) {
     if (spec.kind == Kind::Histogram)
       if (const auto other = metrics_.find(spec.name + std::string(suffix)); other != metrics_.end())
-        return wrong(quoted(other->first) + at(other->second->spec.place) +
-                     " is in the way of the histogram " + quoted(spec.name));
+        return wrong(in_quotes(other->first) + at(other->second->spec.place) +
+                     " is in the way of the histogram " + in_quotes(spec.name));
     if (!spec.name.ends_with(suffix)) continue;
     const auto other = metrics_.find(std::string_view(spec.name).substr(0, spec.name.size() - suffix.size()));
     if (other != metrics_.end() && other->second->spec.kind == Kind::Histogram)
-      return wrong(quoted(spec.name) + " is a part of the histogram " + quoted(other->first) +
+      return wrong(in_quotes(spec.name) + " is a part of the histogram " + in_quotes(other->first) +
                    at(other->second->spec.place));
   }
   if (metrics_.size() >= limits::metrics_max)

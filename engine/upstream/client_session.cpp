@@ -13,6 +13,10 @@ namespace {
 // Answers that are this late keep others from lining up behind them on a pipelined connection.
 constexpr Duration late_answer = 100ms;
 
+// How often in a row the timer finds the front's answer held before those behind it leave, whatever else is free. The
+// answer may wait, at its client, for the answer to one of them: nothing else would ever let it go.
+constexpr uint8_t held_looks_max = 10;
+
 constexpr uint64_t unknown_length = UINT64_MAX;
 
 }  // namespace
@@ -340,6 +344,7 @@ void ClientSession::take_end(Ref<message::Trailers> trailers) {
   }
   if (slots_.empty() || slots_.front().exchange) drain_timer_.disarm();
   dropped_bytes_ = 0;
+  held_looks_ = 0;
   const Ref<ClientSession> self(this);
   if (front.exchange) front.exchange->on_response(flow::Event::message_end(std::move(trailers)));
   if (is_finished_) return;
@@ -465,7 +470,10 @@ void ClientSession::on_timer() {
     lost(Error{ErrorCode::ReadTimeout, Side::Upstream, {}});
     return;
   }
-  if (slots_.size() > 1 && silent >= late_answer && owner_.may_move_requests(*this)) move_followers();
+  held_looks_ = front_is_held() ? static_cast<uint8_t>(held_looks_ + 1) : uint8_t{0};
+  const bool is_stuck = held_looks_ >= held_looks_max;
+  if (is_stuck) held_looks_ = 0;
+  if (slots_.size() > 1 && (is_stuck || (silent >= late_answer && owner_.may_move_requests(*this)))) move_followers();
   const Duration wait = info && info->read_timeout != Duration::max() ? info->read_timeout - silent : late_answer;
   runtime_.loop.arm(timer_, options_.pipelining > 1 ? std::min(wait, late_answer) : std::max<Duration>(wait, 1ms));
 }

@@ -49,7 +49,7 @@ class ClientSessionOwner {
   virtual void on_session_available(ClientSession& session) = 0;
   /// It takes no more requests and has none: end its connection.
   virtual void on_session_finished(ClientSession& session) = 0;
-  /// Another connection may be opened for those who wait behind a slow one.
+  /// There is another connection for those who wait behind a slow one, or one may be opened.
   virtual bool may_move_requests(const ClientSession& session) const = 0;
 
  protected:
@@ -169,6 +169,7 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   size_t dropped_bytes_ = 0;
   uint64_t heard_turn_ = 0;  // the last turn that brought bytes, and how many
   size_t heard_bytes_ = 0;
+  uint8_t held_looks_ = 0;      // of the timer in a row that found the front's answer held
   bool is_unsent_ = false;      // the first request on an idle connection is still in scratch_
   bool is_closing_ = false;     // takes no more requests
   bool is_last_answer_ = false; // the front's answer ends the connection

@@ -53,7 +53,9 @@ void PooledConnection::on_session_finished(ClientSession&) {
   pool_.connection_over(*this);
 }
 
-bool PooledConnection::may_move_requests(const ClientSession&) const { return key && pool_.may_open(*key); }
+bool PooledConnection::may_move_requests(const ClientSession&) const {
+  return key && (!key->idle.empty() || pool_.may_open(*key));
+}
 
 ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
                                const ConnectionPoolOptions& options)

@@ -13,13 +13,13 @@
 ---@class ListenOptions
 ---@field accessLog? boolean|AccessFormat|AccessLog a line for each request; true is "combined"; default none
 ---@field trustedProxies? string[] networks, or "unix", whose X-Forwarded-For names the client; default none
----@field maxConnections? integer open at the same time; further ones wait to be accepted; default no limit
----@field maxConnectionsPerIP? integer of one client address; further ones are closed; default no limit
+---@field maxConnections? integer open at the same time; further ones wait to be accepted; default half of the descriptors
+---@field maxConnectionsPerIP? integer of one client; further ones are reset; default a quarter of `maxConnections`
 ---@field idleTimeout? Time of a connection between messages; default 60 s, for a relay of bytes 1 h
 ---@field headTimeout? Time for the head of a request; default 10 s
 ---@field readTimeout? Time without a byte of a request's body; default 60 s
----@field writeTimeout? Time without progress in sending; default 60 s
----@field minBodyRate? Size bytes a second that a body must come with, over 5 s; default no limit
+---@field writeTimeout? Time without progress in sending, or with under 64 bytes a second; default 60 s
+---@field minBodyRate? Size bytes a second that a body must come with, after 10 s; default 500
 ---@field backlog? integer connections waiting to be accepted; default 4096
 ---@field bufferLimit? Size bytes buffered per direction; default 256 KiB
 

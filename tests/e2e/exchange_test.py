@@ -12,6 +12,18 @@ def keep_alive(stage):
     same(upstream.connections, 1, "connections")
 
 
+@scene("TRACE and OPTIONS: Max-Forwards counts this hop, and the last one answers")
+def max_forwards(stage):
+    client, upstream, _ = stage.plain(serving(lambda request: ok(request.get("max-forwards"))))
+    asked = [("OPTIONS", "3"), ("OPTIONS", "0"), ("TRACE", "0"), ("TRACE", "1"), ("GET", "0"), ("OPTIONS", "0")]
+    for method, hops in asked:
+        client.send(get("/", f"Max-Forwards: {hops}").replace("GET", method))
+    answers = [client.response() for _ in asked]
+    same([answer.status for answer in answers], [200, 204, 405, 200, 200, 204])
+    same([answer.body for answer in answers], [b"2", b"", b"", b"0", b"0", b""])
+    same(len(upstream.requests), 3)
+
+
 @scene("Connection: close of the client closes after the answer; the upstream's connection stays")
 def client_close(stage):
     client, upstream, proxy = stage.plain()

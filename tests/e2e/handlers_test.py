@@ -137,6 +137,34 @@ def kept_message(stage):
     same(stage.client(proxy.port["look"]).ask(get("/")).body, b"2001nilkept1/keptPOST1sent")
 
 
+CHANGED = """
+local kept = Message { headers = { ["x-n"] = "0" }, body = "0" }
+local n = 0
+local function change()
+  n = n + 1
+  kept.headers["x-n"] = tostring(n)
+  kept.body = tostring(n)
+  kept.status = 200 + n % 2
+end
+listen($behind):demuxHTTP(pipeline():replaceMessage(function() return kept end):handleMessageStart(change))
+listen($before):serveHTTP(function() change() return kept end)
+"""
+
+
+@scene("a kept Message that changes while answers made of it are under way changes the next ones only")
+def changed_message(stage):
+    proxy = stage.proxy(CHANGED)
+    number = 0
+    for name, first in (("behind", 0), ("before", 1)):
+        client = stage.client(proxy.port[name])
+        for _ in range(3):
+            client.send(get("/") * 4)
+            for _ in range(4):
+                answer, wanted = client.response(), number + first
+                same((answer.status, answer.get("x-n"), answer.body), (200 + wanted % 2, str(wanted), str(wanted).encode()), name)
+                number += 1
+
+
 @scene("a handler that returns the response it was given lets it pass, body and all")
 def returns_its_own(stage):
     client, upstream, _ = around(stage, """

@@ -1,6 +1,7 @@
 """Bounds: connections, times, memory, descriptors."""
 
 import resource
+import select
 import time
 
 import play
@@ -12,12 +13,33 @@ def max_connections(stage):
     proxy = stage.proxy('listen($proxy, { maxConnections = 3 }):serveHTTP(Message "x")')
     inside = [stage.client(proxy) for _ in range(3)]
     same([client.ask(get()).body for client in inside], [b"x"] * 3)
+    for client in inside:
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n")
     waiting = stage.client(proxy)
     waiting.send(get())
     waiting.silent(0.2)
     inside[0].close()
     same(waiting.response().body, b"x")
-    same([client.ask(get()).body for client in inside[1:]], [b"x"] * 2)
+    same([client.ask("\r\n", "GET").body for client in inside[1:]], [b"x"] * 2)
+
+
+@scene("maxConnections holds for all workers together, and idle connections give way")
+def max_connections_of_workers(stage):
+    proxy = stage.proxy('listen($proxy, { maxConnections = 4 }):serveHTTP(Message "x")', {"workers": 2})
+    inside = [stage.client(proxy) for _ in range(4)]
+    for client in inside:
+        client.send("GET / HTTP/1.1\r\nHost: x\r\n")
+    until(lambda: proxy.log.matching("accept paused: 4 connections are open"), "the limit")
+    late = [stage.client(proxy) for _ in range(8)]
+    for client in late:
+        client.send(get())
+    # Each worker has one more at most, which came before it knew.
+    time.sleep(0.3)
+    answered = sum(bool(select.select([client.sock], [], [], 0)[0]) for client in late)
+    yes(answered <= 1, f"{answered} of 8 were let in beyond the limit")
+    for client in inside:
+        same(client.ask("\r\n", "GET").body, b"x")
+    same([client.response().body for client in late], [b"x"] * 8)
 
 
 @scene("maxConnectionsPerIP: one address cannot take it all, and gets its place back")
@@ -297,7 +319,7 @@ def descriptors(stage):
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
-    proxy = stage.proxy('listen($proxy):serveHTTP(Message "x")', {"limits": few})
+    proxy = stage.proxy('listen($proxy, { maxConnections = 0 }):serveHTTP(Message "x")', {"limits": few})
     clients = [stage.client(proxy) for _ in range(100)]
     for client in clients:
         client.send(get())
@@ -333,7 +355,7 @@ def descriptors_upstream(stage):
             wire.send(ok("x"))
 
     upstream = stage.upstream(act)
-    proxy = stage.proxy(PLAIN, {"limits": few}, upstream=upstream.port)
+    proxy = stage.proxy(PLAIN.replace("$proxy", "$proxy, { maxConnections = 0 }"), {"limits": few}, upstream=upstream.port)
     clients = [stage.client(proxy) for _ in range(28)]
     for client in clients:
         client.send(get())

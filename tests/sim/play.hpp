@@ -170,7 +170,7 @@ class Play {
   /// Loads the script and starts it.
   void start(std::string_view script) { start_file(folder_.write(script)); }
   void start_file(const std::string& file) {
-    worker = std::make_unique<app::Worker>(engine.loop, engine.network, 0);
+    worker = std::make_unique<app::Worker>(engine.loop, engine.network, 0, app::WorkerShared{nullptr, &counts});
     if (const auto loaded = worker->load({file}); loaded.has_error()) FAIL() << loaded.error().detail;
     if (const auto listening = worker->listen(); listening.has_error()) FAIL() << listening.error().detail;
     worker->start();
@@ -191,6 +191,7 @@ class Play {
     return left;
   }
 
+  edge::ConnectionCounts counts;
   sim::SimWorld world;
   sim::SimWorker engine;
   sim::SimWorker outside;

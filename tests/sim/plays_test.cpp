@@ -201,10 +201,37 @@ TEST_F(SimPlay, ABodyThatTricklesIsA408) {
   upstream();
   SimPeer& peer = client(post("", 100'000));
   peer.send_slowly(std::string(100'000, 'b'), 10, 100ms);
-  const double seconds = seconds_until_answer(peer);
-  EXPECT_GE(seconds, 5 - exact);
-  EXPECT_LT(seconds, 10.1);
+  // 100 bytes a second: after t seconds it was allowed 10 s, and a tenth of t.
+  EXPECT_NEAR(seconds_until_answer(peer), 10 / 0.9, 1);
   EXPECT_EQ(status(peer), 408);
+}
+
+TEST_F(SimPlay, ABodyThatTricklesIsA408ByDefaultToo) {
+  start(reverse_proxy());
+  upstream();
+  SimPeer& peer = client(post("", 100'000));
+  peer.send_slowly(std::string(100'000, 'b'), 40, 100ms);
+  EXPECT_NEAR(seconds_until_answer(peer), 10 / (1 - 0.8), 5);
+  EXPECT_EQ(status(peer), 408);
+}
+
+TEST_F(SimPlay, ABodyMayPauseInItsTimeOfGrace) {
+  start(reverse_proxy());
+  answering(ok("thanks"));
+  SimPeer& peer = client(post("", 1000));
+  pass(9s);
+  peer.send(std::string(1000, 'b'));
+  pass();
+  EXPECT_EQ(body(peer), "thanks");
+}
+
+TEST_F(SimPlay, WithoutARateABodyMayTakeItsTime) {
+  start(reverse_proxy("{ minBodyRate = 0 }"));
+  answering(ok("thanks"));
+  SimPeer& peer = client(post("", 10));
+  peer.send_slowly(std::string(10, 'b'), 1, 50s);
+  EXPECT_NEAR(seconds_until_answer(peer), 450, exact);
+  EXPECT_EQ(body(peer), "thanks");
 }
 
 TEST_F(SimPlay, ABodyThatIsFastEnoughIsNot) {
@@ -245,6 +272,39 @@ TEST_F(SimPlay, AReaderThatStopsIsCutAfterTheWriteTimeout) {
   peer.resume_reading();
   pass();
   EXPECT_TRUE(peer.was_reset()) << "a cut is no end";
+}
+
+TEST_F(SimPlay, AReaderOfAFewBytesASecondIsCutToo) {
+  start(reverse_proxy("{ writeTimeout = 6 }"));
+  answering(ok(std::string(5'000'000, 'b')));
+  SimPeer& peer = client("");
+  peer.pause_reading();
+  peer.send(get());
+  pass(1s);
+  int seconds = 1;
+  for (; seconds < 60 && play.worker->sessions() > 0; ++seconds) {
+    peer.read_some(20);
+    pass(1s);
+  }
+  EXPECT_NEAR(seconds, 7, 3);
+  EXPECT_TRUE(log.has("write-timeout"));
+}
+
+TEST_F(SimPlay, AReaderThatIsSlowButReadsIsNotCut) {
+  start(reverse_proxy("{ writeTimeout = 6 }"));
+  answering(ok(std::string(5'000'000, 'b')));
+  SimPeer& peer = client("");
+  peer.pause_reading();
+  peer.send(get());
+  pass(1s);
+  for (int i = 0; i < 60; ++i) {
+    peer.read_some(200);
+    pass(1s);
+  }
+  EXPECT_EQ(play.worker->sessions(), 1u);
+  peer.resume_reading();
+  pass(1s);
+  EXPECT_EQ(body(peer).size(), 5'000'000u);
 }
 
 // ---- times of the upstream's side
@@ -418,15 +478,53 @@ TEST_F(SimPlay, AKeySharesItsConnectionsInOrder) {
 TEST_F(SimPlay, BeyondMaxConnectionsNewcomersWait) {
   start(reverse_proxy("{ maxConnections = 2 }"));
   answering(ok("hi"));
-  SimPeer& first = client(get());
-  client(get());
+  SimPeer& first = client("GET / HTTP/1.1\r\n");
+  client("GET / HTTP/1.1\r\n");
   SimPeer& third = client(get());
-  pass(1s);
+  pass(5s);
   EXPECT_EQ(play.worker->sessions(), 2u);
   EXPECT_EQ(third.received(), "");
+  EXPECT_TRUE(log.has("accept paused: 2 connections are open (maxConnections)"));
   first.close();
   EXPECT_NEAR(seconds_until_answer(third), 0, exact);
   EXPECT_EQ(status(third), 200);
+  EXPECT_EQ(play.worker->servers()[0]->stats().idle_ended, 0u);
+}
+
+TEST_F(SimPlay, AtMaxConnectionsThoseThatAreIdleGiveWay) {
+  start(reverse_proxy("{ maxConnections = 3 }"));
+  answering(ok("hi"));
+  SimPeer& idle = client(get());
+  SimPeer& unused = client("");
+  SimPeer& busy = client("GET / HTTP/1.1\r\n");
+  SimPeer& newcomer = client(get());
+  EXPECT_NEAR(seconds_until_answer(newcomer), 2, 0.2) << "they are a second old, and have one more to close";
+  EXPECT_TRUE(idle.is_over() && !idle.was_reset());
+  EXPECT_TRUE(unused.is_over());
+  busy.send("Host: a\r\n\r\n");
+  pass();
+  EXPECT_EQ(status(busy), 200);
+  const edge::ServerStats& stats = play.worker->servers()[0]->stats();
+  EXPECT_EQ(stats.idle_ended, 2u);
+  EXPECT_GE(stats.pauses, 1u);
+}
+
+TEST_F(SimPlay, MaxConnectionsCountsTheConnectionsOfOtherWorkers) {
+  start(reverse_proxy("{ maxConnections = 1 }"));
+  const filter::ListenPlan& plan = play.worker->programs()[0]->listens[0];
+  edge::ListenerCounts& listener = play.counts.of(plan.address.to_string() + " " + plan.place.to_string());
+  answering(ok("hi"));
+  listener.enter();  // as if another worker had taken the only place
+  SimPeer& first = client("GET / HTTP/1.1\r\n");
+  SimPeer& second = client(get());
+  pass(1s);
+  EXPECT_EQ(play.worker->sessions(), 1u) << "one more came here before this worker knew";
+  first.reset();
+  pass(2s);
+  EXPECT_EQ(play.worker->sessions(), 0u);
+  EXPECT_EQ(second.received(), "");
+  listener.leave();
+  EXPECT_NEAR(seconds_until_answer(second), 0.1, 0.1) << "it looks by itself";
 }
 
 TEST_F(SimPlay, AnAddressWithTooManyConnectionsIsTurnedAway) {
@@ -439,9 +537,24 @@ TEST_F(SimPlay, AnAddressWithTooManyConnectionsIsTurnedAway) {
   EXPECT_TRUE(second.is_over());
   EXPECT_EQ(second.received(), "");
   EXPECT_EQ(status(other), 200);
+  EXPECT_EQ(play.worker->servers()[0]->stats().refused, 1u);
+  EXPECT_TRUE(log.has("connection refused: 10.9.9.1 has 1 already (maxConnectionsPerIP)"));
   clients_[0]->peer().close();
   pass();
   EXPECT_GE(seconds_until_answer(client(get(), "10.9.9.1")), 0);
+}
+
+TEST_F(SimPlay, OneClientAloneHoldsAQuarterOfTheConnectionsAtMost) {
+  start(reverse_proxy("{ maxConnections = 8, trustedProxies = { '10.9.9.2' } }"));
+  answering(ok("hi"));
+  for (const std::string_view from : {"10.9.9.1", "10.9.9.2", "127.0.0.1"}) {
+    SimPeer* last = nullptr;
+    for (int i = 0; i < 3; ++i) last = &client(get(), from);
+    pass();
+    EXPECT_EQ(last->is_over(), from == "10.9.9.1") << from << ": not trusted proxies, and nobody on this machine";
+    for (const auto& peer : clients_) peer->peer().close();
+    pass();
+  }
 }
 
 TEST_F(SimPlay, WithoutDescriptorsAcceptingRestsAndRecovers) {
@@ -1097,6 +1210,57 @@ TEST_F(BystanderPlay, APoolThatDrainsLetsThoseOnTheWireFinish) {
   for (int i = 0; i < 8; ++i) rest += ok("/" + std::to_string(i));
   server_->peers()[0]->send(rest);
   expect_answers(peers, 0);
+}
+
+/// Client x asks for /x1 and /x2; the connection of /x1 closes, so /x1 is sent again and lines up behind /x2, whose
+/// long answer may not reach x before that of /x1: nobody would ever move.
+class SimWedge : public SimPlay {
+ protected:
+  void wedge() {
+    start(reverse_proxy("{}", ", 'one', { pipelining = 3, maxSessions = 2 }"));
+    sim::SimServer& server = upstream();
+    z = &client(get("/z1") + get("/z2"));
+    x = &client(get("/x1") + get("/x2"));
+    poster = &client(post("q", 1));
+    pass(20ms);
+    ASSERT_EQ(server.peers().size(), 2u);
+    server.peers()[0]->send(ok("z1", "Connection: close\r\n"));
+    server.peers()[0]->close();
+    pass(20ms);
+    ASSERT_EQ(server.peers().size(), 3u);
+    third = server.peers()[2].get();
+    ASSERT_NE(third->received().find("POST"), std::string::npos);
+    ASSERT_NE(server.peers()[1]->received().find("/x1"), std::string::npos) << "it lined up behind /x2";
+    server.peers()[1]->send(ok(std::string(600'000, 'b')));
+    pass(20ms);
+    ASSERT_EQ(x->received(), "");
+  }
+  SimPeer* z = nullptr;
+  SimPeer* x = nullptr;
+  SimPeer* poster = nullptr;
+  SimPeer* third = nullptr;
+};
+
+TEST_F(SimWedge, RequestsBehindAnAnswerThatWaitsForThemGoToAConnectionThatIsFree) {
+  ASSERT_NO_FATAL_FAILURE(wedge());
+  third->on_news = [](SimPeer& peer) {
+    if (peer.received().find("/x1") != std::string::npos) {
+      peer.on_news = nullptr;
+      peer.send(ok("z2") + ok("x1"));
+    }
+  };
+  third->send(ok("posted"));
+  EXPECT_GT(seconds_until([&] { return bodies(*x).size() == 2; }, 1s), 0);
+  EXPECT_EQ(bodies(*x), (std::vector<std::string>{"x1", std::string(600'000, 'b')}));
+  EXPECT_EQ(bodies(*z), (std::vector<std::string>{"z1", "z2"}));
+}
+
+TEST_F(SimWedge, RequestsBehindAnAnswerThatWaitsForThemWaitInTheQueueWhereNoConnectionIsFree) {
+  ASSERT_NO_FATAL_FAILURE(wedge());
+  EXPECT_NEAR(seconds_until([&] { return bodies(*x).size() == 2; }), 1 + 5, 0.3);
+  EXPECT_EQ(status(*x), 503);
+  EXPECT_EQ(bodies(*x)[1].size(), 600'000u);
+  EXPECT_EQ(bodies(*z).size(), 2u);
 }
 
 // ---- bytes on an idle connection that come together with the next request

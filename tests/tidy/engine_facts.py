@@ -177,7 +177,8 @@ def readable(expression, known):
     """`limits::head_timeout` as "10 s", 64 * 1024 as "64 KiB"; 0 is a limit that is not there."""
     name = re.fullmatch(r"(?:limits::)?(\w+)", expression)
     value = known[name[1]][0] if name and name[1] in known else expression
-    special = {"0": "none", "Duration::max()": "never", 'plan->has_key ? 1 : 0': "1 with a key"}
+    special = {"0": "none", "Duration::max()": "never", 'plan->has_key ? 1 : 0': "1 with a key",
+               "default_connections()": "half of the descriptors", "share": "a quarter of `maxConnections`"}
     if value in special:
         return special[value]
     if time := re.fullmatch(r"(\d+)(ms|s|min|h)", value):

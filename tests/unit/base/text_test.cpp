@@ -107,6 +107,18 @@ TEST(Text, Utf8) {
     EXPECT_EQ(utf8_size(text), size) << text;
 }
 
+TEST(Text, InQuotesOnOneLine) {
+  EXPECT_EQ(in_quotes("a b"), "\"a b\"");
+  EXPECT_EQ(in_quotes(""), "\"\"");
+  EXPECT_EQ(in_quotes(std::string_view("\0\r\n\x1b\x7f\xc3\xa4", 7)),
+            "\"\\x00\\x0d\\x0a\\x1b\\x7f\xc3\xa4\"");
+  EXPECT_EQ(in_quotes("\xc3(\xc2\x85\xff"), "\"\\xc3(\\xc2\\x85\\xff\"")
+      << "not UTF-8, and a control character";
+  EXPECT_EQ(in_quotes("1234\xc3\xa4", 5), "\"1234…\"") << "no character is cut";
+  EXPECT_EQ(in_quotes("12345", 5), "\"12345\"");
+  EXPECT_EQ(in_quotes("123456", 5), "\"12345…\"");
+}
+
 TEST(Text, NearestWord) {
   constexpr std::array<std::string_view, 3> words{"timeout", "connect", "route"};
   EXPECT_EQ(nearest("timout", words), "timeout");

@@ -146,12 +146,15 @@ class Transcript {
 
 enum class Pulling { AfterEachPiece, AfterAll };
 
-/// `text` in a chunk of its own, which is freed when the slice goes.
+/// `text` in a chunk of its own, which is freed when the slice goes. It ends where the chunk ends, so that a sanitizer
+/// sees who reads on.
 inline buffer::Slice own_slice(std::string_view text, buffer::ChunkPool& pool) {
   buffer::Chunk* chunk = pool.take();
-  std::memcpy(chunk->data(), text.data(), text.size());
-  chunk->used = static_cast<uint32_t>(text.size());
-  buffer::Slice slice(chunk, 0, chunk->used);
+  const auto size = static_cast<uint32_t>(text.size());
+  const uint32_t begin = chunk->capacity - size;
+  std::memcpy(chunk->data() + begin, text.data(), size);
+  chunk->used = chunk->capacity;
+  buffer::Slice slice(chunk, begin, size);
   buffer::drop(chunk);
   return slice;
 }

@@ -227,6 +227,31 @@ TEST_F(HookTest, StoppingTellsThoseWhoWait) {
   EXPECT_EQ(test.call.failure->code, ErrorCode::Cancelled);
 }
 
+TEST_F(HookTest, WhatAFunctionDoesNotTakeIsNotMadeForIt) {
+  ASSERT_EQ(world.load(R"(
+    hook("none", function() return 1 end)
+    hook("message", function(msg) return msg.status end)
+    hook("both", function(msg, ctx) return type(ctx) end)
+    hook("any", function(...) return select("#", ...) end)
+  )"),
+            "");
+  const auto context = flow::Context::make_detached(world.loop.now());
+  TestCall test;
+  test.call.message = flow::Message::of(message::ResponseHead::make());
+  const auto outcome = [&](const char* name) {
+    test.call.run(*world.hooks.at(name), flow::HookShape::Message, *context);
+    return test.outcome();
+  };
+  EXPECT_EQ(outcome("none"), "1");
+  EXPECT_EQ(test.call.message->script_reference, 0);
+  EXPECT_EQ(outcome("message"), "200");
+  EXPECT_NE(test.call.message->script_reference, 0);
+  EXPECT_EQ(context->script_reference, 0);
+  EXPECT_EQ(outcome("any"), "2");
+  EXPECT_NE(context->script_reference, 0);
+  EXPECT_EQ(outcome("both"), "table");
+}
+
 TEST_F(HookTest, AHookOutlivesItsState) {
   ASSERT_EQ(world.load("hook('f', function(ctx) return 1 end)"), "");
   const Ref<flow::Hook> hook = world.hooks.at("f");

@@ -74,6 +74,8 @@ const Mistake at_load[] = {
      "folder of the script"},
     {"reserved ctx name", "context { 'request' }",
      "main.lua:1: context: \"request\" is a name of the engine's own"},
+    {"control bytes in a name", "listen(8000, { ['a\\nb'] = 1 })",
+     "main.lua:1: listen: unknown option \"a\\x0ab\""},
     {"unknown pool option", "algo.ResourcePool(function() end, { maxUse = 1 })",
      "main.lua:1: algo.ResourcePool: unknown option \"maxUse\"; did you mean \"maxUses\"?"},
     {"ambiguous idleTimeout", "algo.ResourcePool(function() end, { idleTimeout = 0 })",
