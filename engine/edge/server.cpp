@@ -30,7 +30,7 @@ Result<void> Server::listen(net::Network& network, const net::Address& address) 
 std::optional<uint64_t> Server::counted_client(const std::string& ip) const {
   if (options_.connections_per_ip_max == 0) return std::nullopt;
   if (options_.spares_loopback && (ip.starts_with("127.") || ip == "::1")) return std::nullopt;
-  const flow::TrustedProxies* trusted = options_.session.trusted_proxies;
+  const flow::TrustedProxies* trusted = options_.session.rules.trusted_proxies;
   return trusted && trusted->trusts(ip) ? std::nullopt : client_network(ip);
 }
 
