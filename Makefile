@@ -7,10 +7,10 @@ FILES ?=
 packages := tests/support/install-packages
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
+.PHONY: build run test bench bench-micro sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
 
 help: ## this list
-	@sed -n $(foreach kind,soak fuzz,$(if $(wildcard tests/$(kind)/run),,-e '/^$(kind):/d')) -e 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n $(foreach kind,soak fuzz,$(if $(wildcard tests/$(kind)/run),,-e '/^$(kind):/d')) -e 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: release-tree ## the release binary, build/perilune
 	cmake --build --preset release --target perilune -j $(JOBS)
@@ -46,6 +46,12 @@ bench: ## perilune beside HAProxy, nginx and a relay that parses nothing; ARGS="
 	cmake --build --preset release --target perilune bench_relay -j $(JOBS)
 	@ln -sfn release/perilune build/perilune
 	python3 -B tests/bench/versus.py $(ARGS)
+
+bench-micro: ## what single steps of the engine cost; ARGS="--benchmark_filter=router" for some
+	@$(packages) test
+	cmake --preset release -DPERILUNE_TESTS=ON
+	cmake --build --preset release --target bench_micro -j $(JOBS)
+	build/release/tests/bench/micro/bench_micro $(ARGS)
 
 ifneq ($(wildcard tests/soak/run),)
 .PHONY: soak

@@ -8,13 +8,16 @@ namespace {
 // Turns in an interval with which a worker still counts as quiet: a few percent of its time.
 constexpr uint64_t quiet_turns_max = 1000;
 
-// Less work than this leaves nothing behind that would be worth a walk through all memory.
-constexpr uint64_t worthwhile_turns = 2000;
+// As many quiet looks in a row, and as many again, before memory goes back: what is free goes through the pools first,
+// which takes two.
+constexpr int looks = 3;
 
-// At which quiet look in a row memory goes back: what is free goes through the pools first, which takes two
-// looks; and again when idle connections are gone too.
-constexpr int soon = 3;
-constexpr int later = 35;
+// Turns after which garbage is worth a walk through all that lives, and those after which free pages are worth one.
+constexpr uint64_t turns_of_garbage = 2000;
+constexpr uint64_t turns_of_pages = 200;
+
+// So much given back by the pools is worth one too.
+constexpr size_t bytes_of_pages = 256 * 1024;
 
 // Objects with a finalizer go in the second collection after the last use.
 constexpr int collections = 2;
@@ -25,25 +28,35 @@ constexpr Duration collect_pause = 5ms;
 
 void Upkeep::look() {
   loop_.arm(timer_, limits::upkeep_interval);
-  worker_.give_back_surplus();
+  if (worker_.give_back_surplus() >= bytes_of_pages) since_trim_ += turns_of_pages;
   const uint64_t turns = loop_.turns() - turns_seen_;
   turns_seen_ = loop_.turns();
-  work_ += turns;
+  since_collection_ += turns;
+  since_trim_ += turns;
   quiet_looks_ = turns <= quiet_turns_max ? quiet_looks_ + 1 : 0;
-  const bool is_time = quiet_looks_ == soon || quiet_looks_ == later;
-  if (!is_time || work_ < worthwhile_turns || collect_timer_.is_armed()) return;
-  cycles_left_ = collections;
-  collect();
+  if (quiet_looks_ == 0 || quiet_looks_ % looks != 0 || collect_timer_.is_armed()) return;
+  if (since_collection_ >= turns_of_garbage) {
+    cycles_left_ = collections;
+    collect();
+  } else if (since_trim_ >= turns_of_pages) {
+    trim();
+  }
 }
 
 void Upkeep::collect() {
   if (worker_.collect_garbage() && --cycles_left_ == 0) {
-    // glibc keeps free pages between those in use until it is told; the call looks at the whole heap.
-    malloc_trim(0);
-    if (quiet_looks_ >= later) work_ = 0;
+    since_collection_ = 0;
+    trim();
     return;
   }
   loop_.arm(collect_timer_, collect_pause);
+}
+
+void Upkeep::trim() {
+  // glibc keeps free pages between those in use until it is told; the call looks at the whole heap.
+  malloc_trim(0);
+  since_trim_ = 0;
+  turns_seen_ = loop_.turns();
 }
 
 }  // namespace perilune::app

@@ -98,12 +98,15 @@ void Worker::start() {
   for (const auto& state : states_) state->start_tasks();
 }
 
-void Worker::give_back_surplus() {
+size_t Worker::give_back_surplus() {
+  const size_t idle_before = chunks_.idle();
   chunks_.give_back_surplus();
+  const size_t given_back = idle_before - chunks_.idle();
   ThreadPool::give_back_surplus();
   for (const auto& program : programs_)
     for (const auto& pipeline : program->pipelines) pipeline->give_back_surplus();
   for (const auto& state : states_) state->give_back_surplus();
+  return given_back * chunks_.chunk_bytes();
 }
 
 bool Worker::collect_garbage() {

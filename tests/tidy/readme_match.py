@@ -133,7 +133,7 @@ def check_links(root, text):
     targets = set(re.findall(r"^([a-z-]+):", engine_facts.text_of(root, "Makefile"), re.M))
     findings = [
         f"README.md: make {word} does not exist"
-        for word in sorted(set(re.findall(r"\bmake ([a-z]+)`", text)) - targets)
+        for word in sorted(set(re.findall(r"\bmake ([a-z-]+)`", text)) - targets)
     ]
     lessons = [os.path.relpath(path, root) for path in glob.glob(os.path.join(root, "tutorial/*/README.md"))]
     for path in ["README.md", *sorted(lessons)]:

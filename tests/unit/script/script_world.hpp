@@ -198,7 +198,8 @@ class ScriptWorld {
       lua_getglobal(L, "tostring");
       lua_pushvalue(L, i);
       lua_call(L, 1, 1);
-      self->notes += (self->notes.empty() ? "" : " ") + std::string(lua_tostring(L, -1));
+      if (!self->notes.empty()) self->notes += ' ';
+      self->notes += lua_tostring(L, -1);
       lua_pop(L, 1);
     }
     return 0;

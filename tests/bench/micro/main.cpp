@@ -1,0 +1,21 @@
+#include <cstdlib>
+#include <new>
+
+#include "measure.hpp"
+
+namespace {
+uint64_t allocations = 0;
+}
+
+uint64_t perilune::bench::allocation_count() { return allocations; }
+
+// Not inlined: the compiler would see malloc and delete side by side and take it for a mistake.
+__attribute__((noinline)) void* operator new(size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+__attribute__((noinline)) void operator delete(void* memory) noexcept { std::free(memory); }
+__attribute__((noinline)) void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+BENCHMARK_MAIN();
