@@ -123,8 +123,8 @@ size_t shown_size(std::string_view text) {
   return size == 2 && byte(0) == 0xc2 && byte(1) < 0xa0 ? 0 : size;
 }
 
-std::string in_quotes(std::string_view text, size_t bytes_max) {
-  std::string result = "\"";
+std::string shown(std::string_view text, size_t bytes_max) {
+  std::string result;
   size_t at = 0;
   while (at < text.size()) {
     const size_t size = shown_size(text.substr(at));
@@ -138,8 +138,10 @@ std::string in_quotes(std::string_view text, size_t bytes_max) {
       at += size;
     }
   }
-  return result + (at < text.size() ? "…\"" : "\"");
+  return at < text.size() ? result + "…" : result;
 }
+
+std::string in_quotes(std::string_view text, size_t bytes_max) { return '"' + shown(text, bytes_max) + '"'; }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;

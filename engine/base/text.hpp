@@ -32,8 +32,10 @@ size_t utf8_size(std::string_view text);
 /// character, of which U+0080 to U+009F are some, and for what is not UTF-8.
 size_t shown_size(std::string_view text);
 
-/// Somebody's text within a sentence: in quotes, what a terminal would not only show as "\x0a", cut off where
-/// it gets long.
+/// Somebody's text within a sentence: what a terminal would not only show as "\x0a", cut off where it gets
+/// long.
+std::string shown(std::string_view text, size_t bytes_max = 80);
+/// The same between quotes.
 std::string in_quotes(std::string_view text, size_t bytes_max = 80);
 
 /// The candidate nearest to `word` by edit distance, empty when none is near enough to be meant.

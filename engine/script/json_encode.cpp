@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/limits.hpp"
+#include "base/text.hpp"
 #include "script/json.hpp"
 #include "script/json_array.hpp"
 
@@ -63,7 +64,7 @@ class Encoder {
     }
   }
   std::string wrong() const {
-    return "json.encode: " + (path_.empty() ? "the value" : path_) + " is " + wrong_;
+    return "json.encode: " + (path_.empty() ? "the value" : shown(path_, 200)) + " is " + wrong_;
   }
 
  private:

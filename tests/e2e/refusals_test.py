@@ -68,12 +68,14 @@ def behind_the_last(stage):
     client.send("".join(get(f"/{number}") for number in range(1, 6)))
     same([client.response().body for _ in range(3)], [b"/1", b"/2", b"/3"])
     client.ends()
+    proxy.wait_log("did /3")
     same([f"did /{number}" in proxy.log.text() for number in range(1, 6)], [True, True, True, False, False])
     proxy = stage.proxy(script % "")
     client = stage.client(proxy)
     client.send(get("/1") + get("/2", "Connection: close") + get("/3"))
     same([client.response().body for _ in range(2)], [b"/1", b"/2"])
     client.ends()
+    proxy.wait_log("did /2")
     yes("did /3" not in proxy.log.text(), proxy.log.text())
 
 

@@ -54,8 +54,9 @@ bool is_placed_sentence(std::string_view said) {
   const size_t digits = std::min(said.find_first_not_of("0123456789"), said.size());
   if (digits == 0 || said[0] == '0' || !said.substr(digits).starts_with(": ")) return false;
   said.remove_prefix(digits + 2);
-  // Lua's own words about its syntax quote as they like.
-  if (said.find(" near ") != std::string_view::npos) return true;
+  // Lua's own words quote as they like.
+  for (const char* words : {" near ", "attempt to ", "bad argument"})
+    if (said.find(words) != std::string_view::npos) return true;
   if (said.empty()) return false;
   for (size_t size; !said.empty(); said.remove_prefix(size))
     if ((size = shown_size(said)) == 0) return false;

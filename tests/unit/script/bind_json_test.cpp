@@ -30,6 +30,8 @@ TEST(BindJson, WhatHasNoJsonFormIsAnErrorThatNamesThePlace) {
   expect_all(
       lua,
       {
+          {"json.encode { ['a\\n\\255'] = 0/0 }",
+           "error: script.lua:1: json.encode: .a\\x0a\\xff is not a finite number"},
           {"json.encode(0/0)", "error: script.lua:1: json.encode: the value is not a finite number"},
           {"json.encode({ a = { 1, { b = 1/0 } } })",
            "error: script.lua:1: json.encode: .a[2].b is not a finite number"},
