@@ -99,14 +99,15 @@ void Worker::start() {
 }
 
 size_t Worker::give_back_surplus() {
+  arena_.release_memory();
   const size_t idle_before = chunks_.idle();
   chunks_.give_back_surplus();
-  const size_t given_back = idle_before - chunks_.idle();
+  size_t given_back = (idle_before - chunks_.idle()) * chunks_.chunk_bytes();
   ThreadPool::give_back_surplus();
   for (const auto& program : programs_)
     for (const auto& pipeline : program->pipelines) pipeline->give_back_surplus();
-  for (const auto& state : states_) state->give_back_surplus();
-  return given_back * chunks_.chunk_bytes();
+  for (const auto& state : states_) given_back += state->give_back_surplus();
+  return given_back;
 }
 
 bool Worker::collect_garbage() {

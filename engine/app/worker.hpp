@@ -39,7 +39,8 @@ class Worker {
   /// Starts the scripts' tasks.
   void start();
 
-  /// Gives back what pools keep for reuse and nobody needed since the last call. How many bytes of chunks that were.
+  /// Gives back what pools keep for reuse and nobody needed since the last call. How many bytes of chunks and Lua blocks
+  /// that were.
   size_t give_back_surplus();
   /// Goes on with the collection of the scripts' garbage for about a millisecond. True when that ended a
   /// cycle of every script since the last time it was true.

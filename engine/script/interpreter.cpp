@@ -13,14 +13,6 @@ namespace {
 
 constexpr size_t outside_bytes_max = 4 * 1024 * 1024;  // bodies of garbage Messages, however large the heap is
 
-// LuaJIT's own allocator keeps whole segments for one object that lives on in them: after a busy time tens of megabytes
-// for some hundred kilobytes. The C library's costs a fifth more a call, and gives pages back.
-void* allocate(void*, void* block, size_t, size_t bytes) {
-  if (bytes > 0) return std::realloc(block, bytes);
-  std::free(block);
-  return nullptr;
-}
-
 int on_panic(lua_State*) {
   PERILUNE_EXPECT(false, "Lua is called where its errors are caught");
   return 0;
@@ -70,7 +62,7 @@ Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& 
     : services(filter_services),
       http(http_client),
       options(std::move(state_options)),
-      main_(lua_newstate(allocate, nullptr)),
+      main_(lua_newstate(LuaHeap::allocate, &heap)),
       bindings(services.runtime.chunks, loop().driver(), *this) {
   PERILUNE_EXPECT(main_ != nullptr, "there is memory for a Lua state");
   lua_State* L = main();
@@ -96,9 +88,9 @@ Interpreter::~Interpreter() {
 
 void Interpreter::tune_collector() {
   if (collects_at_fixed_times()) return collect_at_fixed_time(main());
-  const size_t heap = std::max(static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024, size_t{1});
-  bindings.outside_bytes_max = std::clamp(heap, limits::garbage_body_bytes_min, outside_bytes_max);
-  const size_t pause = 200 + 100 * limits::garbage_bytes_min / heap;
+  const size_t bytes = std::max(static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024, size_t{1});
+  bindings.outside_bytes_max = std::clamp(bytes, limits::garbage_body_bytes_min, outside_bytes_max);
+  const size_t pause = 200 + 100 * limits::garbage_bytes_min / bytes;
   lua_gc(main(), LUA_GCSETPAUSE, static_cast<int>(std::min<size_t>(pause, 2000)));
 }
 

@@ -10,6 +10,7 @@
 #include "script/coroutine.hpp"
 #include "script/hook.hpp"
 #include "script/loader.hpp"
+#include "script/lua_heap.hpp"
 #include "script/objects.hpp"
 #include "script/reporter.hpp"
 #include "script/state.hpp"
@@ -62,6 +63,7 @@ class Interpreter final : public BindingHost {
   filter::Services& services;
   filter::HttpClient& http;
   const StateOptions options;
+  LuaHeap heap;
 
  private:
   struct CloseState {

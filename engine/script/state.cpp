@@ -26,7 +26,10 @@ void State::start_tasks() { interpreter_->tasks.start(); }
 
 void State::stop() { interpreter_->stop(); }
 
-void State::give_back_surplus() { interpreter_->coroutines.give_back_surplus(); }
+size_t State::give_back_surplus() {
+  interpreter_->coroutines.give_back_surplus();
+  return interpreter_->heap.give_back_surplus();
+}
 
 bool State::collect_garbage() { return interpreter_->collect_garbage(); }
 

@@ -56,8 +56,9 @@ class State {
   /// except hooks that pipelines still ask for.
   void stop();
 
-  /// Lets go of idle coroutines that nobody needed since the last call.
-  void give_back_surplus();
+  /// Lets go of idle coroutines and of Lua's free blocks that nobody needed since the last call; returns the bytes of
+  /// the blocks.
+  size_t give_back_surplus();
   /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
   bool collect_garbage();
 

@@ -1,0 +1,63 @@
+#include "script/lua_heap.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace perilune::script {
+
+LuaHeap::~LuaHeap() {
+  for (size_t list = 0; list < lists_.size(); ++list) drop(list, lists_[list].count);
+}
+
+void* LuaHeap::allocate(void* heap, void* block, size_t old_bytes, size_t bytes) {
+  auto& self = *static_cast<LuaHeap*>(heap);
+  if (!block) return bytes > 0 ? self.take(bytes) : nullptr;
+  if (bytes == 0) {
+    self.give_back(block, old_bytes);
+    return nullptr;
+  }
+  if (std::min(old_bytes, bytes) > small_bytes_max) return std::realloc(block, bytes);
+  if (std::max(old_bytes, bytes) <= small_bytes_max && list_of(old_bytes) == list_of(bytes)) return block;
+  void* moved = self.take(bytes);
+  if (!moved) return nullptr;
+  std::memcpy(moved, block, std::min(old_bytes, bytes));
+  self.give_back(block, old_bytes);
+  return moved;
+}
+
+void* LuaHeap::take(size_t bytes) {
+  if (bytes > small_bytes_max) return std::malloc(bytes);
+  List& list = lists_[list_of(bytes)];
+  Free* const block = list.first;
+  if (!block) return std::malloc(bytes_of(list_of(bytes)));
+  list.first = block->next;
+  list.surplus.note_taken(--list.count);
+  return block;
+}
+
+void LuaHeap::give_back(void* block, size_t bytes) {
+  if (bytes > small_bytes_max) return std::free(block);
+  List& list = lists_[list_of(bytes)];
+  list.first = new (block) Free{list.first};
+  ++list.count;
+}
+
+size_t LuaHeap::give_back_surplus() {
+  size_t bytes = 0;
+  for (size_t list = 0; list < lists_.size(); ++list) bytes += drop(list, lists_[list].surplus.take(lists_[list].count));
+  return bytes;
+}
+
+size_t LuaHeap::drop(size_t index, size_t count) {
+  List& list = lists_[index];
+  for (size_t i = 0; i < count; ++i) {
+    Free* const block = list.first;
+    list.first = block->next;
+    std::free(block);
+  }
+  list.count -= count;
+  return count * bytes_of(index);
+}
+
+}  // namespace perilune::script
