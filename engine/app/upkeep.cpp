@@ -46,6 +46,8 @@ void Upkeep::look() {
 void Upkeep::collect() {
   if (worker_.collect_garbage() && --cycles_left_ == 0) {
     since_collection_ = 0;
+    // What the collection freed lies in pools: the first call notes it, and the second finds that nobody needed it.
+    for (int call = 0; call < 2; ++call) worker_.give_back_surplus();
     trim();
     return;
   }
