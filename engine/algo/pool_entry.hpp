@@ -104,6 +104,9 @@ class PoolWaiter {
   uint32_t tenant = 0;
   /// The wait in the queue ends here even when the queue's own timeout is later.
   Instant deadline = Instant::max();
+  /// Wants an entry that is new, or at least was in use a moment ago: idle ones are passed over, the oldest of
+  /// them making room if need be, and so are those who wait already.
+  bool needs_fresh = false;
 
   /// Since when it waits in the queue.
   Instant queued_at() const { return queued_at_; }
@@ -160,7 +163,11 @@ class PoolKey {
   const PoolStats& stats() const { return stats_; }
   bool is_attached() const { return pool_ != nullptr; }
   bool is_draining() const { return is_refusing_; }
+  /// Keys of one pool, in the order in which they were first leased.
+  uint32_t number() const { return number_; }
   bool has_own_rules() const { return own_rules_.has_value(); }
+  /// Its owner keeps it though nothing of it is left: it never comes out of pop_vacant. Before the first lease.
+  void pin() { is_pinned_ = true; }
 
  private:
   friend class PoolPolicy;
@@ -187,10 +194,13 @@ class PoolKey {
   std::optional<PoolKeyRules> own_rules_;
   PoolPolicy* pool_ = nullptr;
   uint64_t starving_since_ = 0;  // arrival of its next waiter
+  Instant wanted_since_ = Instant::max();  // what PoolTokens::want was told
   uint32_t number_ = 0;
   uint32_t epoch_ = 0;
   uint32_t closed_ = 0;  // entries that wait for pop_closed
   bool is_refusing_ = false;
+  bool is_pinned_ = false;
+  bool is_out_of_tokens_ = false;  // of its own: others need not wait behind it
 };
 
 }  // namespace perilune::algo

@@ -41,8 +41,9 @@ LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
   if (is_refusing_ || key.is_refusing_) return fail(key, ErrorCode::Draining);
 
   // Whoever waits for this key already comes first, even if something were idle.
-  if (!next_waiter(key))
+  if (!next_waiter(key) && !waiter.needs_fresh)
     if (PoolEntry* entry = take_fresh(key)) return hand_out(*entry);
+  if (waiter.needs_fresh && !key.idle_.empty() && !has_free_slot(key)) close(key.idle_.front(), CloseReason::Evicted);
 
   LeaseResult result;
   if (!key.nobodys_.empty() && rules_.binding == PoolBinding::First) {
@@ -50,7 +51,7 @@ LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
     result.kind = Kind::Queued;
     return result;
   }
-  if (key.turns_.empty() && make_room(key)) {
+  if ((key.turns_.empty() || waiter.needs_fresh) && make_room(key)) {
     PoolSlot& slot = open_slot(key);
     if (rules_.binding == PoolBinding::First) cover(waiter, slot);
     result.kind = Kind::Allocate;
@@ -113,8 +114,9 @@ LeaseResult PoolPolicy::replace(PoolEntry& entry, PoolWaiter& waiter, Instant no
                   "only a leased entry is replaced");
   PERILUNE_EXPECT(waiter.state_ == PoolWaiter::State::Detached, "a waiter waits for one thing at a time");
   PoolKey& key = *entry.key_;
-  close(entry, CloseReason::Discarded);
+  close(entry, CloseReason::Discarded, Token::Kept);
   if (PoolEntry* other = take_fresh(key)) {
+    give_back_token(key);
     const LeaseResult result = hand_out(*other);
     settle(key);
     return result;
@@ -147,7 +149,7 @@ void PoolPolicy::discard(PoolEntry& entry, Instant now) {
   see(now);
   PoolKey& key = *entry.key_;
   PoolWaiter* holder = entry.state_ == PoolEntry::State::Handed ? holder_of(entry) : nullptr;
-  close(entry, CloseReason::Discarded);
+  close(entry, CloseReason::Discarded, holder ? Token::Kept : Token::GivenBack);
   if (holder) {
     ready_.erase(ready_.iterator_to(*holder));
     PoolSlot& slot = open_slot(key);
@@ -178,6 +180,7 @@ std::optional<CloseReason> PoolPolicy::reason_to_close(const PoolEntry& entry) c
 /// The total is exhausted and somebody at another key has waited longer than anybody here: then this
 /// slot is theirs. Otherwise a busy key would keep the others out for as long as it stays busy.
 bool PoolPolicy::is_needed_elsewhere(const PoolKey& key, const PoolWaiter& next) const {
+  if (tokens_ && next.state_ == PoolWaiter::State::Queued && tokens_->wanted_since(key) < next.queued_at_) return true;
   if (starving_.empty()) return false;
   const PoolKey& eldest = *starving_.begin();
   return &eldest != &key && eldest.starving_since_ < next.arrival_;
@@ -210,6 +213,7 @@ void PoolPolicy::place(PoolEntry& entry, Origin origin) {
 
 void PoolPolicy::make_idle(PoolEntry& entry) {
   PoolKey& key = *entry.key_;
+  if (tokens_ && tokens_->wanted_since(key) != Instant::max()) return close(entry, CloseReason::Evicted);
   const PoolKeyRules& rules = rules_of(key);
   if (key.stats_.idle >= rules.idle_max) {
     if (rules.idle_max == 0 || rules.overflow == IdleOverflow::CloseReturning)
@@ -229,7 +233,7 @@ void PoolPolicy::make_idle(PoolEntry& entry) {
   set_deadline(entry);
 }
 
-void PoolPolicy::close(PoolEntry& entry, CloseReason reason) {
+void PoolPolicy::close(PoolEntry& entry, CloseReason reason, Token token) {
   PoolKey& key = *entry.key_;
   if (entry.state_ == PoolEntry::State::Idle) {
     key.idle_.erase(key.idle_.iterator_to(entry));
@@ -245,6 +249,7 @@ void PoolPolicy::close(PoolEntry& entry, CloseReason reason) {
   entry.reason_ = reason;
   closed_.push_back(entry);
   ++key.closed_;
+  if (token == Token::GivenBack) give_back_token(key);
 }
 
 PoolEntry* PoolPolicy::pop_closed() {

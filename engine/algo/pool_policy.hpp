@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "algo/pool_entry.hpp"
+#include "algo/pool_tokens.hpp"
 
 namespace perilune::algo {
 
@@ -41,7 +42,8 @@ enum class Drain : uint8_t { Existing, Refuse };
 /// entries and waiters: a bug otherwise.
 class PoolPolicy {
  public:
-  explicit PoolPolicy(const PoolRules& rules) : rules_(rules) {}
+  /// With `tokens`, limits are shared with other pools too; they outlive the policy.
+  explicit PoolPolicy(const PoolRules& rules, PoolTokens* tokens = nullptr) : rules_(rules), tokens_(tokens) {}
   ~PoolPolicy();
   PoolPolicy(const PoolPolicy&) = delete;
   PoolPolicy& operator=(const PoolPolicy&) = delete;
@@ -70,11 +72,25 @@ class PoolPolicy {
   /// PoolBinding::Own: the one who allocates does not want it any more; commit will give it to the pool.
   void disown(PoolTicket ticket, Instant now);
   PoolKey& key_of(PoolTicket ticket);
+  /// An allocation for nobody, to have an entry ready (a preconnect, a floor). None where limits forbid it.
+  std::optional<PoolTicket> allocate_ahead(PoolKey& key, Instant now);
+  /// A token that was wanted for `key` has been taken for it: it is used, or given back.
+  void on_token(PoolKey& key, Instant now);
+  /// Others want what an idle entry holds: closes the least recently used one, of `key` or of any. Whether
+  /// there was one.
+  bool evict_idle(PoolKey* key, Instant now);
+  /// A lease of `key` would be served at once, by what is idle or by its own limits.
+  bool has_room(const PoolKey& key) const;
 
   /// The waiter wants nothing any more, in whatever state; what it was given already goes to the next, or is
   /// idle. The ticket that comes back (PoolBinding::First) is of an allocation that nobody waits for any
   /// more: go on and commit it for later, or stop it and abort.
   std::optional<PoolTicket> cancel(PoolWaiter& waiter, Instant now);
+
+  /// The next to be served from the queue of `key`; null when nobody waits without an allocation.
+  PoolWaiter* first_waiter(PoolKey& key) { return key.turns_.empty() ? nullptr : &key.turns_.front(); }
+  /// A queued waiter was served by something that the pool does not count.
+  void serve_elsewhere(PoolWaiter& waiter);
 
   /// Closes what is due and fails waiters whose time is over.
   void advance(Instant now);
@@ -132,6 +148,8 @@ class PoolPolicy {
   };
   enum class Origin : uint8_t { Returned, Fresh };
   enum class Leaving : uint8_t { Served, GaveUp };
+  /// What becomes of the token of something that ends.
+  enum class Token : uint8_t { GivenBack, Kept };
 
   // pool_policy.cpp: entries
   const PoolKeyRules& rules_of(const PoolKey& key) const {
@@ -148,7 +166,7 @@ class PoolPolicy {
   bool is_needed_elsewhere(const PoolKey& key, const PoolWaiter& next) const;
   void make_idle(PoolEntry& entry);
   void look_at(PoolEntry& entry, Instant when);
-  void close(PoolEntry& entry, CloseReason reason);
+  void close(PoolEntry& entry, CloseReason reason, Token token = Token::GivenBack);
   void forget(PoolEntry& entry);
 
   // pool_limits.cpp: time and changes of rules
@@ -156,9 +174,13 @@ class PoolPolicy {
   void set_deadline(PoolEntry& entry);
 
   // pool_slots.cpp: allocations
+  bool has_free_slot(const PoolKey& key) const;
   bool make_room(PoolKey& key);
   PoolSlot& open_slot(PoolKey& key);
-  void free_slot(PoolSlot& slot);
+  void free_slot(PoolSlot& slot, Token token = Token::GivenBack);
+  bool take_token(PoolKey& key);
+  void give_back_token(PoolKey& key);
+  void note_want(PoolKey& key);
   PoolSlot& slot_of(PoolTicket ticket);
   static PoolTicket ticket_of(const PoolSlot& slot) { return {slot.index, slot.generation}; }
   void grant(PoolKey& key);
@@ -181,6 +203,7 @@ class PoolPolicy {
   }
 
   PoolRules rules_;
+  PoolTokens* const tokens_;
   PoolStats total_;
   Instant now_ = Instant::min();
   bool is_refusing_ = false;

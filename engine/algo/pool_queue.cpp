@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "algo/pool_policy.hpp"
+#include "base/expect.hpp"
 
 // The queue of a key:
 //
@@ -70,8 +71,10 @@ void PoolPolicy::leave_queue(PoolWaiter& waiter, Leaving why) {
 }
 
 void PoolPolicy::update_starving(PoolKey& key) {
+  note_want(key);
   const bool is_linked = key.starving_hook_.is_linked();
-  const bool is_starving = !key.turns_.empty() && key.stats_.used() < rules_of(key).max;
+  const bool is_starving =
+      !key.turns_.empty() && key.stats_.used() < rules_of(key).max && !key.is_out_of_tokens_;
   if (is_linked) {
     if (is_starving && key.starving_since_ == key.turns_.front().arrival_) return;
     starving_.erase(starving_.iterator_to(key));
@@ -141,6 +144,15 @@ PoolWaiter* PoolPolicy::holder_of(const PoolEntry& entry) {
   for (PoolWaiter& waiter : ready_)
     if (waiter.result_.entry == &entry) return &waiter;
   return nullptr;
+}
+
+void PoolPolicy::serve_elsewhere(PoolWaiter& waiter) {
+  PERILUNE_EXPECT(waiter.pool_ == this && waiter.state_ == PoolWaiter::State::Queued,
+                  "only who is in the queue is served elsewhere");
+  PoolKey& key = *waiter.key_;
+  leave_queue(waiter, Leaving::Served);
+  waiter.pool_ = nullptr;
+  settle(key);
 }
 
 std::optional<PoolTicket> PoolPolicy::cancel(PoolWaiter& waiter, Instant now) {

@@ -7,14 +7,89 @@ namespace perilune::algo {
 
 using Kind = LeaseResult::Kind;
 
+bool PoolPolicy::has_free_slot(const PoolKey& key) const {
+  return key.stats_.used() < rules_of(key).max && total_.used() < rules_.total_max;
+}
+
+bool PoolPolicy::has_room(const PoolKey& key) const {
+  return key.stats_.idle > 0 || (has_free_slot(key) && !key.is_out_of_tokens_ && !is_refusing_);
+}
+
 /// Whether `key` may have one more, after the least recently used idle entry of any key made room if need be.
+/// Its token is taken then.
 bool PoolPolicy::make_room(PoolKey& key) {
   if (key.stats_.used() >= rules_of(key).max) return false;
   if (total_.used() >= rules_.total_max && !idle_.empty()) close(idle_.front(), CloseReason::Evicted);
-  if (total_.used() < rules_.total_max) return true;
+  if (total_.used() < rules_.total_max && take_token(key)) return true;
   if (rules_.empty_key == EmptyKey::Waits || key.stats_.used() > 0) return false;
   ++key.stats_.overflowed, ++total_.overflowed;
+  if (tokens_) tokens_->take_beyond(key);
   return true;
+}
+
+bool PoolPolicy::take_token(PoolKey& key) {
+  if (!tokens_) return true;
+  using Answer = PoolTokens::Answer;
+  Answer answer = tokens_->take(key);
+  if (answer == Answer::TotalFull && !idle_.empty()) {
+    // What that sets free goes to whoever has waited longest, which may be somebody in another pool.
+    close(idle_.front(), CloseReason::Evicted);
+    answer = tokens_->take(key);
+  }
+  key.is_out_of_tokens_ = answer == Answer::KeyFull;
+  return answer == Answer::Taken;
+}
+
+void PoolPolicy::give_back_token(PoolKey& key) {
+  if (tokens_) tokens_->give_back(key);
+}
+
+/// Tells the tokens who waits for one, or that nobody does any more.
+void PoolPolicy::note_want(PoolKey& key) {
+  if (!tokens_) return;
+  const bool wants = !key.turns_.empty() && key.stats_.used() < rules_of(key).max;
+  const Instant since = wants ? key.turns_.front().queued_at_ : Instant::max();
+  if (since == key.wanted_since_) return;
+  key.wanted_since_ = since;
+  if (!wants) key.is_out_of_tokens_ = false;
+  tokens_->want(key, since);
+}
+
+void PoolPolicy::on_token(PoolKey& key, Instant now) {
+  see(now);
+  key.is_out_of_tokens_ = false;
+  key.wanted_since_ = Instant::max();
+  // What was wanted may have come in another way, or nobody waits any more.
+  if (key.pool_ != this || key.turns_.empty() || key.stats_.used() >= rules_of(key).max) tokens_->give_back(key);
+  else grant(key);
+  if (key.pool_ == this) settle(key);
+}
+
+bool PoolPolicy::evict_idle(PoolKey* key, Instant now) {
+  see(now);
+  if (key ? key->idle_.empty() : idle_.empty()) return false;
+  PoolEntry& entry = key ? key->idle_.front() : idle_.front();
+  PoolKey& its_key = *entry.key_;
+  close(entry, CloseReason::Evicted);
+  settle(its_key);
+  return true;
+}
+
+std::optional<PoolTicket> PoolPolicy::allocate_ahead(PoolKey& key, Instant now) {
+  see(now);
+  if (!key.pool_) attach(key);
+  if (key.vacant_hook_.is_linked()) vacant_.erase(vacant_.iterator_to(key));
+  // Never at the cost of what is there, or before somebody who waits.
+  const bool may = !is_refusing_ && !key.is_refusing_ && key.turns_.empty() && starving_.empty() &&
+                   has_free_slot(key) && (!tokens_ || tokens_->take(key) == PoolTokens::Answer::Taken);
+  if (!may) {
+    note_vacancy(key);
+    return std::nullopt;
+  }
+  PoolSlot& slot = open_slot(key);
+  slot.state = PoolSlot::State::Nobodys;
+  key.nobodys_.push_back(slot);
+  return ticket_of(slot);
 }
 
 PoolSlot& PoolPolicy::open_slot(PoolKey& key) {
@@ -32,7 +107,8 @@ PoolSlot& PoolPolicy::open_slot(PoolKey& key) {
   return slot;
 }
 
-void PoolPolicy::free_slot(PoolSlot& slot) {
+void PoolPolicy::free_slot(PoolSlot& slot, Token token) {
+  if (token == Token::GivenBack) give_back_token(*slot.key);
   if (slot.state == PoolSlot::State::Granted) granted_.erase(granted_.iterator_to(slot));
   if (slot.state == PoolSlot::State::Nobodys) slot.key->nobodys_.erase(slot.key->nobodys_.iterator_to(slot));
   --slot.key->stats_.pending, --total_.pending;
@@ -93,12 +169,17 @@ void PoolPolicy::settle(PoolKey& key) {
   if (rules_.empty_key == EmptyKey::Overflows && key.stats_.used() == 0 && !key.turns_.empty() &&
       make_room(key))
     grant(key);
-  while (!starving_.empty() && make_room(*starving_.begin())) grant(*starving_.begin());
+  while (!starving_.empty()) {
+    PoolKey& eldest = *starving_.begin();
+    if (make_room(eldest)) grant(eldest);
+    else if (eldest.is_out_of_tokens_) update_starving(eldest);  // no reason for the others to wait
+    else break;
+  }
   note_vacancy(key);
 }
 
 void PoolPolicy::note_vacancy(PoolKey& key) {
-  if (key.stats_.used() > 0 || key.closed_ > 0 || key.own_rules_ || !key.turns_.empty() ||
+  if (key.stats_.used() > 0 || key.closed_ > 0 || key.own_rules_ || key.is_pinned_ || !key.turns_.empty() ||
       !key.covered_.empty())
     return;
   if (!key.vacant_hook_.is_linked()) vacant_.push_back(key);
@@ -139,7 +220,7 @@ PoolPolicy::Committed PoolPolicy::commit(PoolTicket ticket, PoolEntry& entry, In
 
   PoolWaiter* const starter = slot.starter;
   const bool is_the_callers = rules_.binding == PoolBinding::Own && slot.state == PoolSlot::State::Begun;
-  free_slot(slot);
+  free_slot(slot, Token::Kept);  // the entry's from now on
   ++key.stats_.leased, ++total_.leased;
   ++key.stats_.allocated, ++total_.allocated;
   entry.state_ = PoolEntry::State::Leased;

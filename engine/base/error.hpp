@@ -39,11 +39,13 @@ enum class ErrorCode : uint8_t {
   ReadTimeout,
   WriteTimeout,
   RequestTimeout,
+  TryTimeout,
   // places to wait that are full or closed
   QueueFull,
   QueueTimeout,
   Draining,
   Overflow,
+  NoEndpoint,
   // the script
   NoRoute,
   NoAnswer,

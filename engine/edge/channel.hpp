@@ -60,6 +60,8 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   /// Closes now; what was not flushed is lost.
   void close();
   bool is_open() const { return stream_ != nullptr; }
+  /// Nothing waits to be read, not even an end: asks the kernel.
+  bool is_quiet() const { return stream_ && !is_readable_ && !has_ended_ && !has_failed_ && stream_->is_quiet(); }
   /// Nothing is left to be written; a channel that failed writes no more.
   bool is_flushed() const { return output_.empty() && (!shutdown_asked_ || shutdown_done_ || has_failed_); }
   bool is_shut_down() const { return shutdown_asked_; }

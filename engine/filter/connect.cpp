@@ -78,6 +78,8 @@ void Connect::on_dialled(Result<std::unique_ptr<net::Stream>> stream) {
   flow::UpstreamInfo& info = context().make_upstream();
   info.is_connected = true;
   info.connect_time = loop().now() - dial_begun_;
+  info.probe = this;
+  if (info.connected_task) loop().defer(*info.connected_task);
   if (pipeline().role() == flow::Role::Connection) context().let_go_of_parent();
   channel_ = std::make_unique<edge::Channel>(pipeline().runtime(), std::move(*stream), *this, plan_.channel);
   channel_->set_read_valve(output_valve());
@@ -157,6 +159,7 @@ void Connect::on_stop() {
   input_hold_.release();
   dial_.reset();
   if (!channel_) return;
+  context().make_upstream().probe = nullptr;
   // A stream that was cut on the other side must not look complete on this one.
   if (pipeline().end_error()) channel_->reset_on_close();
   channel_->close();

@@ -27,7 +27,10 @@ class ConnectPlan final : public flow::FilterPlan {
   Duration read_timeout = limits::read_timeout;
 };
 
-class Connect final : public WaitingFilter, public edge::ChannelHandler, public edge::DialHandler {
+class Connect final : public WaitingFilter,
+                      public edge::ChannelHandler,
+                      public edge::DialHandler,
+                      public flow::WireProbe {
  public:
   explicit Connect(const ConnectPlan& plan) : plan_(plan) {}
 
@@ -42,6 +45,7 @@ class Connect final : public WaitingFilter, public edge::ChannelHandler, public 
   void on_channel_end() override;
   void on_channel_failed(ErrorCode code) override;
   void on_channel_flushed() override;
+  bool is_quiet() override { return channel_ && channel_->is_quiet(); }
   void begin();
   void dial(const net::Address& address);
   void give_up(Error error);

@@ -8,6 +8,11 @@ namespace perilune::filter {
 using flow::Event;
 using upstream::ClientSession;
 using namespace std::literals;
+namespace {
+
+uint32_t bounded(uint64_t count) { return static_cast<uint32_t>(std::min<uint64_t>(count, algo::unlimited - 1)); }
+
+}  // namespace
 
 Result<std::unique_ptr<flow::FilterPlan>> MuxHttpPlan::make_plan(FilterCall& call) {
   auto plan = std::make_unique<MuxHttpPlan>();
@@ -21,14 +26,15 @@ Result<std::unique_ptr<flow::FilterPlan>> MuxHttpPlan::make_plan(FilterCall& cal
   if (key.hook()) plan->key_hook = Ref<flow::Hook>(key.hook());
   else plan->key = key.value;
   upstream::ConnectionPoolOptions options;
-  options.sessions_max = call.options.count("maxSessions", plan->has_key ? 1 : 0);
+  uint64_t sessions_max = call.options.count("maxSessions", plan->has_key ? 1 : 0);
   options.session.pipelining = std::max<uint64_t>(call.options.count("pipelining", 1), 1);
   options.session.messages_max = call.options.count("maxMessages", 0);
-  options.idle_timeout = call.options.time("idleTimeout", limits::upstream_idle_timeout);
-  options.queue_max = call.options.count("queue", limits::pool_queue_max);
-  options.queue_timeout = call.options.time("queueTimeout", limits::queue_timeout);
+  options.rules.key.idle_timeout = call.options.time("idleTimeout", limits::upstream_idle_timeout);
+  options.rules.queue_max = bounded(call.options.count("queue", limits::pool_queue_max));
+  options.rules.queue_timeout = call.options.time("queueTimeout", limits::queue_timeout);
   // Pipelining is there to share connections: without a limit each request would open its own.
-  if (options.session.pipelining > 1 && !plan->has_key && !call.options.find("maxSessions")) options.sessions_max = 1;
+  if (options.session.pipelining > 1 && !plan->has_key && !call.options.find("maxSessions")) sessions_max = 1;
+  options.rules.key.max = sessions_max == 0 ? algo::unlimited : bounded(sessions_max);
   plan->tunnel_idle_timeout = call.options.time("tunnelIdleTimeout", limits::tunnel_idle_timeout);
   plan->pool = std::make_unique<upstream::ConnectionPool>(call.services.runtime, *plan->target, options);
   return std::unique_ptr<flow::FilterPlan>(std::move(plan));
@@ -236,7 +242,7 @@ void MuxHttp::on_stop() {
   WaitingFilter::on_stop();
   retry_task_.withdraw();
   tunnel_timer_.disarm();
-  if (PoolWaiter::is_waiting()) unlink();
+  if (PoolWaiter::is_waiting()) plan_.pool->cancel(*this);
   if (session_) std::exchange(session_, nullptr)->abandon(*this);
   if (request_) output_valve().set_watcher(nullptr);
 }

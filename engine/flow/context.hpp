@@ -10,6 +10,10 @@
 #include "base/value.hpp"
 #include "flow/message.hpp"
 
+namespace perilune::loop {
+class Task;
+}
+
 namespace perilune::flow {
 
 class AccessLog;
@@ -65,6 +69,16 @@ class ClientInfo {
   virtual uint16_t local_port() const = 0;
 };
 
+/// The socket under an upstream connection, as its session sees it.
+class WireProbe {
+ public:
+  /// Nothing waits to be read, no end and no error: what was idle is as it was left. Costs a system call.
+  virtual bool is_quiet() = 0;
+
+ protected:
+  ~WireProbe() = default;
+};
+
 /// What is known of the upstream that answered an exchange.
 struct UpstreamInfo {
   /// Bytes that the kernel took; a request none of whose bytes were written may be sent again.
@@ -72,6 +86,10 @@ struct UpstreamInfo {
   /// How long a response may be silent; the client session watches it.
   Duration read_timeout = Duration::max();
   bool is_connected = false;
+  /// Deferred when it is connected; null where nobody wants to know.
+  loop::Task* connected_task = nullptr;
+  /// While it is connected.
+  WireProbe* probe = nullptr;
   std::string endpoint;
   Duration connect_time{};
   Duration first_byte_time{};

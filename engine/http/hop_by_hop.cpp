@@ -74,6 +74,25 @@ ConnectionOptions take_connection_options(Headers& headers) {
   return options;
 }
 
+/// `timeout=5, max=100` (RFC 2068 section 19.7.1.1, which no later text defines and many servers send): how
+/// long an idle connection is kept; no more requests than `max` are taken, so 0 ends it.
+void read_keep_alive(message::ResponseHead& head) {
+  each_token(head.headers, Name::KeepAlive, [&](std::string_view parameter) {
+    const size_t equals = parameter.find('=');
+    if (equals == std::string_view::npos) return;
+    const std::string_view name = parameter.substr(0, equals);
+    const auto value = parse_decimal(parameter.substr(equals + 1));
+    if (!value) return;
+    constexpr uint64_t day = 86'400;
+    if (equal_ignoring_case(name, "timeout")) {
+      if (*value == 0) head.keep_alive = false;
+      head.keep_alive_seconds = static_cast<uint32_t>(std::min(*value, day));
+    } else if (equal_ignoring_case(name, "max") && *value == 0) {
+      head.keep_alive = false;
+    }
+  });
+}
+
 constexpr message::NameSet own_fields{
     Name::Connection, Name::KeepAlive,     Name::ProxyConnection,   Name::Te,                Name::TransferEncoding,
     Name::Upgrade,    Name::Http2Settings, Name::ProxyAuthenticate, Name::ProxyAuthorization};
@@ -120,6 +139,7 @@ Result<void> remove_hop_by_hop(message::ResponseHead& head) {
   // RFC 9110 section 15.5.22: a 426 says which protocol is wanted; elsewhere Upgrade only advertises.
   if (remove_common(head, head.status == 101 || head.status == 426) > connection_options_max)
     return fault(head.kind, ErrorCode::BadRequest, "too many connection options");
+  if (head.headers.has(Name::KeepAlive)) read_keep_alive(head);
   if (head.body.kind == BodyKind::UntilClose) head.keep_alive = false;
   if (head.status < 200 || head.status == 204 || head.body.kind == BodyKind::Tunnel)
     head.headers.remove(Name::ContentLength);

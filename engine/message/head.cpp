@@ -123,6 +123,7 @@ void ResponseHead::on_unreferenced() noexcept {
   }
   reset();
   status = 200;
+  keep_alive_seconds = 0;
   reason.clear();
   error.reset();
 }

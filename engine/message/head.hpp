@@ -91,6 +91,8 @@ class ResponseHead final : public Head {
   int status = 200;
   /// As received; when empty, encoders write the usual phrase for the status.
   std::string reason;
+  /// How long its sender keeps an idle connection, as its Keep-Alive field says; 0 when it does not say.
+  uint32_t keep_alive_seconds = 0;
   /// Set when the engine made this response because something failed; null for an answer that came by wire.
   std::unique_ptr<Error> error;
 

@@ -45,6 +45,14 @@ AsioStream::~AsioStream() {
   }
 }
 
+bool AsioStream::is_quiet() const {
+  char byte;
+  ssize_t got;
+  do got = recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  while (got < 0 && errno == EINTR);
+  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 void AsioStream::begin_connecting(ConnectWatcher& watcher) {
   flags_ |= connecting_flag;
   watcher_ = &watcher;

@@ -40,6 +40,7 @@ class AsioStream final : public Stream, private EventTarget {
   void finish_connecting(uint32_t events);
 
   bool was_reset() const override { return has(error_flag); }
+  bool is_quiet() const override;
 
  private:
   enum Flag : uint8_t {

@@ -55,6 +55,8 @@ class Stream {
   virtual void shutdown_write() = 0;
   /// Makes the coming close a reset (RST, linger 0), so that the peer cannot take a cut for an end.
   virtual void reset_on_close() = 0;
+  /// True when there is nothing to read now, no byte, no end and no error; takes nothing. A system call.
+  virtual bool is_quiet() const = 0;
   /// True once a reset was announced, though bytes from before it may still wait to be read.
   virtual bool was_reset() const = 0;
   virtual Address local() const = 0;

@@ -32,6 +32,10 @@ class SimConnection {
   net::Transfer write(Side side, std::span<const iovec> data);
   void shutdown_write(Side side);
   bool was_reset(Side side) const { return ends_[side].is_reset; }
+  bool is_quiet(Side side) const {
+    const Direction& incoming = directions_[other(side)];
+    return incoming.unread() == 0 && !incoming.fin_arrived && !ends_[side].is_reset;
+  }
   enum class Close : uint8_t { Plain, Reset };
   /// The side is gone; the connection itself is destroyed when both are.
   void close(Side side, Close how);

@@ -19,6 +19,7 @@ class SimStream final : public net::Stream, public SimTarget {
   void shutdown_write() override { connection_.shutdown_write(side_); }
   void reset_on_close() override { close_ = SimConnection::Close::Reset; }
   bool was_reset() const override { return connection_.was_reset(side_); }
+  bool is_quiet() const override { return connection_.is_quiet(side_); }
   net::Address local() const override { return connection_.address_of(side_); }
   net::Address peer() const override {
     return connection_.address_of(side_ == SimConnection::Client ? SimConnection::Server

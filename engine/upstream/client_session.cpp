@@ -19,6 +19,13 @@ constexpr uint8_t held_looks_max = 10;
 
 constexpr uint64_t unknown_length = UINT64_MAX;
 
+// A request that must not be sent twice asks whether its connection is still there, and so does any after this time
+// without a request: a system call that a busy connection is spared.
+constexpr Duration quiet_without_asking = 1s;
+
+// What is left between our last request and the other side's end of patience: the way there, and its clock.
+constexpr Duration keep_alive_margin = 1s;
+
 }  // namespace
 
 ClientSession::ClientSession(flow::Runtime& runtime, ClientSessionOwner& owner,
@@ -77,8 +84,30 @@ void ClientSession::give_first() {
     return;
   }
   is_unsent_ = false;
+  if (asks_wire_ && is_stale()) {
+    // Its end, or bytes that are no answer to this, came since: nothing was sent, so it moves.
+    end_ = End::ClosedIdle;
+    drop_early_bytes();
+    return;
+  }
   give_scratch();
   unsent_hold_.release();
+}
+
+bool ClientSession::is_stale() const {
+  const flow::UpstreamInfo* info = connection_->upstream();
+  return info && info->probe && !info->probe->is_quiet();
+}
+
+void ClientSession::refuse_early_bytes() {
+  end_ = End::UnexpectedData;
+  if (messages_ > 0) {
+    finish();
+    return;
+  }
+  // It is only being started: see on_event.
+  early_error_ = std::make_unique<Error>(Error{ErrorCode::BadResponse, Side::Upstream, "bytes before any request"});
+  runtime_.loop.defer(pump_task_);
 }
 
 void ClientSession::drop_early_bytes() {
@@ -104,18 +133,19 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
   slot.offer = head.upgrade.empty() ? http::UpgradeOffer::None : http::UpgradeOffer::WebSocket;
   slot.asks = head.method == "HEAD"sv ? Asks::Head : head.method == "CONNECT"sv ? Asks::Connect : Asks::Body;
   slot.is_idempotent = head.is_idempotent() && head.upgrade.empty();
-  slot.was_reused = messages_ > 0;
+  slot.was_reused = messages_ > 0 || has_waited_;
   const message::BodyFraming framing = http::outgoing_request_framing(head);
   slot.request_body = framing.kind;
   slots_.push_back(slot);
   ++messages_;
   if (slots_.size() == 1) {
-    last_activity_ = runtime_.loop.now();
+    const Instant idle_begun = std::exchange(last_activity_, runtime_.loop.now());
     expect_front();
     arm_timer();
     if (slot.was_reused) {
       // Behind all reads of this turn, and before the flush of the wire that it causes.
       is_unsent_ = true;
+      asks_wire_ = !slot.is_idempotent || slot.begun - idle_begun >= quiet_without_asking;
       runtime_.loop.flush_later(give_task_);
     }
   }
@@ -204,7 +234,12 @@ void ClientSession::on_event(flow::Event&& event) {
     last_activity_ = runtime_.loop.now();
     note_bytes(event.slice().size());
     if (is_unsent_) {
+      end_ = End::UnexpectedData;
       drop_early_bytes();
+      return;
+    }
+    if (slots_.empty() && !is_tunnel_) {
+      refuse_early_bytes();
       return;
     }
     if (is_tunnel_) {
@@ -214,6 +249,7 @@ void ClientSession::on_event(flow::Event&& event) {
     parser_.feed(std::move(event.slice()));
     pump();
   } else if (event.is_stream_end()) {
+    if (slots_.empty()) end_ = End::ClosedIdle;
     if (messages_ == 0) {
       // It ended while it was being started; who leased it begins its exchange first, and then learns of it.
       early_error_ = event.take_error();
@@ -288,6 +324,10 @@ void ClientSession::take_head(Ref<message::Head> head) {
   if (!response.is_interim()) {
     front.response_begun = true;
     if (!response.keep_alive) is_closing_ = is_last_answer_ = true;
+    if (response.keep_alive_seconds > 0) {
+      const Duration kept = std::chrono::seconds(response.keep_alive_seconds);
+      idle_max_ = kept - std::min<Duration>(keep_alive_margin, kept / 2);
+    }
     const bool has_length = response.body.kind == message::BodyKind::Length;
     body_left_ = has_length ? response.body.length : response.body.kind == message::BodyKind::None ? 0 : unknown_length;
     if (flow::UpstreamInfo* info = connection_->upstream())

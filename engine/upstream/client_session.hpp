@@ -78,6 +78,7 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   /// The other end. `connection` is its context: bytes sent and times are read from its upstream part.
   void attach(flow::Sink& wire, flow::Context& connection);
   flow::Context* connection() const { return connection_.get(); }
+  ClientSessionOwner& owner() const { return owner_; }
   /// The valves of the wire: the first is held by it, the second by this session.
   flow::Valve& wire_input() { return wire_input_; }
   flow::Valve& wire_output() { return wire_output_; }
@@ -91,6 +92,20 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   /// Exchanges begun so far.
   uint64_t messages() const { return messages_; }
   Instant idle_since() const { return last_activity_; }
+  /// How long the other side keeps an idle connection, less a margin; Duration::max() when it did not say.
+  Duration idle_max() const { return idle_max_; }
+  /// It was connected ahead of its first request, and has waited: it may be stale as a used one may.
+  void note_waited() { has_waited_ = true; }
+  /// Why it ended before it carried anything; null otherwise.
+  const Error* early_error() const { return early_error_.get(); }
+
+  /// What ended it.
+  enum class End : uint8_t {
+    Other,
+    ClosedIdle,      // by the other side, while nothing was asked
+    UnexpectedData,  // bytes came that nobody had asked for
+  };
+  End end() const { return end_; }
 
   /// Begins an exchange: writes the head. accepts() must hold.
   void begin(ClientExchange& exchange, const message::RequestHead& head);
@@ -99,6 +114,8 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   /// and at most limits::drain_bytes_max, for at most limits::drain_timeout; else it closes. Requests behind it are
   /// bystanders then.
   void abandon(ClientExchange& exchange);
+  /// Ends now: what is under way fails with `error`.
+  void cut(const Error& error) { lost(error); }
   /// Takes no more requests; ends when those under way are done.
   void drain();
   /// The valve of the exchange's response changed.
@@ -124,6 +141,8 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   /// Who brought about the end of the connection: the front exchange may get the error, the others never do.
   enum class Cause : uint8_t { Front, Nobody };
 
+  void refuse_early_bytes();
+  bool is_stale() const;
   void give_scratch();
   void give_first();
   void note_bytes(size_t bytes);
@@ -177,6 +196,10 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   bool is_tunnel_ = false;
   bool is_pumping_ = false;
   bool has_ended_ = false;  // the wire's FIN came
+  bool has_waited_ = false;
+  bool asks_wire_ = false;  // is it still there, before the first request goes to it
+  End end_ = End::Other;
+  Duration idle_max_ = Duration::max();
   std::unique_ptr<Error> early_error_;
   Instant last_activity_;
   loop::MemberTask<ClientSession, &ClientSession::pump> pump_task_{*this};

@@ -2,274 +2,335 @@
 
 #include <algorithm>
 
+#include "base/expect.hpp"
+
 namespace perilune::upstream {
 namespace {
 
 // Keys that are tables of the script are held weakly: how often the pool looks whether their owner still lives.
 constexpr Duration weak_key_check = 1s;
 
+using Kind = algo::LeaseResult::Kind;
+
+PooledConnection& connection_of(algo::PoolEntry& entry) { return static_cast<PooledConnection&>(entry); }
+
 }  // namespace
 
-/// One key: its connections, those that are idle with the last released on top, and who waits.
-struct PoolKey {
-  Value key;
-  std::vector<PooledConnection*> connections;
-  std::vector<PooledConnection*> idle;
-  ConnectionPool::Waiters waiters;
-  size_t waiting = 0;
-  bool is_in_use = false;  // a lease looks at it: not to be forgotten meanwhile
-};
-
-PooledConnection::PooledConnection(ConnectionPool& pool, PoolKey* pool_key, const ClientSessionOptions& options)
-    : key(pool_key), session(make_ref<ClientSession>(pool.runtime_, *this, options)), pool_(pool) {}
-
-void PooledConnection::start(flow::Context* opener) {
-  const Instant now = pool_.runtime_.loop.now();
-  auto context = opener ? flow::Context::make_child(*opener, now) : flow::Context::make_detached(now);
-  if (key) context->set_key(key->key);
-  pipeline_ = flow::Pipeline::create(
-      pool_.plan_, context,
-      {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});
-  session->attach(*pipeline_, *context);
-  pipeline_->start();
-}
-
-void PooledConnection::on_session_available(ClientSession&) {
-  idle_since = pool_.runtime_.loop.now();
-  if (key && session->is_idle() && !is_in_idle_stack) {
-    key->idle.push_back(this);
-    is_in_idle_stack = true;
-  }
-  if (key) pool_.serve(*key);
-  if (!session->is_idle()) return;
-  if (!key) session->drain();
-  else if (pool_.options_.idle_timeout != Duration::max()) pool_.arm_timer(idle_since + pool_.options_.idle_timeout);
-}
-
-void PooledConnection::on_session_finished(ClientSession&) {
-  const Ref<PooledConnection> self(this);
-  pipeline_->context().let_go_of_parent();
-  pipeline_->end(nullptr);
-  pool_.connection_over(*this);
-}
-
-bool PooledConnection::may_move_requests(const ClientSession&) const {
-  return key && (!key->idle.empty() || pool_.may_open(*key));
-}
-
-ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
-                               const ConnectionPoolOptions& options)
-    : runtime_(runtime), plan_(plan), options_(options) {}
+ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan, const ConnectionPoolOptions& options,
+                               algo::PoolTokens* tokens)
+    : runtime_(runtime), plan_(plan), options_(options), policy_(options.rules, tokens) {}
 
 ConnectionPool::~ConnectionPool() {
   drain();
   PERILUNE_EXPECT(connections_.empty(), "a pool ends after the exchanges on its connections");
+  keys_.clear();
 }
 
-PoolKey& ConnectionPool::key_entry(const Value& key) {
+ConnectionKey& ConnectionPool::key_entry(const Value& key) {
   auto& entry = keys_[key];
   if (!entry) {
-    entry = std::make_unique<PoolKey>();
-    entry->key = key;
-    if (key.object()) arm_timer(runtime_.loop.now() + weak_key_check);
+    entry = std::make_unique<ConnectionKey>(key);
+    if (key.object() && weak_keys_++ == 0) runtime_.loop.arm(weak_timer_, weak_key_check);
   }
   return *entry;
 }
 
-bool ConnectionPool::may_open(const PoolKey& key) const {
-  return !is_draining_ && (options_.sessions_max == 0 || key.connections.size() < options_.sessions_max);
-}
-
-PooledConnection* ConnectionPool::find_available(PoolKey& key, const PoolWaiter& waiter) {
-  if (waiter.needs_fresh) return nullptr;
-  while (!key.idle.empty()) {
-    PooledConnection* candidate = key.idle.back();
-    key.idle.pop_back();
-    candidate->is_in_idle_stack = false;
-    if (candidate->session->is_idle() && candidate->session->accepts(waiter.is_idempotent)) return candidate;
-  }
-  if (options_.session.pipelining <= 1) return nullptr;
-  PooledConnection* least_busy = nullptr;
-  for (PooledConnection* candidate : key.connections) {
-    if (!candidate->session->accepts(waiter.is_idempotent)) continue;
-    if (!least_busy || candidate->session->active() < least_busy->session->active()) least_busy = candidate;
-  }
-  return least_busy;
-}
-
-bool ConnectionPool::close_oldest_idle(PoolKey& key) {
-  PooledConnection* oldest = nullptr;
-  for (PooledConnection* candidate : key.connections)
-    if (candidate->session->is_idle() && (!oldest || candidate->idle_since < oldest->idle_since)) oldest = candidate;
-  if (!oldest) return false;
-  oldest->session->drain();
+bool ConnectionPool::drop_key(ConnectionKey& key) {
+  const algo::PoolStats& stats = key.stats();
+  if (stats.used() > 0 || stats.waiting > 0 || key.connections > 0) return false;
+  keys_.erase(Value(key.value));
   return true;
-}
-
-PooledConnection* ConnectionPool::open(PoolKey* key, PoolWaiter& waiter,
-                                                 const ClientSessionOptions& options) {
-  auto connection = make_ref<PooledConnection>(*this, key, options);
-  connection->add_reference();  // the list's
-  connection->order = next_order_++;
-  connections_.push_back(*connection);
-  if (key) key->connections.push_back(connection.get());
-  ++stats_.opened;
-  ++stats_.connections;
-  connection->start(waiter.opener);
-  return connection.get();
 }
 
 Result<ClientSession*> ConnectionPool::lease(const Value& key, PoolWaiter& waiter, bool& is_reused) {
   if (is_draining_) return Error{ErrorCode::Draining, Side::Engine, {}};
-  PoolKey& entry = key_entry(key);
+  return lease(key_entry(key), waiter, is_reused);
+}
+
+Result<ClientSession*> ConnectionPool::lease(ConnectionKey& key, PoolWaiter& waiter, bool& is_reused) {
   is_reused = false;
-  // A newcomer never overtakes who waits already.
-  if (entry.waiters.empty() || waiter.needs_fresh) {
-    if (PooledConnection* connection = find_available(entry, waiter)) {
-      ++stats_.reused;
+  // A newcomer never overtakes who waits already, and a connection for itself is better than a shared one.
+  if (options_.session.pipelining > 1 && !waiter.needs_fresh && key.stats().waiting == 0 && key.stats().idle == 0) {
+    if (ClientSession* session = share(key, waiter)) {
       is_reused = true;
-      return connection->session.get();
+      return session;
     }
-    if (!may_open(entry) && waiter.needs_fresh) {
-      entry.is_in_use = true;
-      close_oldest_idle(entry);
-      entry.is_in_use = false;
+  }
+  return take(policy_.lease(key, waiter, runtime_.loop.now()), waiter, key, is_reused);
+}
+
+Result<ClientSession*> ConnectionPool::take(const algo::LeaseResult& result, PoolWaiter& waiter, ConnectionKey& key,
+                                            bool& is_reused) {
+  ClientSession* session = nullptr;
+  std::optional<Error> error;
+  switch (result.kind) {
+    case Kind::Leased:
+      session = connection_of(*result.entry).session.get();
+      is_reused = session->messages() > 0;
+      if (!is_reused) session->note_waited();
+      break;
+    case Kind::Allocate: {
+      PooledConnection& connection = open(&key, result.ticket, waiter.opener, options_.session);
+      if (options_.rules.binding == algo::PoolBinding::Own) session = connection.session.get();
+      break;
     }
-    if (may_open(entry)) return open(&entry, waiter, options_.session)->session.get();
+    case Kind::Queued: break;
+    case Kind::Failed: error = error_of(result, key); break;
   }
-  if (entry.waiting >= options_.queue_max) entry.waiting = entry.waiters.size();  // some left by themselves
-  if (entry.waiting >= options_.queue_max) {
-    ++stats_.queue_full;
-    return Error{ErrorCode::QueueFull, Side::Engine,
-                 std::to_string(entry.waiting) + " requests wait for a connection already"};
+  settle();
+  if (error) return std::move(*error);
+  return session;
+}
+
+Error ConnectionPool::error_of(const algo::LeaseResult& result, const ConnectionKey& key) const {
+  switch (result.code) {
+    case ErrorCode::QueueFull:
+      return {ErrorCode::QueueFull, Side::Engine,
+              std::to_string(key.stats().waiting) + " requests wait for a connection already"};
+    case ErrorCode::QueueTimeout: return {ErrorCode::QueueTimeout, Side::Engine, "no connection became free"};
+    case ErrorCode::Draining: return {ErrorCode::Draining, Side::Engine, {}};
+    default: return {result.code, Side::Upstream, open_error_.detail};
   }
-  ++stats_.queued;
-  ++entry.waiting;
-  ++stats_.waiting;
-  waiter.order_ = next_order_++;
-  waiter.deadline_ = options_.queue_timeout == Duration::max() ? Instant::max()
-                                                               : runtime_.loop.now() + options_.queue_timeout;
-  entry.waiters.push_back(waiter);
-  if (waiter.deadline_ != Instant::max()) arm_timer(waiter.deadline_);
-  return nullptr;
+}
+
+ClientSession* ConnectionPool::share(ConnectionKey& key, const PoolWaiter& waiter) {
+  PooledConnection* least_busy = nullptr;
+  for (PooledConnection* candidate : key.shared) {
+    if (!candidate->session->accepts(waiter.is_idempotent)) continue;
+    if (!least_busy || candidate->session->active() < least_busy->session->active()) least_busy = candidate;
+  }
+  return least_busy ? least_busy->session.get() : nullptr;
+}
+
+void ConnectionPool::serve_by_sharing(ConnectionKey& key) {
+  while (algo::PoolWaiter* next = policy_.first_waiter(key)) {
+    auto& waiter = static_cast<PoolWaiter&>(*next);
+    ClientSession* session = share(key, waiter);
+    if (!session) return;
+    policy_.serve_elsewhere(waiter);
+    waiter.on_session(*session, true);
+  }
 }
 
 ClientSession* ConnectionPool::lease_private(PoolWaiter& waiter) {
   ClientSessionOptions options;
   options.messages_max = 1;
-  return open(nullptr, waiter, options)->session.get();
+  return open(nullptr, {}, waiter.opener, options).session.get();
 }
 
-void ConnectionPool::serve(PoolKey& key) {
-  // What a waiter begins may be over at once, and its connection with it.
-  const bool was_in_use = std::exchange(key.is_in_use, true);
-  while (!key.waiters.empty()) {
-    PoolWaiter& waiter = key.waiters.front();
-    PooledConnection* connection = find_available(key, waiter);
-    const bool is_reused = connection != nullptr;
-    if (!connection && !may_open(key)) {
-      if (!waiter.needs_fresh || !close_oldest_idle(key)) break;
-      continue;  // the one that closed made room, and somebody may have taken it
-    }
-    key.waiters.pop_front();
-    if (!connection) connection = open(&key, waiter, options_.session);
-    else ++stats_.reused;
-    waiter.on_session(*connection->session, is_reused);
+Result<ClientSession*> ConnectionPool::replace(ClientSession& session, PoolWaiter& waiter, bool& is_reused) {
+  PooledConnection& connection = PooledConnection::of(session);
+  ConnectionKey& key = *connection.key_;
+  is_reused = false;
+  return take(policy_.replace(connection, waiter, runtime_.loop.now()), waiter, key, is_reused);
+}
+
+void ConnectionPool::put_back(ClientSession& session) {
+  PooledConnection& connection = PooledConnection::of(session);
+  if (!connection.key_) {
+    session.drain();
+    return;
   }
-  // Waiters leave by themselves too (auto-unlink), so the count is taken anew.
-  stats_.waiting -= key.waiting;
-  key.waiting = key.waiters.size();
-  stats_.waiting += key.waiting;
-  key.is_in_use = was_in_use;
-  forget_if_empty(key);
+  policy_.release(connection, algo::Verdict::Keep, runtime_.loop.now());
+  settle();
+}
+
+void ConnectionPool::cancel(PoolWaiter& waiter) {
+  policy_.cancel(waiter, runtime_.loop.now());
+  settle();
+}
+
+PooledConnection& ConnectionPool::open(ConnectionKey* key, algo::PoolTicket ticket, flow::Context* opener,
+                                       const ClientSessionOptions& options) {
+  auto connection = make_ref<PooledConnection>(*this, key, options);
+  connection->add_reference();  // the list's
+  connection->ticket_ = ticket;
+  connections_.push_back(*connection);
+  ++connection_count_;
+  if (key) ++key->connections;
+  if (key && options.pipelining > 1) key->shared.push_back(connection.get());
+  // Who sends before it is connected has it from here on; else it is nobody's until it is.
+  if (key && options_.rules.binding == algo::PoolBinding::Own) commit(*connection);
+  connection->start(opener);
+  return *connection;
+}
+
+bool ConnectionPool::open_ahead(ConnectionKey& key) {
+  const auto ticket = policy_.allocate_ahead(key, runtime_.loop.now());
+  if (ticket) open(&key, *ticket, nullptr, options_.session);
+  settle();
+  return ticket.has_value();
+}
+
+void ConnectionPool::commit(PooledConnection& connection) {
+  const Duration ttl = policy_.rules().key.ttl;
+  Duration jitter{};
+  if (ttl != algo::forever && options_.ttl_jitter > 0) {
+    const double share = static_cast<double>(runtime_.loop.driver().random() >> 11) / 9007199254740992.0 * 2 - 1;
+    jitter = std::chrono::duration_cast<Duration>(std::chrono::duration<double, Duration::period>(
+        static_cast<double>(ttl.count()) * options_.ttl_jitter * share));
+  }
+  connection.stage_ = PooledConnection::Stage::InPool;
+  policy_.commit(connection.ticket_, connection, runtime_.loop.now(), jitter);
+}
+
+void ConnectionPool::settle() {
+  for (;;) {
+    if (algo::PoolEntry* entry = policy_.pop_closed()) {
+      PooledConnection& connection = connection_of(*entry);
+      if (connection.stage_ != PooledConnection::Stage::Leaving) {
+        const algo::CloseReason reason = entry->reason();
+        let_go(connection, &reason);
+      }
+      continue;
+    }
+    if (algo::PoolWaiter* ready = policy_.pop_ready()) {
+      auto& waiter = static_cast<PoolWaiter&>(*ready);
+      const algo::LeaseResult result = waiter.result();
+      if (result.kind == Kind::Leased) {
+        ClientSession& session = *connection_of(*result.entry).session;
+        waiter.on_session(session, session.messages() > 0);
+      } else if (result.kind == Kind::Allocate) {
+        auto& key = static_cast<ConnectionKey&>(policy_.key_of(result.ticket));
+        waiter.on_session(*open(&key, result.ticket, waiter.opener, options_.session).session, false);
+      } else {
+        waiter.on_pool_failed(result.code == ErrorCode::QueueTimeout
+                                  ? Error{ErrorCode::QueueTimeout, Side::Engine, "no connection became free"}
+                              : result.code == ErrorCode::Draining
+                                  ? Error{ErrorCode::Draining, Side::Engine, {}}
+                                  : Error{result.code, Side::Upstream, open_error_.detail});
+      }
+      continue;
+    }
+    if (const auto ticket = policy_.pop_granted()) {
+      open(&static_cast<ConnectionKey&>(policy_.key_of(*ticket)), *ticket, nullptr, options_.session);
+      continue;
+    }
+    algo::PoolKey* vacant = policy_.pop_vacant();
+    if (!vacant) break;
+    auto& key = static_cast<ConnectionKey&>(*vacant);
+    if (key.connections > 0) continue;  // they are leaving, and the last one takes it along
+    if (key.value.object()) --weak_keys_;
+    keys_.erase(Value(key.value));
+  }
+  arm_timer();
+}
+
+void ConnectionPool::let_go(PooledConnection& connection, const algo::CloseReason* reason) {
+  connection.stage_ = PooledConnection::Stage::Leaving;
+  if (observer_) observer_->on_closed(connection, reason);
+  const Ref<ClientSession> session = connection.session;
+  session->drain();
 }
 
 void ConnectionPool::connection_over(PooledConnection& connection) {
-  --stats_.connections;
-  if (PoolKey* key = connection.key) {
-    key->connections.erase(std::find(key->connections.begin(), key->connections.end(), &connection));
-    if (connection.is_in_idle_stack) key->idle.erase(std::find(key->idle.begin(), key->idle.end(), &connection));
-    connection.key = nullptr;
-    serve(*key);
-  }
+  using Stage = PooledConnection::Stage;
+  const Stage stage = std::exchange(connection.stage_, Stage::Leaving);
+  ConnectionKey* key = connection.key_;
+  --connection_count_;
   connections_.erase(connections_.iterator_to(connection));
+  if (key) {
+    --key->connections;
+    if (!key->shared.empty()) std::erase(key->shared, &connection);
+    if (stage == Stage::Opening || !connection.is_open_reported_) {
+      const Error* error = connection.session->early_error();
+      open_error_ = error ? *error : Error{ErrorCode::Closed, Side::Upstream, {}};
+      if (observer_ && !std::exchange(connection.is_open_reported_, true))
+        observer_->on_opened(*key, runtime_.loop.now() - connection.opened_at_, &open_error_);
+    }
+    if (stage == Stage::Opening) {
+      policy_.abort(connection.ticket_, open_error_.code, runtime_.loop.now());
+    } else if (stage == Stage::InPool) {
+      if (observer_) observer_->on_closed(connection, nullptr);
+      policy_.discard(connection, runtime_.loop.now());
+    } else if (key->connections == 0 && !key->is_attached()) {
+      if (key->value.object()) --weak_keys_;
+      keys_.erase(Value(key->value));
+    }
+  }
   runtime_.loop.release_later(Ref<Object>(&connection));
   connection.drop_reference();
+  settle();
 }
 
-void ConnectionPool::forget_if_empty(PoolKey& key) {
-  if (key.connections.empty() && key.waiters.empty() && !key.is_in_use) {
-    stats_.waiting -= key.waiting;
-    keys_.erase(Value(key.key));
-  }
+void ConnectionPool::drain_key(ConnectionKey& key) {
+  policy_.drain(key, algo::Drain::Refuse, runtime_.loop.now());
+  settle();
 }
 
-void ConnectionPool::arm_timer(Instant when) {
-  if (!timer_.is_armed() || timer_.deadline() > when) runtime_.loop.timers().arm(timer_, when);
-}
-
-void ConnectionPool::on_timer() {
-  const Instant now = runtime_.loop.now();
-  Instant next = Instant::max();
-  std::vector<PoolKey*> entries;
-  for (const auto& [value, entry] : keys_) entries.push_back(entry.get());
-  std::vector<PooledConnection*> expired;
-  std::vector<PoolWaiter*> late;
-  for (PoolKey* entry : entries) {
-    for (PoolWaiter& waiter : entry->waiters) {
-      if (waiter.deadline_ > now) {
-        next = std::min(next, waiter.deadline_);
-        break;  // first come, earliest deadline
-      }
-      late.push_back(&waiter);
-    }
-    const Object* object = entry->key.object();
-    // Ours in the map and ours in the entry: nobody else knows the key any more.
-    const bool is_forgotten = object && object->reference_count() <= 2 + entry->connections.size();
-    if (object) next = std::min(next, now + weak_key_check);
-    for (PooledConnection* connection : entry->connections) {
-      if (!connection->session->is_idle()) continue;
-      const Instant end = options_.idle_timeout == Duration::max() ? Instant::max()
-                                                                   : connection->idle_since + options_.idle_timeout;
-      if (end <= now || is_forgotten) expired.push_back(connection);
-      else next = std::min(next, end);
-    }
-  }
-  // Pointers in a hash table have no order that a seed repeats; the order of arrival has.
-  std::sort(late.begin(), late.end(), [](auto* a, auto* b) { return a->order_ < b->order_; });
-  for (PoolWaiter* waiter : late) {
-    waiter->unlink();
-    ++stats_.queue_timeouts;
-    waiter->on_pool_failed(Error{ErrorCode::QueueTimeout, Side::Engine, "no connection became free"});
-  }
-  std::sort(expired.begin(), expired.end(), [](auto* a, auto* b) { return a->order < b->order; });
-  for (PooledConnection* connection : expired) {
-    ++stats_.closed_idle;
-    connection->session->drain();
-  }
-  if (next != Instant::max()) arm_timer(next);
+void ConnectionPool::renew_key(ConnectionKey& key) {
+  policy_.drain(key, algo::Drain::Existing, runtime_.loop.now());
+  settle();
 }
 
 void ConnectionPool::drain() {
   is_draining_ = true;
   std::vector<Ref<ClientSession>> sessions;
-  for (PooledConnection& connection : connections_) sessions.push_back(connection.session);
-  // A waiter that fails may end the exchanges of others, and with their connections the entries of their keys.
-  std::vector<PoolKey*> entries;
-  for (const auto& [value, entry] : keys_) {
-    entry->is_in_use = true;
-    entries.push_back(entry.get());
+  for (PooledConnection& connection : connections_) {
+    sessions.push_back(connection.session);
+    if (connection.stage_ == PooledConnection::Stage::Opening) connection.stage_ = PooledConnection::Stage::Leaving;
   }
-  for (PoolKey* entry : entries) {
-    while (!entry->waiters.empty()) {
-      PoolWaiter& waiter = entry->waiters.front();
-      entry->waiters.pop_front();
-      waiter.on_pool_failed(Error{ErrorCode::Draining, Side::Engine, {}});
-    }
-    entry->is_in_use = false;
-    forget_if_empty(*entry);
-  }
+  policy_.shut_down(runtime_.loop.now());
+  settle();
   for (const auto& session : sessions) session->drain();
+}
+
+void ConnectionPool::set_rules(const algo::PoolRules& rules) {
+  policy_.set_rules(rules, runtime_.loop.now());
+  settle();
+}
+
+void ConnectionPool::on_token(ConnectionKey& key) {
+  policy_.on_token(key, runtime_.loop.now());
+  settle();
+}
+
+void ConnectionPool::set_key_rules(ConnectionKey& key, const algo::PoolKeyRules& rules) {
+  policy_.set_key_rules(key, rules, runtime_.loop.now());
+  settle();
+}
+
+void ConnectionPool::cut_key(const ConnectionKey& key, const Error& error) {
+  std::vector<Ref<ClientSession>> sessions;
+  for (const PooledConnection& connection : connections_)
+    if (connection.key_ == &key) sessions.push_back(connection.session);
+  for (const auto& session : sessions) session->cut(error);
+}
+
+bool ConnectionPool::evict_idle(ConnectionKey* key) {
+  const bool is_evicted = policy_.evict_idle(key, runtime_.loop.now());
+  settle();
+  return is_evicted;
+}
+
+void ConnectionPool::evict_idle(ConnectionKey& key, size_t count) {
+  while (count-- > 0 && policy_.evict_idle(&key, runtime_.loop.now())) continue;
+  settle();
+}
+
+void ConnectionPool::arm_timer() {
+  const Instant due = policy_.next_due();
+  if (due == Instant::max()) return;
+  if (!timer_.is_armed() || timer_.deadline() > due) runtime_.loop.timers().arm(timer_, due);
+}
+
+void ConnectionPool::on_timer() {
+  policy_.advance(runtime_.loop.now());
+  settle();
+}
+
+void ConnectionPool::close_forgotten_keys() {
+  std::vector<ConnectionKey*> forgotten;
+  for (const auto& [value, entry] : keys_) {
+    // Ours in the map and in the entry, and those of its connections' contexts: nobody else knows the key.
+    const Object* object = value.object();
+    if (object && object->reference_count() <= 2 + entry->connections) forgotten.push_back(entry.get());
+  }
+  // Pointers in a hash table have no order that a seed repeats; the order of attaching has.
+  std::sort(forgotten.begin(), forgotten.end(), [](auto* a, auto* b) { return a->number() < b->number(); });
+  for (ConnectionKey* key : forgotten) policy_.drain(*key, algo::Drain::Existing, runtime_.loop.now());
+  settle();
+  if (weak_keys_ > 0) runtime_.loop.arm(weak_timer_, weak_key_check);
 }
 
 }  // namespace perilune::upstream
