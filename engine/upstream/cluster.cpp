@@ -96,8 +96,8 @@ void Cluster::start() {
           HealthChecker::Parts{parts_.runtime, parts_.network, parts_.connections}, record_, options_.health);
       health_->follow();
     }
-    if (!options_.discovery.name.empty()) {
-      feed_ = std::make_unique<MemberFeed>(parts_.runtime.loop, parts_.network, record_, options_.discovery);
+    if (options_.discovery) {
+      feed_ = std::make_unique<MemberFeed>(parts_.runtime.loop, parts_.network, record_, *options_.discovery);
       feed_->start();
     }
     on_restore();

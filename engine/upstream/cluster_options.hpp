@@ -17,6 +17,7 @@
 #include "base/error.hpp"
 #include "base/limits.hpp"
 #include "flow/hook.hpp"
+#include "upstream/discovery.hpp"
 #include "upstream/endpoint.hpp"
 
 namespace perilune::upstream {
@@ -71,13 +72,6 @@ struct HealthOptions {
   int status_max = 399;
 };
 
-struct DiscoveryOptions {
-  std::string name;  ///< empty: none
-  uint16_t port = 0;
-  bool is_service = false;
-  Duration refresh_max = 1h;
-};
-
 struct StickyOptions {
   std::string cookie;  ///< empty: none
   std::string path = "/";
@@ -87,7 +81,7 @@ struct StickyOptions {
 /// What `upstream(name, options)` says: pools.md section 3.
 struct ClusterOptions {
   std::vector<EndpointSpec> endpoints;
-  DiscoveryOptions discovery;
+  std::optional<DiscoveryOptions> discovery;  ///< none: `endpoints`, and what a script sets
   algo::PickerOptions balance;
   Ref<flow::Hook> key;  ///< of hashing; null: none
 

@@ -25,9 +25,9 @@ void ClusterRecord::configure(const ClusterOptions& options, Instant now) {
     const std::lock_guard lock(mutex_);
     ejection_ = options.ejection;
     const bool is_first = !std::exchange(is_configured_, true);
-    if (is_first && !options.discovery.name.empty()) awaits_discovery_ = true;
+    if (is_first && options.discovery) awaits_discovery_ = true;
   }
-  if (options.discovery.name.empty()) set_members(options.endpoints, now);
+  if (!options.discovery) set_members(options.endpoints, now);
 }
 
 EndpointRef ClusterRecord::find(const net::Address& address) const {
