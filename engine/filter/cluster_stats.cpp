@@ -8,9 +8,9 @@ namespace {
 using upstream::DurationHistogram;
 
 using Number = uint64_t ClusterTotals::*;
-using Count = upstream::Count upstream::EndpointCounts::*;
+using Counter = upstream::Count upstream::EndpointCounts::*;
 
-constexpr std::array<std::pair<Number, Count>, 17> plain_numbers{{
+constexpr std::array<std::pair<Number, Counter>, 17> plain_numbers{{
     {&ClusterTotals::leased, &upstream::EndpointCounts::leased},
     {&ClusterTotals::idle, &upstream::EndpointCounts::idle},
     {&ClusterTotals::connecting, &upstream::EndpointCounts::connecting},
