@@ -77,6 +77,8 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       availability_(options_.availability),
       is_alive_(std::make_shared<bool>(true)),
       hook_runs_(parts.runtime) {
+  if (options_.hedge.percentile > 0) answer_times_ = std::make_unique<RollingPercentile>();
+  if (options_.hedge.connect_percentile > 0) connect_times_ = std::make_unique<RollingPercentile>();
   pool_.set_observer(this);
   record_->limits.attach(*this);
   record_->attach(*this);
@@ -203,15 +205,16 @@ void Cluster::note_idle_age(Endpoint& endpoint, Duration age, bool has_served) {
 
 void Cluster::note_answer_time(const Endpoint& endpoint, Duration took) {
   counts(endpoint).answer_time.observe(took);
-  if (options_.hedge.percentile > 0) answer_times_.observe(took, loop().now());
+  if (answer_times_) answer_times_->observe(took, loop().now());
 }
 
 Duration Cluster::hedge_after(const HedgeOptions& hedge) const {
-  return hedge.percentile > 0 ? answer_times_.at(hedge.percentile) : hedge.after;
+  return answer_times_ && hedge.percentile > 0 ? answer_times_->at(hedge.percentile) : hedge.after;
 }
 
 Duration Cluster::hedge_connect_after(const HedgeOptions& hedge) const {
-  return hedge.connect_percentile > 0 ? connect_times_.at(hedge.connect_percentile) : hedge.connect_after;
+  return connect_times_ && hedge.connect_percentile > 0 ? connect_times_->at(hedge.connect_percentile)
+                                                        : hedge.connect_after;
 }
 
 // ── connections
@@ -241,7 +244,7 @@ void Cluster::on_opened(ConnectionKey& key, Duration took, const Error* error) {
   if (!error) {
     count.connections.add();
     count.connect_time.observe(took);
-    if (options_.hedge.connect_percentile > 0) connect_times_.observe(took, loop().now());
+    if (connect_times_) connect_times_->observe(took, loop().now());
     endpoint.floor.on_connected();
   } else if (error->code == ErrorCode::ConnectTimeout) {
     count.connect_timeout.add();
