@@ -77,8 +77,6 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       availability_(options_.availability),
       is_alive_(std::make_shared<bool>(true)),
       hook_runs_(parts.runtime) {
-  if (options_.hedge.percentile > 0) answer_times_ = std::make_unique<RollingPercentile>();
-  if (options_.hedge.connect_percentile > 0) connect_times_ = std::make_unique<RollingPercentile>();
   pool_.set_observer(this);
   record_->limits.attach(*this);
   record_->attach(*this);
@@ -208,13 +206,17 @@ void Cluster::note_answer_time(const Endpoint& endpoint, Duration took) {
   if (answer_times_) answer_times_->observe(took, loop().now());
 }
 
-Duration Cluster::hedge_after(const HedgeOptions& hedge) const {
-  return answer_times_ && hedge.percentile > 0 ? answer_times_->at(hedge.percentile) : hedge.after;
+// Times are watched from the first hedge on that goes by them.
+Duration Cluster::hedge_after(const HedgeOptions& hedge) {
+  if (hedge.percentile == 0) return hedge.after;
+  if (!answer_times_) answer_times_ = std::make_unique<RollingPercentile>();
+  return answer_times_->at(hedge.percentile);
 }
 
-Duration Cluster::hedge_connect_after(const HedgeOptions& hedge) const {
-  return connect_times_ && hedge.connect_percentile > 0 ? connect_times_->at(hedge.connect_percentile)
-                                                        : hedge.connect_after;
+Duration Cluster::hedge_connect_after(const HedgeOptions& hedge) {
+  if (hedge.connect_percentile == 0) return hedge.connect_after;
+  if (!connect_times_) connect_times_ = std::make_unique<RollingPercentile>();
+  return connect_times_->at(hedge.connect_percentile);
 }
 
 // ── connections
@@ -329,12 +331,13 @@ void Cluster::on_upkeep() {
 
 void Cluster::publish() {
   for (const auto& endpoint : endpoints_) {
-    EndpointCounts& count = counts(*endpoint);
-    count.leased.set(0), count.idle.set(0), count.connecting.set(0), count.waiting.set(0);
+    EndpointCounts* count = endpoint->record->known_counts(parts_.worker);
+    if (count) count->leased.set(0), count->idle.set(0), count->connecting.set(0), count->waiting.set(0);
   }
   pool_.each_key([&](const ConnectionKey& key) {
-    EndpointCounts& count = counts(*static_cast<const Endpoint*>(key.owner));
     const algo::PoolStats& stats = key.stats();
+    if (!key.is_attached()) return;
+    EndpointCounts& count = counts(*static_cast<const Endpoint*>(key.owner));
     count.leased.add(stats.leased);
     count.idle.add(stats.idle);
     count.connecting.add(stats.pending);

@@ -120,8 +120,8 @@ class Cluster final : public Object,
   /// What is said of a request that found no endpoint.
   Error no_endpoint() const;
   /// After how long a second try begins; Duration::max(): never, or nothing is known yet.
-  Duration hedge_after(const HedgeOptions& hedge) const;
-  Duration hedge_connect_after(const HedgeOptions& hedge) const;
+  Duration hedge_after(const HedgeOptions& hedge);
+  Duration hedge_connect_after(const HedgeOptions& hedge);
   /// Endpoints are not known yet, but will be.
   bool awaits_members() const { return endpoints_.empty() && record_->is_waiting_for_discovery(); }
   void wait_for_members(MembersWaiter& waiter) { members_waiters_.push_back(waiter); }

@@ -99,6 +99,8 @@ class EndpointRecord {
     EndpointCounts* mine = counts_[worker].load(std::memory_order_acquire);
     return mine ? *mine : make_counts(worker);
   }
+  /// Null before the first use.
+  EndpointCounts* known_counts(unsigned worker) const { return counts_[worker].load(std::memory_order_acquire); }
   /// Calls `visit(counts)` for each worker that has some.
   template <typename Visit>
   void each_counts(Visit&& visit) const {
