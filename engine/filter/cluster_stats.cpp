@@ -170,7 +170,7 @@ double ClusterTotals::reuse() const {
 
 ClusterTotals totals_of(const upstream::EndpointRecord& endpoint) {
   ClusterTotals totals;
-  for (const upstream::EndpointCounts& counts : endpoint.counts) totals.add(counts);
+  endpoint.each_counts([&](const upstream::EndpointCounts& counts) { totals.add(counts); });
   totals.active = endpoint.active.load(std::memory_order_relaxed);
   return totals;
 }
