@@ -1,10 +1,10 @@
 #include "algo/balancer.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "algo/hash.hpp"
+#include "algo/rendezvous.hpp"
 
 namespace perilune::algo {
 
@@ -119,10 +119,7 @@ std::optional<uint32_t> HashingBalancer::select(std::optional<uint64_t> key) {
       // Equal weights: the score only grows with the draw, so the logarithm can be left out.
       if (best && draw <= best_draw) continue;
     } else {
-      // With u uniform in (0, 1), -weight / ln(u) is the largest for each target with a probability in
-      // proportion to its weight (weighted rendezvous hashing).
-      const double uniform = (static_cast<double>(draw >> 11) + 0.5) * 0x1p-53;
-      const double score = -static_cast<double>(targets()[i].weight) / std::log(uniform);
+      const double score = rendezvous_bid(draw, targets()[i].weight);
       if (best && score <= best_score) continue;
       best_score = score;
     }

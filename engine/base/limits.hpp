@@ -53,6 +53,37 @@ inline constexpr Duration drain_timeout = 1s;               // for the rest of a
 inline constexpr Duration linger_timeout = 1s;              // for the client to read an error answer before the close
 inline constexpr Duration resolve_timeout = 5s;             // one retry of a DNS server at its usual 2 s
 
+// clusters of upstreams
+inline constexpr uint32_t ring_points_min = 1024;           // of the heaviest endpoint: its keys are even to about 3 %
+inline constexpr uint32_t ring_points_max = 65536;          // of all: 64 full endpoints; 1 MB and some ms to build
+inline constexpr uint32_t maglev_slots = 65537;             // a prime, a hundred times the endpoints of a large cluster
+inline constexpr uint32_t overprovision_percent = 140;      // a level with 72 % of its endpoints healthy still takes all
+inline constexpr uint32_t panic_percent = 50;               // fewer healthy than that: more likely the checks are wrong
+inline constexpr uint32_t slow_start_percent_min = 10;      // of its weight at first: enough to warm a cache at all
+inline constexpr uint32_t outlier_failures_max = 5;         // in a row; four by chance are common at 10 % errors
+inline constexpr Duration outlier_interval = 10s;           // of success rates; and without ejection one is forgiven
+inline constexpr Duration ejection_time = 30s;              // the first; a process restarts in less
+inline constexpr Duration ejection_time_max = 300s;         // ten times that: a repaired endpoint is not lost for long
+inline constexpr uint32_t ejected_percent_max = 10;         // of a cluster: the others must be able to take its load
+inline constexpr uint32_t success_rate_endpoints_min = 5;   // of fewer a mean and a deviation say nothing
+inline constexpr uint32_t success_rate_requests_min = 100;  // in an interval: one failure is a percent at most
+inline constexpr double success_rate_deviations = 1.9;      // below the mean: 3 in 100 are, if all are alike
+inline constexpr uint32_t health_rise = 2;                  // checks passed in a row: one may be luck while it starts
+inline constexpr uint32_t health_fall = 3;                  // checks failed in a row: one or two are lost packets
+inline constexpr uint32_t retries_min = 3;                  // at once in a cluster, however few its requests
+inline constexpr uint32_t retry_budget_percent = 20;        // of its requests: retries must not double an overload
+inline constexpr Duration retry_backoff = 25ms;             // before the first retry at most: a blip, unnoticed by people
+inline constexpr Duration retry_backoff_max = 250ms;        // ten times that: beyond, another answer is better
+inline constexpr Duration retry_after_max = 5s;             // a client has given up by then, as in a queue
+inline constexpr uint32_t preconnects_max = 3;              // connections opened for one event: spread, not a storm
+inline constexpr uint32_t floor_failures_max = 3;           // connects failed in a row: the endpoint is down, wait
+inline constexpr Duration demand_interval = 5s;             // how often half of the unneeded idle connections close
+inline constexpr Duration idle_margin_min = 1s;             // under a server's idle timeout: a slow network's round trip
+inline constexpr uint32_t idle_margin_percent = 10;         // and of a learned one: timers of servers are that coarse
+inline constexpr Duration idle_evidence_min = 100ms;       // connections that end earlier end for another reason
+inline constexpr Duration idle_recovery = 10min;            // until a learned timeout is doubted, and then doubled
+inline constexpr Duration restart_window = 1s;              // a stopping server closes all it has within that
+
 // turns
 inline constexpr int turn_events_max = 256;                 // readiness events handled before the writes go out
 inline constexpr Duration turn_time_max = 5ms;              // and the longest time they may take together
