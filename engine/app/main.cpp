@@ -5,6 +5,7 @@
 
 #include "app/process.hpp"
 #include "base/text.hpp"
+#include "net/resolver.hpp"
 
 namespace {
 
@@ -72,6 +73,12 @@ int main(int argc, char** argv) {
   std::string level_name = "info";
   run->add_option("--log-level", level_name, "debug, info, warn, error or off")->check(CLI::IsMember(level_names));
   run->add_option("--drain", drain, "How long a stop waits for open connections, such as 10s or 1m");
+
+  run->add_option("--dns", options.dns, "DNS servers to ask, ip:port,…; default: those of /etc/resolv.conf")
+      ->check([](const std::string& servers) {
+        const auto parsed = perilune::net::parse_servers(servers);
+        return parsed ? std::string() : parsed.error().detail;
+      });
 
   std::vector<std::string> files;
   auto* check = app.add_subcommand("check", "Load the scripts, open no port, say what is wrong");

@@ -79,7 +79,8 @@ class WorkerThread {
   void main() {
     driver_ = std::make_unique<Drive>();
     {
-      net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets);
+      net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets,
+                               {.servers = shared_.options.dns});
       Worker worker(driver_->loop, network, index_, {&shared_.outputs, &shared_.counts});
       worker_ = &worker;
       auto result = worker.load(shared_.options.files);

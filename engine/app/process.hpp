@@ -14,6 +14,8 @@ struct RunOptions {
   unsigned workers = 0;
   /// How long SIGTERM waits for open connections.
   Duration drain = 10s;
+  /// DNS servers as net::parse_servers takes them; empty: those of the system.
+  std::string dns = {};
 };
 
 /// Loads the scripts in every worker and serves until SIGTERM or SIGINT. Returns the process's exit code: 0, or 1 when

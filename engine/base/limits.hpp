@@ -31,6 +31,9 @@ inline constexpr size_t pipelined_requests_max = 64;        // requests of one c
 inline constexpr size_t pool_queue_max = 1024;              // waiters for an upstream connection, per key
 inline constexpr size_t pool_queue_total_max = 16384;       // waiters for resources of one pool, over all keys
 inline constexpr size_t forwarded_hops_max = 32;            // entries of X-Forwarded-For that are looked at; paths have a few
+inline constexpr size_t service_targets_max = 256;          // SRV records that are followed; each is two more questions
+inline constexpr size_t target_addresses_max = 64;          // of one of their hosts; a host has one or two
+inline constexpr size_t discovered_endpoints_max = 1000;    // of one DNS name: some times what any balancer is given
 inline constexpr size_t spare_descriptors = 8;              // kept free when descriptors run out, for logs and scripts
 inline constexpr Duration accept_pause = 100ms;             // how long accepting rests when descriptors or connections ran out
 inline constexpr size_t descriptors_per_client = 2;         // its own and its upstream's: maxConnections is what that leaves
@@ -52,6 +55,10 @@ inline constexpr Duration queue_timeout = 5s;               // longer than that 
 inline constexpr Duration drain_timeout = 1s;               // for the rest of an answer nobody reads; a dial takes less
 inline constexpr Duration linger_timeout = 1s;              // for the client to read an error answer before the close
 inline constexpr Duration resolve_timeout = 5s;             // one retry of a DNS server at its usual 2 s
+inline constexpr Duration discovery_ttl_min = 1s;           // DNS is not asked more often, whatever a TTL says
+inline constexpr Duration discovery_ttl_max = 1h;           // nor less often: a TTL of a week is a slip, mostly
+inline constexpr Duration discovery_retry_max = 30s;        // after failures, from 1 s on doubled; DNS is back in minutes
+inline constexpr Duration discovery_grace = 60s;            // before an emptied DNS name counts: a bad zone is soon repaired
 
 // clusters of upstreams
 inline constexpr uint32_t ring_points_min = 1024;           // of the heaviest endpoint: its keys are even to about 3 %

@@ -19,15 +19,19 @@ void Dial::start(const net::Address& target, const DialOptions& options) {
   try_next();
 }
 
-void Dial::on_resolved(Result<std::vector<net::Address>> addresses) {
+void Dial::on_resolved(Result<net::Resolution> resolution) {
   operation_.reset();
-  if (addresses.has_error()) {
-    finish(addresses.error());
+  if (resolution.has_error()) {
+    finish(resolution.error());
     return;
   }
-  addresses_ = std::move(*addresses);
-  if (addresses_.empty()) finish(Error{ErrorCode::ResolveFailure, Side::Upstream, target_.host + ": no address"});
-  else try_next();
+  addresses_ = std::move(resolution->addresses);
+  if (addresses_.empty()) {
+    const char* why = resolution->absence == net::Absence::NoName ? ": no such name" : ": the name has no address";
+    finish(Error{ErrorCode::ResolveFailure, Side::Upstream, target_.host + why});
+    return;
+  }
+  try_next();
 }
 
 void Dial::try_next() {

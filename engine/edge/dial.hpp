@@ -35,7 +35,7 @@ class Dial final : public net::ConnectHandler, public net::ResolveHandler {
   void start(const net::Address& target, const DialOptions& options);
 
  private:
-  void on_resolved(Result<std::vector<net::Address>> addresses) override;
+  void on_resolved(Result<net::Resolution> resolution) override;
   void on_connected(Result<std::unique_ptr<net::Stream>> stream) override;
   void on_timer();
   void try_next();

@@ -2,6 +2,7 @@
 
 #include "net/asio_connect.hpp"
 #include "net/asio_listener.hpp"
+#include "net/service_lookup.hpp"
 
 namespace perilune::net {
 
@@ -21,6 +22,10 @@ std::unique_ptr<Operation> AsioNetwork::connect(const Address& address, const Co
 
 std::unique_ptr<Operation> AsioNetwork::resolve(const Address& name, ResolveHandler& handler) {
   return resolver_.resolve(name, handler);
+}
+
+std::unique_ptr<Operation> AsioNetwork::resolve_service(const std::string& name, ServiceHandler& handler) {
+  return std::make_unique<ServiceLookup>(ServiceLookup::Place{driver_, loop_, resolver_}, name, handler);
 }
 
 }  // namespace perilune::net

@@ -20,6 +20,7 @@ class AsioNetwork final : public Network {
   std::unique_ptr<Operation> connect(const Address& address, const ConnectOptions& options,
                                      ConnectHandler& handler) override;
   std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler) override;
+  std::unique_ptr<Operation> resolve_service(const std::string& name, ServiceHandler& handler) override;
 
  private:
   AsioDriver& driver_;

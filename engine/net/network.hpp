@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.hpp"
@@ -100,13 +101,65 @@ class ConnectHandler {
   ~ConnectHandler() = default;
 };
 
+/// Why an answer of DNS is empty, where it is. It is an answer all the same: the servers said so.
+enum class Absence : uint8_t {
+  None,       // it is not empty
+  NoRecords,  // the name exists, without records of the kind (NODATA, RFC 2308 section 2.2)
+  NoName,     // it does not exist (NXDOMAIN)
+};
+
+/// The addresses of a name.
+struct Resolution {
+  /// With the asked port, in the order to try. Empty only with an absence.
+  std::vector<Address> addresses = {};
+  /// How long they may be used from now on: what is left of their TTL, the smallest one. 0 is possible (for
+  /// the hosts file, for instance): who asks again and again brings a least time of his own. Duration::max()
+  /// for a literal address; 0 with an absence.
+  Duration ttl = Duration::zero();
+  Absence absence = Absence::None;
+};
+
 class ResolveHandler {
  public:
-  /// Addresses with the asked port, in the order to try. Errors (Side::Upstream): ResolveFailure.
-  virtual void on_resolved(Result<std::vector<Address>> addresses) = 0;
+  /// An answer, be it that there is nothing. Errors (Side::Upstream): ResolveFailure when no answer could be
+  /// had (no server answers in time, or they fail or refuse), which says nothing about the name.
+  virtual void on_resolved(Result<Resolution> resolution) = 0;
 
  protected:
   ~ResolveHandler() = default;
+};
+
+/// Where a service is offered: one address of one SRV record's target.
+struct ServiceEndpoint {
+  Address address;
+  uint16_t priority = 0;  // smaller ones first; larger ones only when those cannot be reached
+  uint16_t weight = 0;    // share within the priority; 0: hardly ever where others have more
+  std::string target;     // the host that has the address, in lower case
+};
+
+/// The endpoints of a service, in no particular order. All addresses of a target have its whole weight.
+struct ServiceResolution {
+  /// May be empty without an absence: targets that have no address.
+  std::vector<ServiceEndpoint> endpoints = {};
+  /// As in Resolution: the smallest TTL of all records that took part.
+  Duration ttl = Duration::zero();
+  /// Of the SRV records. NoRecords also when the one record says that the service is not offered (target
+  /// ".").
+  Absence absence = Absence::None;
+  /// Targets of which no answer could be had: they may have addresses. Never all of them.
+  std::vector<std::string> unanswered = {};
+  /// Targets, and addresses of targets, beyond limits::service_targets_max and target_addresses_max.
+  size_t left_out = 0;
+};
+
+class ServiceHandler {
+ public:
+  /// Errors (Side::Upstream): ResolveFailure when no answer could be had for the service, or for none of its
+  /// targets.
+  virtual void on_service(Result<ServiceResolution> resolution) = 0;
+
+ protected:
+  ~ServiceHandler() = default;
 };
 
 /// Something under way; destroying it calls it off, and its handler is not told.
@@ -136,6 +189,9 @@ class Network {
                                              ConnectHandler& handler) = 0;
   /// Looks up A and AAAA of a name. The answer comes in a later turn, also for a literal address.
   virtual std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler) = 0;
+  /// Looks up the SRV records of a service such as "_http._tcp.example.org", and the addresses of their
+  /// targets (RFC 2782). The answer comes in a later turn.
+  virtual std::unique_ptr<Operation> resolve_service(const std::string& name, ServiceHandler& handler) = 0;
 };
 
 }  // namespace perilune::net

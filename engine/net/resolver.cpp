@@ -16,6 +16,10 @@ constexpr Duration ttl_min = 1s;  // also for answers of the hosts file, which h
 constexpr Duration ttl_max = 1h;
 constexpr size_t cached_names_max = 1024;
 
+constexpr uint16_t dns_port = 53;
+constexpr int class_internet = 1;  // RFC 1035 section 3.2.4
+constexpr int type_srv = 33;       // RFC 2782
+
 using QueryHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
@@ -43,10 +47,10 @@ class Resolver::Query final : public Operation, public QueryHook, private EventT
       : EventTarget(driver), handler_(handler), port_(port) {}
 
   /// The handler hears of it in the next dispatch.
-  void answer(Result<std::vector<Address>> result) {
+  void answer(Result<Resolution> result) {
     unlink();
     if (result) {
-      for (Address& address : *result) {
+      for (Address& address : result->addresses) {
         if (address.kind != Address::Kind::Unix) address.port = port_;
       }
     }
@@ -59,10 +63,13 @@ class Resolver::Query final : public Operation, public QueryHook, private EventT
 
   ResolveHandler& handler_;
   uint16_t port_;
-  Result<std::vector<Address>> result_{Error{}};
+  Result<Resolution> result_{Error{}};
 };
 
 /// A name that c-ares is asked about; it stays until c-ares has answered, even when nobody waits any more.
+///
+/// Asked for both families at once, c-ares gives the status of whichever answer came last: "no records" for
+/// one may hide a failure of the other. So that answer is looked into with one family after the other.
 class Resolver::Lookup {
  public:
   Lookup(Resolver& owner, std::string host) : owner_(owner), host_(std::move(host)) {}
@@ -72,7 +79,21 @@ class Resolver::Lookup {
     queries_.push_back(query);
     if (!deadline_.is_armed()) owner_.loop_.arm(deadline_, owner_.options_.timeout);
   }
-  void answer(const Result<std::vector<Address>>& result) {
+  /// May answer at once, and this is gone then.
+  void ask(ares_channeldata* channel) {
+    ares_addrinfo_hints hints{};
+    hints.ai_family = family_;
+    hints.ai_socktype = SOCK_STREAM;
+    ares_getaddrinfo(channel, host_.c_str(), nullptr, &hints, &Lookup::on_answer, this);
+  }
+  /// False when both families have been asked for alone.
+  bool ask_next_family(ares_channeldata* channel) {
+    if (family_ == AF_INET6) return false;
+    family_ = family_ == AF_UNSPEC ? AF_INET : AF_INET6;
+    ask(channel);
+    return true;
+  }
+  void answer(const Result<Resolution>& result) {
     while (!queries_.empty()) queries_.front().answer(result);
   }
   static void on_answer(void* self, int status, int, ares_addrinfo* answer) {
@@ -86,6 +107,7 @@ class Resolver::Lookup {
 
   Resolver& owner_;
   const std::string host_;
+  int family_ = AF_UNSPEC;
   boost::intrusive::list<Query, boost::intrusive::constant_time_size<false>> queries_;
   loop::MemberTimer<Lookup, &Lookup::on_deadline> deadline_{*this};
 };
@@ -114,6 +136,26 @@ class Resolver::SocketWatch final : private EventTarget {
   int fd_;
 };
 
+Result<std::vector<Address>> parse_servers(std::string_view text) {
+  std::vector<Address> servers;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const std::string entry(trim(text.substr(begin, end - begin)));
+    begin = end + 1;
+    // "8.8.8.8" and "[::1]" are parsed with the usual port; "::1" is refused as it is anywhere else.
+    auto address = Address::parse(entry);
+    if (!address) address = Address::parse(entry + ":" + std::to_string(dns_port));
+    const bool is_ip =
+        address && (address->kind == Address::Kind::Ip4 || address->kind == Address::Kind::Ip6);
+    if (!is_ip || address->port == 0) {
+      return Error{ErrorCode::Internal, Side::Script,
+                   in_quotes(entry) + " is not \"ip:port\" of a DNS server"};
+    }
+    servers.push_back(std::move(*address));
+  }
+  return servers;
+}
+
 Resolver::Resolver(AsioDriver& driver, loop::Loop& loop, ResolverOptions options)
     : driver_(driver), loop_(loop), options_(std::move(options)) {}
 
@@ -137,9 +179,7 @@ Result<ares_channeldata*> Resolver::channel() {
   const int mask = ARES_OPT_LOOKUPS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
   int status = library;
   if (status == ARES_SUCCESS) status = ares_init_options(&channel_, &options, mask);
-  if (status == ARES_SUCCESS && !options_.servers.empty()) {
-    status = ares_set_servers_ports_csv(channel_, options_.servers.c_str());
-  }
+  if (status == ARES_SUCCESS && !options_.servers.empty()) status = set_servers();
   if (status != ARES_SUCCESS) {
     if (channel_) ares_destroy(std::exchange(channel_, nullptr));
     return Error{ErrorCode::ResolveFailure, Side::Engine, ares_strerror(status)};
@@ -147,15 +187,23 @@ Result<ares_channeldata*> Resolver::channel() {
   return channel_;
 }
 
+int Resolver::set_servers() {
+  const auto servers = parse_servers(options_.servers);
+  if (!servers) return ARES_EBADSTR;
+  std::string list;
+  for (const Address& server : *servers) list += (list.empty() ? "" : ",") + server.to_string();
+  return ares_set_servers_ports_csv(channel_, list.c_str());
+}
+
 std::unique_ptr<Operation> Resolver::resolve(const Address& name, ResolveHandler& handler) {
   auto query = std::make_unique<Query>(driver_, name.port, handler);
   if (!name.needs_resolving()) {
-    query->answer(std::vector<Address>{name});
+    query->answer(Resolution{.addresses = {name}, .ttl = Duration::max()});
     return query;
   }
   const std::string host = to_lower(name.host);
   if (const Answer* answer = cached(host)) {
-    query->answer(answer->addresses);
+    query->answer(Resolution{.addresses = answer->addresses, .ttl = answer->expires - loop_.now()});
   } else {
     look_up(host, *query);
   }
@@ -170,13 +218,13 @@ const Resolver::Answer* Resolver::cached(const std::string& host) {
   return nullptr;
 }
 
-void Resolver::keep(const std::string& host, std::vector<Address> addresses, Duration ttl) {
+void Resolver::keep(const std::string& host, const Resolution& resolution) {
   if (cache_.size() >= cached_names_max) {
     const Instant now = loop_.now();
     std::erase_if(cache_, [&](const auto& entry) { return entry.second.expires <= now; });
     if (cache_.size() >= cached_names_max) cache_.erase(cache_.begin());
   }
-  cache_[host] = {std::move(addresses), loop_.now() + std::clamp(ttl, ttl_min, ttl_max)};
+  cache_[host] = {resolution.addresses, loop_.now() + resolution.ttl};
 }
 
 void Resolver::look_up(const std::string& host, Query& query) {
@@ -186,31 +234,40 @@ void Resolver::look_up(const std::string& host, Query& query) {
 
   auto& lookup = lookups_[host] = std::make_unique<Lookup>(*this, host);
   lookup->add(query);
-  ares_addrinfo_hints hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  // May answer at once, and the lookup is gone then.
-  ares_getaddrinfo(*opened, host.c_str(), nullptr, &hints, &Lookup::on_answer, lookup.get());
+  lookup->ask(*opened);
+  arm_retry();
+}
+
+void Resolver::ask_for_service(const std::string& name, AresCallback* on_answer, void* self) {
+  auto opened = channel();
+  if (!opened) return on_answer(self, ARES_ENOTINITIALIZED, 0, nullptr, 0);
+  ares_query(*opened, name.c_str(), class_internet, type_srv, on_answer, self);
   arm_retry();
 }
 
 void Resolver::on_answer(Lookup& lookup, int status, const ares_addrinfo* answer) {
   const std::string host = lookup.host();
-  std::vector<Address> addresses;
-  Duration ttl = ttl_max;
+  Resolution resolution{.ttl = ttl_max};
   if (status == ARES_SUCCESS && answer) {
     for (const ares_addrinfo_node* node = answer->nodes; node; node = node->ai_next) {
       const auto address = address_of(*node);
+      auto& addresses = resolution.addresses;
       if (!address || std::ranges::find(addresses, *address) != addresses.end()) continue;
       addresses.push_back(*address);
-      ttl = std::min<Duration>(ttl, std::chrono::seconds(node->ai_ttl));
+      resolution.ttl = std::min<Duration>(resolution.ttl, std::chrono::seconds(node->ai_ttl));
     }
   }
-  if (addresses.empty()) {
-    lookup.answer(failure(host, status == ARES_SUCCESS ? "the name has no address" : ares_strerror(status)));
+  if (!resolution.addresses.empty()) {
+    resolution.ttl = std::max(resolution.ttl, ttl_min);
+    lookup.answer(resolution);
+    keep(host, resolution);
+  } else if (status == ARES_SUCCESS || status == ARES_ENODATA) {
+    if (lookup.ask_next_family(channel_)) return;
+    lookup.answer(Resolution{.absence = Absence::NoRecords});
+  } else if (status == ARES_ENOTFOUND) {
+    lookup.answer(Resolution{.absence = Absence::NoName});
   } else {
-    lookup.answer(addresses);
-    keep(host, std::move(addresses), ttl);
+    lookup.answer(failure(host, ares_strerror(status)));
   }
   lookups_.erase(host);
 }

@@ -3,6 +3,7 @@
 #include <boost/intrusive/list.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -17,15 +18,24 @@ struct ares_addrinfo;
 namespace perilune::net {
 
 struct ResolverOptions {
-  /// "ip:port,[ip6]:port"; empty: what /etc/resolv.conf names.
+  /// As parse_servers takes them; empty: what /etc/resolv.conf names.
   std::string servers = {};
   /// From the question to the failure, whatever the servers do meanwhile.
   Duration timeout = limits::resolve_timeout;
 };
 
+/// "ip:port,[ip6]:port": DNS servers, of which the first that answers counts; without a port it is 53. Errors
+/// (Side::Script): Internal with a sentence about the entry that is none.
+Result<std::vector<Address>> parse_servers(std::string_view text);
+
 /// Looks names up for one worker with c-ares: the hosts file first, then DNS; both families, sorted as RFC
-/// 6724 says. Answers are kept as long as their TTL says (at least 1 s, at most 1 h, at most 1,024 names);
-/// lookups of one name at the same time are one. A name of the hosts file is answered without DNS.
+/// 6724 says. Answers are kept as long as their TTL says (at least 1 s, at most 1 h, at most 1,024 names),
+/// and their `ttl` is what is left of that; lookups of one name at the same time are one. A name of the hosts
+/// file is answered without DNS; it has no TTL, so it is kept for 1 s.
+///
+/// An answer for one family is enough: servers that answer for A and are silent about AAAA are too common to
+/// insist on both. That there is no address, though, is said only when the servers say so of both, or of the
+/// name itself.
 class Resolver {
  public:
   Resolver(AsioDriver& driver, loop::Loop& loop, ResolverOptions options = {});
@@ -35,6 +45,11 @@ class Resolver {
 
   /// Network::resolve.
   std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler);
+  /// Asks DNS for the SRV records of a complete name. `on_answer` is an ares_callback; it is called exactly
+  /// once, maybe within this call, at the latest by the destructor.
+  using AresCallback = void(void* self, int status, int timeouts, unsigned char* message, int bytes);
+  void ask_for_service(const std::string& name, AresCallback* on_answer, void* self);
+  Duration timeout() const { return options_.timeout; }
   size_t cached_names() const { return cache_.size(); }
 
  private:
@@ -47,8 +62,9 @@ class Resolver {
   };
 
   Result<ares_channeldata*> channel();
+  int set_servers();
   const Answer* cached(const std::string& host);
-  void keep(const std::string& host, std::vector<Address> addresses, Duration ttl);
+  void keep(const std::string& host, const Resolution& resolution);
   void look_up(const std::string& host, Query& query);
   void on_answer(Lookup& lookup, int status, const ares_addrinfo* answer);
   void on_socket_state(int fd, bool wants_read, bool wants_write);

@@ -68,6 +68,11 @@ std::unique_ptr<net::Operation> SimNetwork::resolve(const net::Address& name, ne
   return std::make_unique<SimResolve>(world_, driver_, name, handler);
 }
 
+std::unique_ptr<net::Operation> SimNetwork::resolve_service(const std::string& name,
+                                                            net::ServiceHandler& handler) {
+  return std::make_unique<SimServiceLookup>(world_, driver_, name, handler);
+}
+
 SimWorker::SimWorker(SimWorld& world, SimProcess process)
     : world_(world), driver(world), loop(driver), network(world, driver, loop, process) {
   world_.workers_.push_back(this);

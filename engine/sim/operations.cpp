@@ -1,6 +1,5 @@
 #include "sim/operations.hpp"
 
-#include "base/text.hpp"
 #include "sim/listener.hpp"
 #include "sim/stream.hpp"
 
@@ -10,6 +9,10 @@ namespace {
 
 // As Linux does it: requests at 0, 1, 3, 7… s, until the caller gives up.
 constexpr Duration longest_try = 64s;
+
+Error drawn_failure(const std::string& name) {
+  return {ErrorCode::ResolveFailure, Side::Upstream, name + ": Timeout while contacting DNS servers"};
+}
 
 }  // namespace
 
@@ -110,36 +113,22 @@ void SimConnect::on_ready(uint8_t) {
   handler_.on_connected(std::unique_ptr<net::Stream>(std::move(stream)));
 }
 
-SimResolve::SimResolve(SimWorld& world, SimDriver& driver, const net::Address& name,
-                       net::ResolveHandler& handler)
-    : SimTarget(driver), world_(world), name_(name), handler_(handler), id_(world.next_id_++) {
+SimLookup::SimLookup(SimWorld& world, SimDriver& driver)
+    : SimTarget(driver), world_(world), id_(world.next_id_++) {
   ++world_.pending_operations_;
   world_.operations_[id_] = this;
-  look_up();
 }
 
-SimResolve::~SimResolve() {
+SimLookup::~SimLookup() {
   if (world_.operations_.erase(id_) > 0) --world_.pending_operations_;
 }
 
-void SimResolve::look_up() {
-  if (!name_.needs_resolving()) {
-    result_ = std::vector<net::Address>{name_};
-    return make_ready(Other);
-  }
-  const auto found = world_.names_.find(to_lower(name_.host));
-  if (found == world_.names_.end() || world_.draw(world_.faults().resolve_failure)) {
-    result_ = Error{ErrorCode::ResolveFailure, Side::Upstream, name_.host + ": Domain name not found"};
-  } else if (found->second.is_silent) {
-    return;
-  } else {
-    std::vector<net::Address> addresses;
-    for (const std::string& host : found->second.hosts) {
-      const bool is_ip6 = host.find(':') != std::string::npos;
-      addresses.push_back({is_ip6 ? net::Address::Kind::Ip6 : net::Address::Kind::Ip4, host, name_.port});
-    }
-    result_ = std::move(addresses);
-  }
+bool SimLookup::is_to_fail(const std::string& name) {
+  return world_.dns_.is_known(name) && world_.draw(world_.faults().resolve_failure);
+}
+
+void SimLookup::answer_later(const std::string& name) {
+  if (!world_.dns_.is_answered(name)) return;
   const auto most = static_cast<uint64_t>(world_.faults().resolve_time_max.count());
   world_.schedule(world_.now() + Duration(world_.below(most + 1)), [&world = world_, id = id_] {
     const auto operation = world.operations_.find(id);
@@ -147,11 +136,37 @@ void SimResolve::look_up() {
   });
 }
 
-void SimResolve::on_ready(uint8_t) {
+void SimLookup::finish(size_t answers) {
   world_.operations_.erase(id_);
   --world_.pending_operations_;
-  world_.note(2, id_, result_ ? result_->size() : 0);
+  world_.note(2, id_, answers);
+}
+
+SimResolve::SimResolve(SimWorld& world, SimDriver& driver, const net::Address& name,
+                       net::ResolveHandler& handler)
+    : SimLookup(world, driver), handler_(handler) {
+  result_ = world.dns().addresses_of(name);
+  if (!name.needs_resolving()) return make_ready(Other);
+  if (is_to_fail(name.host)) result_ = drawn_failure(name.host);
+  answer_later(name.host);
+}
+
+void SimResolve::on_ready(uint8_t) {
+  finish(result_ ? result_->addresses.size() : 0);
   handler_.on_resolved(std::move(result_));
+}
+
+SimServiceLookup::SimServiceLookup(SimWorld& world, SimDriver& driver, const std::string& name,
+                                   net::ServiceHandler& handler)
+    : SimLookup(world, driver), handler_(handler) {
+  result_ = world.dns().service_of(name);
+  if (is_to_fail(name)) result_ = drawn_failure(name);
+  answer_later(name);
+}
+
+void SimServiceLookup::on_ready(uint8_t) {
+  finish(result_ ? result_->endpoints.size() : 0);
+  handler_.on_service(std::move(result_));
 }
 
 }  // namespace perilune::sim

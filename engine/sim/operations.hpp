@@ -31,21 +31,49 @@ class SimConnect final : public net::Operation, public SimTarget {
   Error error_;
 };
 
-/// A lookup in the world's table of names.
-class SimResolve final : public net::Operation, public SimTarget {
+/// A question to the world's DNS: answered after a time that the seed decides, never, or with a failure that
+/// the faults ask for.
+class SimLookup : public net::Operation, public SimTarget {
  public:
-  SimResolve(SimWorld& world, SimDriver& driver, const net::Address& name, net::ResolveHandler& handler);
-  ~SimResolve() override;
+  ~SimLookup() override;
 
- private:
-  void look_up();
-  void on_ready(uint8_t what) override;
+ protected:
+  SimLookup(SimWorld& world, SimDriver& driver);
+  /// Answers later, or never: `name` is what is asked about.
+  void answer_later(const std::string& name);
+  /// Draws from the faults.
+  bool is_to_fail(const std::string& name);
+  /// Called once; what follows may destroy this.
+  void finish(size_t answers);
 
   SimWorld& world_;
-  const net::Address name_;
-  net::ResolveHandler& handler_;
+
+ private:
   const uint64_t id_;
-  Result<std::vector<net::Address>> result_{Error{}};
+};
+
+/// Network::resolve.
+class SimResolve final : public SimLookup {
+ public:
+  SimResolve(SimWorld& world, SimDriver& driver, const net::Address& name, net::ResolveHandler& handler);
+
+ private:
+  void on_ready(uint8_t what) override;
+
+  net::ResolveHandler& handler_;
+  Result<net::Resolution> result_{Error{}};
+};
+
+/// Network::resolve_service.
+class SimServiceLookup final : public SimLookup {
+ public:
+  SimServiceLookup(SimWorld& world, SimDriver& driver, const std::string& name, net::ServiceHandler& handler);
+
+ private:
+  void on_ready(uint8_t what) override;
+
+  net::ServiceHandler& handler_;
+  Result<net::ServiceResolution> result_{Error{}};
 };
 
 }  // namespace perilune::sim

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/expect.hpp"
-#include "base/text.hpp"
 #include "sim/connection.hpp"
 #include "sim/listener.hpp"
 #include "sim/network.hpp"
@@ -29,9 +28,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 }  // namespace
 
 SimWorld::SimWorld(uint64_t seed, SimFaults faults)
-    : seed_(seed), faults_(faults), random_(seed), now_(first_moment) {
-  set_name("localhost", {"127.0.0.1"});
-}
+    : seed_(seed), faults_(faults), random_(seed), now_(first_moment) {}
 
 SimWorld::~SimWorld() { PERILUNE_EXPECT(workers_.empty(), "a world outlives its workers"); }
 
@@ -39,14 +36,6 @@ double SimWorld::wall_seconds() const { return first_wall_seconds + to_seconds(n
 
 void SimWorld::set_behaviour(const net::Address& address, const SimBehaviour& behaviour) {
   behaviours_[address.to_string()] = behaviour;
-}
-
-void SimWorld::set_name(const std::string& name, std::vector<std::string> hosts) {
-  names_[to_lower(name)] = {std::move(hosts)};
-}
-
-void SimWorld::set_name_silent(const std::string& name) {
-  names_[to_lower(name)] = {.hosts = {}, .is_silent = true};
 }
 
 void SimWorld::partition(const net::Address& address) { partitions_.insert(address.to_string()); }

@@ -10,6 +10,7 @@
 
 #include "net/address.hpp"
 #include "net/random.hpp"
+#include "sim/dns.hpp"
 #include "sim/driver.hpp"
 #include "sim/faults.hpp"
 
@@ -37,11 +38,8 @@ class SimWorld {
   /// Holds for what happens from now on.
   void set_faults(const SimFaults& faults) { faults_ = faults; }
   void set_behaviour(const net::Address& address, const SimBehaviour& behaviour);
-  /// What a name resolves to, in this order; ports are those of the question. An unknown name fails, and
-  /// "localhost" is known.
-  void set_name(const std::string& name, std::vector<std::string> hosts);
-  /// Lookups of this name are never answered.
-  void set_name_silent(const std::string& name);
+  /// What names resolve to, from now on.
+  SimDns& dns() { return dns_; }
   /// Nothing gets to or from the server at `address` any more; nothing is lost, and all goes on at heal().
   void partition(const net::Address& address);
   void heal(const net::Address& address);
@@ -80,16 +78,12 @@ class SimWorld {
   friend class SimDriver;
   friend class SimListener;
   friend class SimNetwork;
-  friend class SimResolve;
+  friend class SimLookup;
   friend class SimStream;
   friend class SimWorker;
   // Time, a draw that decides between equal times, and the order of asking.
   using EventKey = std::tuple<Instant, uint64_t, uint64_t>;
   using EventQueue = std::map<EventKey, std::function<void()>>;
-  struct Name {
-    std::vector<std::string> hosts;
-    bool is_silent = false;
-  };
 
   bool is_running() const { return is_running_; }
   /// For a driver that is not run by this world.
@@ -126,7 +120,7 @@ class SimWorld {
   std::map<uint64_t, std::unique_ptr<SimConnection>> connections_;
   std::map<uint64_t, SimTarget*> operations_;
   std::map<std::string, SimBehaviour> behaviours_;
-  std::map<std::string, Name> names_;
+  SimDns dns_;
   std::unordered_set<std::string> partitions_;
   std::vector<std::function<void()>> held_;  // what waits for a partition to heal
   size_t alive_streams_ = 0;

@@ -497,7 +497,7 @@ class Proxy:
                 file.write(re.sub(r"\$(\w+)", fill, text))
         workers = str(self.options.get("workers", 1))
         command = [BINARY, "run", "--workers", workers, "--drain", DRAIN,
-                   "--log-level", self.options.get("log_level", "info"), *files]
+                   "--log-level", self.options.get("log_level", "info"), *self.options.get("words", []), *files]
         limits = self.options.get("limits")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, preexec_fn=limits)

@@ -327,7 +327,7 @@ TEST_F(SimPlay, AnUpstreamThatDoesNotAcceptIsA502AfterTheConnectTimeout) {
 
 TEST_F(SimPlay, ANameThatIsNotAnsweredCountsInTheConnectTimeout) {
   start("listen(8000):demuxHTTP(pipeline():muxHTTP(pipeline():connect('silent.test:80')))");
-  play.world.set_name_silent("silent.test");
+  play.world.dns().silence("silent.test");
   SimPeer& peer = client(get());
   EXPECT_NEAR(seconds_until_answer(peer), 5, exact);
   EXPECT_EQ(status(peer), 502);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <string>
@@ -132,17 +133,45 @@ struct Dialer : ConnectHandler {
 };
 
 struct Answer : ResolveHandler {
-  void on_resolved(Result<std::vector<Address>> result) override {
+  void on_resolved(Result<Resolution> result) override {
     ++calls;
     if (result) {
-      addresses = *result;
+      resolution = std::move(*result);
+      addresses = resolution.addresses;
     } else {
       error = result.error();
     }
   }
 
   std::unique_ptr<Operation> operation;
+  Resolution resolution;
   std::vector<Address> addresses;
+  Error error;
+  int calls = 0;
+};
+
+struct ServiceAnswer : ServiceHandler {
+  void on_service(Result<ServiceResolution> result) override {
+    ++calls;
+    if (result) {
+      resolution = std::move(*result);
+    } else {
+      error = result.error();
+    }
+  }
+  /// "priority weight target address", sorted.
+  std::vector<std::string> lines() const {
+    std::vector<std::string> lines;
+    for (const ServiceEndpoint& endpoint : resolution.endpoints) {
+      lines.push_back(std::to_string(endpoint.priority) + ' ' + std::to_string(endpoint.weight) + ' ' +
+                      endpoint.target + ' ' + endpoint.address.to_string());
+    }
+    std::ranges::sort(lines);
+    return lines;
+  }
+
+  std::unique_ptr<Operation> operation;
+  ServiceResolution resolution;
   Error error;
   int calls = 0;
 };

@@ -16,6 +16,7 @@ using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 constexpr uint16_t type_a = 1;
 constexpr uint16_t type_aaaa = 28;
@@ -27,6 +28,8 @@ class NameServer final : EventTarget {
     std::string ip4 = {};
     std::string ip6 = {};
     uint32_t ttl = 60;
+    /// Questions for A fail (SERVFAIL), those for AAAA are answered last.
+    bool ip4_fails = false;
   };
 
   explicit NameServer(AsioDriver& driver)
@@ -54,7 +57,14 @@ class NameServer final : EventTarget {
       if (count < 0) return;
       if (is_silent) continue;
       const std::string answer = answer_to(std::string(room.data(), static_cast<size_t>(count)));
+      if (is_to_hold_) {
+        held_ = answer;
+        continue;
+      }
       sendto(fd_.get(), answer.data(), answer.size(), 0, &client.any, client.size);
+      if (held_.empty() || !was_last_try_) continue;
+      sendto(fd_.get(), held_.data(), held_.size(), 0, &client.any, client.size);
+      held_.clear();
     }
   }
 
@@ -71,6 +81,9 @@ class NameServer final : EventTarget {
     if (type == type_a) ++questions[name];
     const auto found = records.find(name);
     const bool exists = found != records.end();
+    const bool fails = exists && found->second.ip4_fails;
+    was_last_try_ = questions[name] >= 2;
+    is_to_hold_ = fails && type == type_aaaa && !was_last_try_;
     std::string data;
     if (exists) {
       const std::string& text = type == type_a ? found->second.ip4 : found->second.ip6;
@@ -82,7 +95,8 @@ class NameServer final : EventTarget {
     }
     std::string answer = question.substr(0, 2);
     answer += static_cast<char>(0x81);
-    answer += static_cast<char>(exists ? 0x80 : 0x83);  // no error, or no such name
+    // No error, a server failure, or no such name.
+    answer += static_cast<char>(fails && type == type_a ? 0x82 : exists ? 0x80 : 0x83);
     answer += std::string("\0\1\0", 3) + static_cast<char>(data.empty() ? 0 : 1) + std::string(4, '\0');
     answer += question.substr(12, at + 5 - 12);
     if (data.empty()) return answer;
@@ -92,6 +106,9 @@ class NameServer final : EventTarget {
   }
 
   Descriptor fd_;
+  bool is_to_hold_ = false;
+  bool was_last_try_ = false;
+  std::string held_;
 };
 
 class ResolverTest : public ::testing::Test {
@@ -138,12 +155,48 @@ TEST_F(ResolverTest, AsksForBothFamilies) {
   EXPECT_THAT(answer.addresses, Contains(address_of("[2001:db8::7]:443")));
 }
 
-TEST_F(ResolverTest, ANameThatIsNotThereIsAnUpstreamFailure) {
-  const Answer answer = ask("missing.example:80");
+TEST_F(ResolverTest, WhatIsNotThereIsAnAnswer) {
+  const Answer missing = ask("missing.example:80");
+  EXPECT_THAT(missing.addresses, IsEmpty());
+  EXPECT_EQ(missing.resolution.absence, Absence::NoName) << missing.error.to_string();
+  server_.records["bare.example"] = {};
+  EXPECT_EQ(ask("bare.example:80").resolution.absence, Absence::NoRecords);
+  EXPECT_EQ(resolver_.cached_names(), 0u);
+}
+
+TEST_F(ResolverTest, NoRecordsOfOneFamilyHideNoFailureOfTheOther) {
+  server_.records["half.example"] = {.ip4_fails = true};
+  const Answer answer = ask("half.example:80");
   EXPECT_EQ(answer.error.code, ErrorCode::ResolveFailure);
   EXPECT_EQ(answer.error.side, Side::Upstream);
-  EXPECT_THAT(answer.error.detail, HasSubstr("missing.example: "));
-  EXPECT_EQ(resolver_.cached_names(), 0u);
+  EXPECT_THAT(answer.error.detail, HasSubstr("half.example: "));
+
+  server_.records["six.example"] = {.ip6 = "2001:db8::6", .ip4_fails = true};
+  EXPECT_THAT(ask("six.example:80").addresses, ElementsAre(address_of("[2001:db8::6]:80")))
+      << "one is enough";
+}
+
+TEST_F(ResolverTest, TellsHowLongAnAnswerHolds) {
+  server_.records["short.example"] = {.ip4 = "192.0.2.1", .ttl = 30};
+  EXPECT_EQ(ask("short.example:80").resolution.ttl, 30s);
+  const Duration left = ask("short.example:80").resolution.ttl;
+  EXPECT_LT(left, 30s) << "the answer has grown older";
+  EXPECT_GT(left, 0s);
+  server_.records["long.example"] = {.ip4 = "192.0.2.1", .ttl = 86400};
+  EXPECT_EQ(ask("long.example:80").resolution.ttl, 1h);
+  EXPECT_EQ(ask("localhost:80").resolution.ttl, 1s);
+  EXPECT_EQ(ask("127.0.0.1:80").resolution.ttl, Duration::max());
+}
+
+TEST(ParseServers, TakesAddressesWithAndWithoutPorts) {
+  EXPECT_THAT(*parse_servers("10.0.0.1, 10.0.0.2:5353,[fd00::1],[fd00::2]:54"),
+              ElementsAre(address_of("10.0.0.1:53"), address_of("10.0.0.2:5353"), address_of("[fd00::1]:53"),
+                          address_of("[fd00::2]:54")));
+  for (const char* text : {"", ",", "10.0.0.1,", "dns.example:53", "::1", "10.0.0.1:0", "10.0.0.1:99999",
+                           "10.0.0", "unix:/run/dns.sock", "10.0.0.1;10.0.0.2"}) {
+    EXPECT_FALSE(parse_servers(text)) << text;
+  }
+  EXPECT_THAT(parse_servers("10.0.0.1,x y").error().detail, HasSubstr("\"x y\""));
 }
 
 TEST_F(ResolverTest, ASilentServerEndsInATimeout) {

@@ -55,9 +55,13 @@ class MemoryNetwork final : public net::Network {
     port = name.port;
     return std::make_unique<net::Operation>();
   }
+  std::unique_ptr<net::Operation> resolve_service(const std::string&, net::ServiceHandler&) override {
+    return nullptr;
+  }
   void answer_resolve() {
     std::exchange(resolving, nullptr)
-        ->on_resolved(std::vector{net::Address{net::Address::Kind::Ip4, "10.1.1.1", port}});
+        ->on_resolved(
+            net::Resolution{.addresses = {{net::Address::Kind::Ip4, "10.1.1.1", port}}, .ttl = 60s});
   }
   void accept(const std::string& answer) {
     auto stream = std::make_unique<MemoryStream>(written, answer);

@@ -43,6 +43,9 @@ class NoNetwork final : public net::Network {
   std::unique_ptr<net::Operation> resolve(const net::Address&, net::ResolveHandler&) override {
     return nullptr;
   }
+  std::unique_ptr<net::Operation> resolve_service(const std::string&, net::ServiceHandler&) override {
+    return nullptr;
+  }
 };
 
 class TestClient final : public flow::ClientInfo {

@@ -540,38 +540,57 @@ TEST_F(SimNetworkTest, AHandlerMayDestroyItsStreamBeforeTheRestIsTold) {
 }
 
 struct Answer : net::ResolveHandler {
-  void on_resolved(Result<std::vector<net::Address>> result) override {
+  void on_resolved(Result<net::Resolution> result) override {
     ++calls;
-    if (result) addresses = *result;
+    if (result) resolution = *result;
     if (!result) error = result.error();
   }
-  std::vector<net::Address> addresses;
+  net::Resolution resolution;
+  Error error;
+  int calls = 0;
+};
+
+struct ServiceAnswer : net::ServiceHandler {
+  void on_service(Result<net::ServiceResolution> result) override {
+    ++calls;
+    if (result) resolution = *result;
+    if (!result) error = result.error();
+  }
+  net::ServiceResolution resolution;
   Error error;
   int calls = 0;
 };
 
 TEST_F(SimNetworkTest, ResolvesNames) {
-  world_.set_name("Api.example", {"10.0.0.5", "fd00::5"});
-  world_.set_name_silent("slow.example");
+  world_.dns().set("Api.example", {"10.0.0.5", "fd00::5"}, 7s);
+  world_.dns().set("empty.example", {});
+  world_.dns().silence("slow.example");
+  world_.dns().fail("broken.example");
+  using net::Absence;
   struct Question {
     const char* text;
-    std::vector<net::Address> addresses;
+    std::vector<net::Address> addresses = {};
+    Duration ttl = 0s;
+    Absence absence = Absence::None;
   };
   for (const Question& question :
-       {Question{"api.example:80", {address_of("10.0.0.5:80"), address_of("[fd00::5]:80")}},
-        Question{"localhost:81", {address_of("127.0.0.1:81")}},
-        Question{"10.1.1.1:82", {address_of("10.1.1.1:82")}}, Question{"unknown.example:83", {}},
-        Question{"slow.example:84", {}}}) {
+       {Question{"api.example:80", {address_of("10.0.0.5:80"), address_of("[fd00::5]:80")}, 7s},
+        Question{"localhost:81", {address_of("127.0.0.1:81")}, SimDns::usual_ttl},
+        Question{"10.1.1.1:82", {address_of("10.1.1.1:82")}, Duration::max()},
+        Question{"unknown.example:83", {}, 0s, Absence::NoName},
+        Question{"empty.example:83", {}, 0s, Absence::NoRecords}, Question{"slow.example:84"},
+        Question{"broken.example:85"}}) {
     Answer answer;
     const auto operation = worker_.network.resolve(address_of(question.text), answer);
     EXPECT_EQ(answer.calls, 0);
     world_.run_for(10s);
-    const bool is_silent = std::string_view(question.text).starts_with("slow");
-    EXPECT_EQ(answer.calls, is_silent ? 0 : 1) << question.text;
-    EXPECT_EQ(answer.addresses, question.addresses) << question.text;
-    if (answer.calls > 0 && question.addresses.empty()) {
-      EXPECT_EQ(answer.error.code, ErrorCode::ResolveFailure);
-    }
+    const std::string_view text(question.text);
+    EXPECT_EQ(answer.calls, text.starts_with("slow") ? 0 : 1) << text;
+    EXPECT_EQ(answer.resolution.addresses, question.addresses) << text;
+    EXPECT_EQ(answer.resolution.ttl, question.ttl) << text;
+    EXPECT_EQ(answer.resolution.absence, question.absence) << text;
+    EXPECT_EQ(answer.error.code, text.starts_with("broken") ? ErrorCode::ResolveFailure : Error().code)
+        << text;
   }
   SimFaults faults;
   faults.resolve_failure = 1;
@@ -580,6 +599,97 @@ TEST_F(SimNetworkTest, ResolvesNames) {
   const auto operation = worker_.network.resolve(address_of("api.example:80"), answer);
   world_.run_for(1s);
   EXPECT_EQ(answer.error.code, ErrorCode::ResolveFailure);
+}
+
+TEST_F(SimNetworkTest, NamesChange) {
+  SimDns& dns = world_.dns();
+  const auto ask = [&] {
+    Answer answer;
+    const auto operation = worker_.network.resolve(address_of("api.test:80"), answer);
+    world_.run_for(1s);
+    if (answer.calls == 0) return std::string("silence");
+    if (answer.error.code == ErrorCode::ResolveFailure) return std::string("failure");
+    return answer.resolution.addresses.empty() ? "nothing" : answer.resolution.addresses[0].host;
+  };
+  dns.set("api.test", {"10.0.0.1"});
+  EXPECT_EQ(ask(), "10.0.0.1");
+  dns.set("API.test", {"10.0.0.2"});
+  EXPECT_EQ(ask(), "10.0.0.2");
+  dns.fail("api.test");
+  EXPECT_EQ(ask(), "failure");
+  dns.silence("api.test");
+  EXPECT_EQ(ask(), "silence");
+  dns.set("api.test", {"10.0.0.3"});
+  EXPECT_EQ(ask(), "10.0.0.3");
+  dns.remove("api.test");
+  EXPECT_EQ(ask(), "nothing");
+}
+
+class SimServiceTest : public SimNetworkTest {
+ protected:
+  ServiceAnswer ask(const std::string& name) {
+    ServiceAnswer answer;
+    const auto operation = worker_.network.resolve_service(name, answer);
+    EXPECT_EQ(answer.calls, 0);
+    world_.run_for(1s);
+    return answer;
+  }
+};
+
+TEST_F(SimServiceTest, ResolvesTargets) {
+  SimDns& dns = world_.dns();
+  dns.set("a.test", {"10.0.0.1", "fd00::1"}, 20s);
+  dns.set("b.test", {"10.0.0.2"}, 5s);
+  dns.set_service("_http._tcp.test", {{"A.test", 8080, 1, 60}, {"b.test", 8081, 2, 0}, {"gone.test", 1}},
+                  30s);
+  const ServiceAnswer answer = ask("_HTTP._tcp.test");
+  ASSERT_EQ(answer.calls, 1);
+  ASSERT_EQ(answer.resolution.endpoints.size(), 3u);
+  EXPECT_EQ(answer.resolution.endpoints[1].address, address_of("[fd00::1]:8080"));
+  EXPECT_EQ(answer.resolution.endpoints[1].weight, 60);
+  EXPECT_EQ(answer.resolution.endpoints[1].target, "a.test");
+  EXPECT_EQ(answer.resolution.endpoints[2].priority, 2);
+  EXPECT_EQ(answer.resolution.ttl, 5s);
+  EXPECT_TRUE(answer.resolution.unanswered.empty());
+}
+
+TEST_F(SimServiceTest, TellsWhatIsNotAnsweredFromWhatIsNot) {
+  SimDns& dns = world_.dns();
+  dns.set("a.test", {"10.0.0.1"});
+  dns.fail("b.test");
+  dns.set_service("half.test", {{"a.test", 1}, {"b.test", 2}, {"b.test", 3}});
+  dns.set_service("none.test", {{"b.test", 2}});
+  dns.set_service("empty.test", {});
+  dns.fail("broken.test");
+  dns.silence("silent.test");
+  EXPECT_THAT(ask("half.test").resolution.unanswered, ElementsAre("b.test"));
+  EXPECT_EQ(ask("half.test").resolution.endpoints.size(), 1u);
+  EXPECT_EQ(ask("none.test").error.code, ErrorCode::ResolveFailure);
+  EXPECT_EQ(ask("broken.test").error.code, ErrorCode::ResolveFailure);
+  EXPECT_EQ(ask("empty.test").resolution.absence, net::Absence::NoRecords);
+  EXPECT_EQ(ask("unknown.test").resolution.absence, net::Absence::NoName);
+  EXPECT_EQ(ask("silent.test").calls, 0);
+}
+
+TEST_F(SimServiceTest, TheSeedDecidesWhenAnAnswerComes) {
+  const auto moments = [](uint64_t seed) {
+    SimFaults faults;
+    faults.resolve_failure = 0.3;
+    SimWorld world(seed, faults);
+    SimWorker worker(world);
+    world.dns().set("a.test", {"10.0.0.1"});
+    world.dns().set_service("s.test", {{"a.test", 80}});
+    std::vector<std::pair<Instant, bool>> moments;
+    for (int i = 0; i < 20; ++i) {
+      ServiceAnswer answer;
+      const auto operation = worker.network.resolve_service("s.test", answer);
+      world.run_until([&] { return answer.calls > 0; });
+      moments.emplace_back(world.now(), answer.resolution.endpoints.empty());
+    }
+    return moments;
+  };
+  EXPECT_EQ(moments(1), moments(1));
+  EXPECT_NE(moments(1), moments(2));
 }
 
 TEST_F(SimNetworkTest, SendsSlowlyOnTheVirtualClock) {
