@@ -35,6 +35,7 @@ class WorkerThread {
     net::ListenSockets& sockets;
     LineOutputs& outputs;
     edge::ConnectionCounts& counts;
+    std::shared_ptr<upstream::ClusterBoard> clusters;
   };
   WorkerThread(const Shared& shared, int index) : shared_(shared), index_(index), thread_([this] { main(); }) {}
   WorkerThread(const WorkerThread&) = delete;
@@ -81,7 +82,8 @@ class WorkerThread {
     {
       net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets,
                                {.servers = shared_.options.dns});
-      Worker worker(driver_->loop, network, index_, {&shared_.outputs, &shared_.counts});
+      Worker worker(driver_->loop, network, index_,
+                    {&shared_.outputs, &shared_.counts, shared_.clusters});
       worker_ = &worker;
       auto result = worker.load(shared_.options.files);
       if (result.has_value() && index_ == 0 && !worker.has_work())
@@ -174,7 +176,7 @@ int run(const RunOptions& options) {
   net::ListenSockets sockets;
   LineWriter lines;
   edge::ConnectionCounts counts;
-  const WorkerThread::Shared shared{options, sockets, lines, counts};
+  const WorkerThread::Shared shared{options, sockets, lines, counts, std::make_shared<upstream::ClusterBoard>(count)};
   std::vector<std::unique_ptr<WorkerThread>> workers;
   for (unsigned i = 0; i < count; ++i) {
     workers.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));

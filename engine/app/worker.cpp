@@ -41,7 +41,10 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
       index_(index),
       outputs_(shared.outputs),
       counts_(shared.counts ? *shared.counts : own_counts_),
-      http_(std::make_unique<filter::HttpClient>(services_)) {}
+      http_(std::make_unique<filter::HttpClient>(services_)) {
+  services_.worker = static_cast<unsigned>(index);
+  if (shared.clusters) services_.clusters = shared.clusters;
+}
 
 Worker::~Worker() { stop(); }
 
@@ -95,6 +98,8 @@ Result<void> Worker::listen(const filter::ListenPlan& plan) {
 }
 
 void Worker::start() {
+  for (const auto& program : programs_)
+    for (const auto& cluster : program->clusters) cluster->start();
   for (const auto& state : states_) state->start_tasks();
 }
 

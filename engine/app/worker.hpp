@@ -17,6 +17,7 @@ struct WorkerShared {
   LineOutputs* outputs = nullptr;
   /// Null: the worker is alone.
   edge::ConnectionCounts* counts = nullptr;
+  std::shared_ptr<upstream::ClusterBoard> clusters = nullptr;
 };
 
 /// One worker without its thread: a loop, a network, a Lua state for each script file and what the scripts

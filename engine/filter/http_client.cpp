@@ -1,6 +1,6 @@
 #include "filter/http_client.hpp"
 
-#include "filter/connect.hpp"
+#include "filter/connect_by_key.hpp"
 #include "filter/message_output.hpp"
 #include "filter/mux_http.hpp"
 
@@ -10,22 +10,11 @@ using flow::Event;
 
 namespace {
 
-/// Both the key of a request and the target of a connection are what the context has as its key: the address.
-class KeyOfContext final : public flow::Hook {
- public:
-  void run(flow::HookCall& call) override {
-    call.value = call.context->key();
-    call.status = flow::HookStatus::Returned;
-  }
-  void cancel(flow::HookCall&) override {}
-};
-
 Ref<flow::PipelinePlan> make_client_plan(Services& services) {
   const Place place{"http client", 0};
-  const Ref<flow::Hook> key(new KeyOfContext());
-  auto connection = make_ref<flow::PipelinePlan>(services.runtime, "http client connection", place);
-  FilterCall connect{*find_filter("connect"), services, place, {Argument{Value(Ref<Object>(key)), {}, {}}}, {}, {}, connection};
-  connection->add(std::move(*make_filter(connect)));
+  // Both the key of a request and the target of a connection are what the context has as its key: the address.
+  const Ref<flow::Hook> key = key_of_context();
+  auto connection = connect_by_key(services, "http client connection", place);
   auto plan = make_ref<flow::PipelinePlan>(services.runtime, "http client", place);
   FilterCall mux{*find_filter("muxHTTP"),
                  services,

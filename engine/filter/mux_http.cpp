@@ -156,29 +156,20 @@ void MuxHttp::send(Event&& event) {
       kept_.clear();
     }
   }
-  if (is_tunnel_) tunnel_activity_ = loop().now();
+  tunnel_.note_activity();
   if (session_) session_->send(*this, std::move(event));
 }
 
-void MuxHttp::on_tunnel_timer() {
-  if (!is_tunnel_ || is_ended()) return;
-  const Instant end = tunnel_activity_ + plan_.tunnel_idle_timeout;
-  if (loop().now() < end) {
-    loop().timers().arm(tunnel_timer_, end);
-    return;
-  }
+void MuxHttp::on_tunnel_idle() {
+  if (is_ended()) return;
   if (session_) std::exchange(session_, nullptr)->abandon(*this);
   output(Event::message_end({}, std::make_unique<Error>(Error{ErrorCode::IdleTimeout, Side::Engine, "the tunnel was silent"})));
 }
 
 void MuxHttp::on_response(Event&& event) {
-  if (is_tunnel_) tunnel_activity_ = loop().now();
+  tunnel_.note_activity();
   if (event.is_message_start() && !event.is_interim()) {
-    is_tunnel_ = event.head()->body.kind == message::BodyKind::Tunnel;
-    if (is_tunnel_ && plan_.tunnel_idle_timeout != Duration::max()) {
-      tunnel_activity_ = loop().now();
-      loop().arm(tunnel_timer_, plan_.tunnel_idle_timeout);
-    }
+    if (event.head()->body.kind == message::BodyKind::Tunnel) tunnel_.start(plan_.tunnel_idle_timeout);
     is_answered_ = true;
     keeps_ = false;
     kept_.clear();
@@ -241,7 +232,7 @@ void MuxHttp::on_valve_changed(flow::Valve&) {
 void MuxHttp::on_stop() {
   WaitingFilter::on_stop();
   retry_task_.withdraw();
-  tunnel_timer_.disarm();
+  tunnel_.stop();
   if (PoolWaiter::is_waiting()) plan_.pool->cancel(*this);
   if (session_) std::exchange(session_, nullptr)->abandon(*this);
   if (request_) output_valve().set_watcher(nullptr);
@@ -250,7 +241,7 @@ void MuxHttp::on_stop() {
 void MuxHttp::on_reset() {
   WaitingFilter::on_reset();
   request_.reset();
-  is_tunnel_ = is_private_ = has_retried_ = was_bystander_ = is_answered_ = needs_fresh = is_idempotent = false;
+  is_private_ = has_retried_ = was_bystander_ = is_answered_ = needs_fresh = is_idempotent = false;
   keeps_ = true;
   kept_.clear();
   kept_bytes_ = 0;

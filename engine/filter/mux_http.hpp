@@ -4,6 +4,7 @@
 
 #include "filter/message_output.hpp"
 #include "filter/registry.hpp"
+#include "filter/tunnel_clock.hpp"
 #include "filter/waiting_filter.hpp"
 #include "upstream/connection_pool.hpp"
 
@@ -34,9 +35,10 @@ class MuxHttpPlan final : public flow::FilterPlan {
 class MuxHttp final : public WaitingFilter,
                       public upstream::ClientExchange,
                       public upstream::PoolWaiter,
-                      public flow::ValveWatcher {
+                      public flow::ValveWatcher,
+                      private TunnelOwner {
  public:
-  explicit MuxHttp(const MuxHttpPlan& plan) : plan_(plan) {}
+  explicit MuxHttp(const MuxHttpPlan& plan) : plan_(plan), tunnel_(plan.services->runtime.loop, *this) {}
 
  private:
   void process(flow::Event&& event) override;
@@ -59,7 +61,7 @@ class MuxHttp final : public WaitingFilter,
   bool may_send_again(const upstream::ExchangeFailure& failure) const;
   void send_again();
   void retry();
-  void on_tunnel_timer();
+  void on_tunnel_idle() override;
 
   const MuxHttpPlan& plan_;
   Ref<message::RequestHead> request_;
@@ -73,9 +75,7 @@ class MuxHttp final : public WaitingFilter,
   bool has_retried_ = false;
   bool was_bystander_ = false;  // it was sent again because another request's failure took its connection
   bool is_answered_ = false;  // its answer came, or an error in its place
-  bool is_tunnel_ = false;
-  Instant tunnel_activity_{};
-  loop::MemberTimer<MuxHttp, &MuxHttp::on_tunnel_timer> tunnel_timer_{*this};
+  TunnelClock tunnel_;
   loop::MemberTask<MuxHttp, &MuxHttp::retry> retry_task_{*this};
 };
 

@@ -52,6 +52,7 @@ Program::~Program() {
 }
 
 void Program::drain() {
+  for (const auto& cluster : clusters) cluster->drain();
   for (const auto& plan : pipelines)
     for (const auto& filter : plan->filters()) filter->drain();
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "filter/listen_settings.hpp"
+#include "upstream/cluster.hpp"
 
 namespace perilune::filter {
 
@@ -28,6 +29,8 @@ struct Program {
   std::vector<Ref<PipelineScope>> scopes;
   /// Every pipeline there is, anonymous ones too, in the order of definition.
   std::vector<Ref<flow::PipelinePlan>> pipelines;
+  /// What `upstream` made, in the order of definition.
+  std::vector<Ref<upstream::Cluster>> clusters;
 
   /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.
   void drain();

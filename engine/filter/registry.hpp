@@ -18,6 +18,7 @@
 #include "http/date.hpp"
 #include "net/network.hpp"
 #include "stats/metrics.hpp"
+#include "upstream/cluster_record.hpp"
 
 namespace perilune::filter {
 
@@ -34,6 +35,9 @@ struct Services {
   /// The Date field of this second.
   http::DateText date = {};
   Instant date_until{};  // when its second is over
+  /// The clusters of the process, and which of its workers this is.
+  std::shared_ptr<upstream::ClusterBoard> clusters = std::make_shared<upstream::ClusterBoard>();
+  unsigned worker = 0;
 };
 
 /// What an argument or option may be. Several are joined with |.

@@ -91,6 +91,8 @@ struct UpstreamInfo {
   /// While it is connected.
   WireProbe* probe = nullptr;
   std::string endpoint;
+  /// The name of its cluster; empty for what belongs to none.
+  std::string_view cluster = {};
   Duration connect_time{};
   Duration first_byte_time{};
 };

@@ -14,8 +14,9 @@ constexpr Duration upkeep_interval = 1s;
 /// Between the address and what else tells connections apart: no address has it.
 constexpr char key_separator = '\x1f';
 
-ConnectionPoolOptions pool_options(const ClusterOptions& options) {
+ConnectionPoolOptions pool_options(const ClusterOptions& options, std::string_view name) {
   ConnectionPoolOptions result;
+  result.cluster = name;
   algo::PoolRules& rules = result.rules;
   // Limits of connections are the tokens', which all workers share.
   rules.idle_max = options.idle_max;
@@ -72,9 +73,10 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       record_(std::move(record)),
       options_(std::move(options)),
       own_floor_(share_of(options_.floor, parts.worker, record_->workers())),
-      pool_(parts.runtime, parts.connections, pool_options(options_), this),
+      pool_(parts.runtime, parts.connections, pool_options(options_, record_->name), this),
       availability_(options_.availability),
-      is_alive_(std::make_shared<bool>(true)) {
+      is_alive_(std::make_shared<bool>(true)),
+      hook_runs_(parts.runtime) {
   pool_.set_observer(this);
   record_->limits.attach(*this);
   record_->attach(*this);
@@ -109,6 +111,7 @@ void Cluster::drain() {
   is_draining_ = true;
   health_.reset();
   feed_.reset();
+  hook_runs_.stop();
   upkeep_timer_.disarm();
   restore_timer_.disarm();
   while (!members_waiters_.empty()) {
@@ -251,6 +254,10 @@ void Cluster::on_opened(ConnectionKey& key, Duration took, const Error* error) {
   }
 }
 
+bool Cluster::holds_release(PooledConnection& connection) {
+  return options_.on_release && hook_runs_.run_at_release(*options_.on_release, connection);
+}
+
 void Cluster::on_closed(PooledConnection& connection, const algo::CloseReason* reason) {
   auto& endpoint = *static_cast<Endpoint*>(connection.connection_key()->owner);
   EndpointCounts& count = counts(endpoint);
@@ -264,6 +271,11 @@ void Cluster::on_closed(PooledConnection& connection, const algo::CloseReason* r
     }
   } else if (connection.session->end() == ClientSession::End::UnexpectedData) {
     count.unexpected_data.add();
+  }
+  if (options_.on_evict) {
+    constexpr std::string_view names[] = {"failed", "closed", "unexpected-data"};
+    hook_runs_.run_at_end(*options_.on_evict, connection,
+                          reason ? algo::reason_name(*reason) : names[static_cast<size_t>(connection.session->end())]);
   }
   if (endpoint.is_removed) loop().defer(end_removed_task_);
   if (own_floor_ > 0) note_activity();

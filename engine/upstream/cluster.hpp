@@ -14,6 +14,7 @@
 #include "net/network.hpp"
 #include "upstream/cluster_record.hpp"
 #include "upstream/connection_pool.hpp"
+#include "upstream/hook_runs.hpp"
 #include "upstream/rolling_percentile.hpp"
 
 namespace perilune::upstream {
@@ -143,6 +144,7 @@ class Cluster final : public Object,
 
   // PoolObserver
   void on_opened(ConnectionKey& key, Duration took, const Error* error) override;
+  bool holds_release(PooledConnection& connection) override;
   void on_closed(PooledConnection& connection, const algo::CloseReason* reason) override;
   // PoolTokens
   Answer take(algo::PoolKey& key) override;
@@ -194,6 +196,7 @@ class Cluster final : public Object,
   RollingPercentile answer_times_;
   RollingPercentile connect_times_;
   boost::intrusive::list<MembersWaiter, boost::intrusive::constant_time_size<false>> members_waiters_;
+  HookRuns hook_runs_;
   std::unique_ptr<HealthChecker> health_;
   std::unique_ptr<MemberFeed> feed_;
   loop::MemberTimer<Cluster, &Cluster::on_upkeep> upkeep_timer_{*this};

@@ -135,6 +135,12 @@ void ConnectionPool::put_back(ClientSession& session) {
   settle();
 }
 
+void ConnectionPool::finish_release(PooledConnection& connection) {
+  if (connection.session->idle_max() != Duration::max()) connection.limit_idle(connection.session->idle_max());
+  policy_.release(connection, algo::Verdict::Keep, runtime_.loop.now());
+  settle();
+}
+
 void ConnectionPool::cancel(PoolWaiter& waiter) {
   policy_.cancel(waiter, runtime_.loop.now());
   settle();

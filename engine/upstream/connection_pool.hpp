@@ -20,6 +20,8 @@ struct ConnectionPoolOptions {
   /// whatever is connected or released first.
   algo::PoolRules rules = {};
   ClientSessionOptions session = {};
+  /// Of the cluster; outlives the contexts of its connections. Empty: none.
+  std::string_view cluster = {};
   /// A connection's ttl is off by so much of it at most, either way, so that those of one moment do not end
   /// together.
   double ttl_jitter = 0.1;
@@ -59,6 +61,8 @@ class PoolObserver {
  public:
   /// It is connected, or failed to with `error`, after `took`.
   virtual void on_opened(ConnectionKey& key, Duration took, const Error* error) = 0;
+  /// Its request is over and it may be used again. True: not before finish_release.
+  virtual bool holds_release(PooledConnection& connection) = 0;
   /// It left the pool. `reason` is why the pool let go, none where the connection ended by itself.
   virtual void on_closed(PooledConnection& connection, const algo::CloseReason* reason) = 0;
 
@@ -123,6 +127,8 @@ class ConnectionPool {
   Result<ClientSession*> replace(ClientSession& session, PoolWaiter& waiter, bool& is_reused);
   /// The session that was given is not wanted after all: others may have it.
   void put_back(ClientSession& session);
+  /// The end of what PoolObserver::holds_release began.
+  void finish_release(PooledConnection& connection);
   /// Wants nothing any more. A connection that is being opened for it goes on, for others.
   void cancel(PoolWaiter& waiter);
 

@@ -14,7 +14,9 @@ void PooledConnection::start(flow::Context* opener) {
   opened_at_ = now;
   auto context = opener ? flow::Context::make_child(*opener, now) : flow::Context::make_detached(now);
   if (key_) context->set_key(key_->value);
-  context->make_upstream().connected_task = &connected_task_;
+  flow::UpstreamInfo& info = context->make_upstream();
+  info.connected_task = &connected_task_;
+  info.cluster = pool_.options_.cluster;
   pipeline_ = flow::Pipeline::create(
       pool_.plan_, context,
       {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});
@@ -37,12 +39,11 @@ void PooledConnection::on_session_available(ClientSession&) {
     return;
   }
   if (session->is_idle()) {
-    if (session->idle_max() != Duration::max()) limit_idle(session->idle_max());
-    pool_.policy_.release(*this, algo::Verdict::Keep, pool_.runtime_.loop.now());
+    if (!pool_.observer_ || !pool_.observer_->holds_release(*this)) pool_.finish_release(*this);
   } else if (stage_ == Stage::InPool) {
     pool_.serve_by_sharing(*key_);
+    pool_.settle();
   }
-  pool_.settle();
 }
 
 void PooledConnection::on_session_finished(ClientSession&) {
