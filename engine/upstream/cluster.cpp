@@ -203,15 +203,20 @@ void Cluster::note_idle_age(Endpoint& endpoint, Duration age, bool has_served) {
 
 void Cluster::note_answer_time(const Endpoint& endpoint, Duration took) {
   counts(endpoint).answer_time.observe(took);
-  if (options_.hedge.percentile > 0) answer_times_.observe(took, loop().now());
+  if (answer_times_) answer_times_->observe(took, loop().now());
 }
 
-Duration Cluster::hedge_after(const HedgeOptions& hedge) const {
-  return hedge.percentile > 0 ? answer_times_.at(hedge.percentile) : hedge.after;
+// Times are watched from the first hedge on that goes by them.
+Duration Cluster::hedge_after(const HedgeOptions& hedge) {
+  if (hedge.percentile == 0) return hedge.after;
+  if (!answer_times_) answer_times_ = std::make_unique<RollingPercentile>();
+  return answer_times_->at(hedge.percentile);
 }
 
-Duration Cluster::hedge_connect_after(const HedgeOptions& hedge) const {
-  return hedge.connect_percentile > 0 ? connect_times_.at(hedge.connect_percentile) : hedge.connect_after;
+Duration Cluster::hedge_connect_after(const HedgeOptions& hedge) {
+  if (hedge.connect_percentile == 0) return hedge.connect_after;
+  if (!connect_times_) connect_times_ = std::make_unique<RollingPercentile>();
+  return connect_times_->at(hedge.connect_percentile);
 }
 
 // ── connections
@@ -241,7 +246,7 @@ void Cluster::on_opened(ConnectionKey& key, Duration took, const Error* error) {
   if (!error) {
     count.connections.add();
     count.connect_time.observe(took);
-    if (options_.hedge.connect_percentile > 0) connect_times_.observe(took, loop().now());
+    if (connect_times_) connect_times_->observe(took, loop().now());
     endpoint.floor.on_connected();
   } else if (error->code == ErrorCode::ConnectTimeout) {
     count.connect_timeout.add();
@@ -326,12 +331,13 @@ void Cluster::on_upkeep() {
 
 void Cluster::publish() {
   for (const auto& endpoint : endpoints_) {
-    EndpointCounts& count = counts(*endpoint);
-    count.leased.set(0), count.idle.set(0), count.connecting.set(0), count.waiting.set(0);
+    EndpointCounts* count = endpoint->record->known_counts(parts_.worker);
+    if (count) count->leased.set(0), count->idle.set(0), count->connecting.set(0), count->waiting.set(0);
   }
   pool_.each_key([&](const ConnectionKey& key) {
-    EndpointCounts& count = counts(*static_cast<const Endpoint*>(key.owner));
     const algo::PoolStats& stats = key.stats();
+    if (!key.is_attached()) return;
+    EndpointCounts& count = counts(*static_cast<const Endpoint*>(key.owner));
     count.leased.add(stats.leased);
     count.idle.add(stats.idle);
     count.connecting.add(stats.pending);

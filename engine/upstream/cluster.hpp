@@ -112,7 +112,7 @@ class Cluster final : public Object,
     if (--endpoint.users == 0 && endpoint.is_removed) loop().defer(end_removed_task_);
   }
   void end_retry() { record_->retries.fetch_sub(1, std::memory_order_relaxed); }
-  EndpointCounts& counts(const Endpoint& endpoint) const { return endpoint.record->counts[parts_.worker]; }
+  EndpointCounts& counts(const Endpoint& endpoint) const { return endpoint.record->counts(parts_.worker); }
   void report(Endpoint& endpoint, algo::Outcome outcome) { record_->report(*endpoint.record, outcome, loop().now()); }
   /// A used connection that had been idle so long served another request, or died under it.
   void note_idle_age(Endpoint& endpoint, Duration age, bool has_served);
@@ -120,8 +120,8 @@ class Cluster final : public Object,
   /// What is said of a request that found no endpoint.
   Error no_endpoint() const;
   /// After how long a second try begins; Duration::max(): never, or nothing is known yet.
-  Duration hedge_after(const HedgeOptions& hedge) const;
-  Duration hedge_connect_after(const HedgeOptions& hedge) const;
+  Duration hedge_after(const HedgeOptions& hedge);
+  Duration hedge_connect_after(const HedgeOptions& hedge);
   /// Endpoints are not known yet, but will be.
   bool awaits_members() const { return endpoints_.empty() && record_->is_waiting_for_discovery(); }
   void wait_for_members(MembersWaiter& waiter) { members_waiters_.push_back(waiter); }
@@ -193,8 +193,8 @@ class Cluster final : public Object,
   bool is_draining_ = false;
   bool was_active_ = false;
   std::shared_ptr<bool> is_alive_;
-  RollingPercentile answer_times_;
-  RollingPercentile connect_times_;
+  std::unique_ptr<RollingPercentile> answer_times_;  // where hedges go by them
+  std::unique_ptr<RollingPercentile> connect_times_;
   boost::intrusive::list<MembersWaiter, boost::intrusive::constant_time_size<false>> members_waiters_;
   HookRuns hook_runs_;
   std::unique_ptr<HealthChecker> health_;

@@ -17,7 +17,18 @@ EndpointRecord::EndpointRecord(const EndpointSpec& spec, uint64_t its_serial, un
       serial(its_serial),
       weight(spec.weight),
       priority(spec.priority),
-      counts(workers) {}
+      workers_(workers),
+      counts_(std::make_unique<std::atomic<EndpointCounts*>[]>(workers)) {}
+
+EndpointRecord::~EndpointRecord() {
+  for (unsigned worker = 0; worker < workers_; ++worker) delete counts_[worker].load();
+}
+
+EndpointCounts& EndpointRecord::make_counts(unsigned worker) {
+  auto* made = new EndpointCounts();
+  counts_[worker].store(made, std::memory_order_release);
+  return *made;
+}
 
 void ClusterRecord::configure(const ClusterOptions& options, Instant now) {
   limits.set_max(options.connections_max, options.connections_per_endpoint_max);

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "algo/health_counter.hpp"
 #include "algo/outlier.hpp"
@@ -74,6 +73,7 @@ struct alignas(64) EndpointCounts {
 class EndpointRecord {
  public:
   EndpointRecord(const EndpointSpec& spec, uint64_t its_serial, unsigned workers);
+  ~EndpointRecord();
   EndpointRecord(const EndpointRecord&) = delete;
   EndpointRecord& operator=(const EndpointRecord&) = delete;
 
@@ -94,8 +94,19 @@ class EndpointRecord {
   std::atomic<bool> has_failures{false};  // since its last success
   /// When it joined or became healthy, in nanoseconds of the loop's clock: where its slow start begins.
   std::atomic<int64_t> joined{0};
-  /// By worker.
-  std::vector<EndpointCounts> counts;
+  /// Of this worker, made at the first use: of thousands of endpoints most are never used by most workers.
+  EndpointCounts& counts(unsigned worker) {
+    EndpointCounts* mine = counts_[worker].load(std::memory_order_acquire);
+    return mine ? *mine : make_counts(worker);
+  }
+  /// Null before the first use.
+  EndpointCounts* known_counts(unsigned worker) const { return counts_[worker].load(std::memory_order_acquire); }
+  /// Calls `visit(counts)` for each worker that has some.
+  template <typename Visit>
+  void each_counts(Visit&& visit) const {
+    for (unsigned worker = 0; worker < workers_; ++worker)
+      if (const EndpointCounts* counts = counts_[worker].load(std::memory_order_acquire)) visit(*counts);
+  }
 
   // under the lock of its cluster's limits
   uint32_t connections = 0;
@@ -109,6 +120,12 @@ class EndpointRecord {
     return health.load(std::memory_order_relaxed) != algo::Health::Unhealthy &&
            !is_ejected.load(std::memory_order_relaxed);
   }
+
+ private:
+  EndpointCounts& make_counts(unsigned worker);
+
+  const unsigned workers_;
+  const std::unique_ptr<std::atomic<EndpointCounts*>[]> counts_;
 };
 
 using EndpointRef = std::shared_ptr<EndpointRecord>;

@@ -47,7 +47,7 @@ std::string Cluster::explain(std::string_view name) const {
     const EndpointRecord& record = *endpoint.record;
     if (!name.empty() && record.name != name) continue;
     const algo::PoolStats& stats = endpoint.key->stats();
-    const EndpointCounts& count = record.counts[parts_.worker];
+    const EndpointCounts& count = counts(endpoint);
     text.append(record.name).append(": ");
     if (endpoint.is_removed) text.append("removed, and drains");
     else if (record.health.load() == algo::Health::Unhealthy) text.append("unhealthy: not chosen");
