@@ -61,12 +61,10 @@ inline constexpr Duration discovery_retry_max = 30s;        // after failures, f
 inline constexpr Duration discovery_grace = 60s;            // before an emptied DNS name counts: a bad zone is soon repaired
 
 // clusters of upstreams
-inline constexpr uint32_t cluster_connections_max = 1024;    // of an upstream in all workers: protects descriptors, and the upstream
-inline constexpr uint32_t cluster_idle_max = 256;            // idle ones of an upstream in a worker; more is what a peak left
-inline constexpr Duration cluster_idle_timeout = 30s;        // less than any common server keeps: who closes first must not be the server
-inline constexpr Duration cluster_connection_ttl = 1h;       // give or take a tenth: changes of DNS and balance reach old connections
-inline constexpr Duration health_interval = 5s;              // with three failures a dead endpoint is out after 15 s
-inline constexpr Duration health_timeout = 2s;               // a check is a small request; slower than that is ill
+inline constexpr uint32_t cluster_connections_max = 1024;   // of all workers: a total protects descriptors, a limit per endpoint surprises
+inline constexpr uint32_t cluster_idle_max = 256;           // of a worker: a quarter of what may be open waits for the next burst
+inline constexpr Duration cluster_idle_timeout = 30s;       // an idle connection: less than common servers keep one
+inline constexpr Duration cluster_connection_ttl = 1h;      // more or less a tenth, so that no herd reconnects: moved load is found
 inline constexpr uint32_t ring_points_min = 1024;           // of the heaviest endpoint: its keys are even to about 3 %
 inline constexpr uint32_t ring_points_max = 65536;          // of all: 64 full endpoints; 1 MB and some ms to build
 inline constexpr uint32_t maglev_slots = 65537;             // a prime, a hundred times the endpoints of a large cluster
@@ -81,6 +79,9 @@ inline constexpr uint32_t ejected_percent_max = 10;         // of a cluster: the
 inline constexpr uint32_t success_rate_endpoints_min = 5;   // of fewer a mean and a deviation say nothing
 inline constexpr uint32_t success_rate_requests_min = 100;  // in an interval: one failure is a percent at most
 inline constexpr double success_rate_deviations = 1.9;      // below the mean: 3 in 100 are, if all are alike
+inline constexpr Duration health_interval = 5s;             // of checks: three failed ones are noticed within 15 s
+inline constexpr Duration health_timeout = 2s;              // for a check's whole answer: one lost SYN is sent again after 1 s
+inline constexpr uint32_t health_checks_max = 64;           // of a cluster at once: 160 dead endpoints are still asked every 5 s
 inline constexpr uint32_t health_rise = 2;                  // checks passed in a row: one may be luck while it starts
 inline constexpr uint32_t health_fall = 3;                  // checks failed in a row: one or two are lost packets
 inline constexpr uint32_t retries_min = 3;                  // at once in a cluster, however few its requests

@@ -125,7 +125,7 @@ Result<ForwardSettings> forward_settings(const Options& options) {
     if (auto identity = identity_of(settings.endpoint.value); !identity)
       return wrong_option("endpoint", identity.error().detail);
   if (auto checked = check_host(settings.host.value); !checked) return checked.error();
-  if (options.find("forwarded")) settings.forwarded = options.boolean("forwarded", true);
+  if (const Argument* given = options.find("forwarded")) settings.forwarded = given->value.is_true();
   if (options.find("tunnelIdleTimeout"))
     settings.tunnel_idle_timeout = options.time("tunnelIdleTimeout", limits::tunnel_idle_timeout);
   if (const Argument* given = options.find("retry")) {
