@@ -144,7 +144,7 @@ Outcome set(lua_State* L) {
   ArgumentReader reader(Interpreter::of(L), L, "Upstream:set");
   if (auto read = reader.read(2, arguments, {}); !read) return Outcome::error(read.error().detail);
   const auto specs = filter::endpoint_specs(reader.arguments[0]);
-  if (!specs) return Outcome::error("Upstream:set: " + specs.error().detail);
+  if (!specs) return Outcome::error("Upstream:set: argument 1 (endpoints): " + specs.error().detail);
   object->cluster->record().set_members(*specs, object->cluster->loop().now());
   return 0;
 }
