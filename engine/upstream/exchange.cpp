@@ -16,7 +16,7 @@ const RetryOptions no_retry{};
 /// sent: as many stale connections as one bad moment leaves, but no endless search.
 constexpr uint32_t moves_max = 64;
 
-Event copy_of(const Event& kept) {
+Event copy_of(Event& kept) {
   return kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers());
 }
 
@@ -48,7 +48,7 @@ void Exchange::start(Ref<Cluster> cluster, Ref<message::RequestHead> head, Excha
 Attempt& Exchange::free_attempt() {
   for (const auto& attempt : attempts_)
     if (!attempt->is_running()) return *attempt;
-  attempts_.push_back(std::make_unique<Attempt>(*this));
+  attempts_.push_back(std::make_unique<Attempt>(static_cast<AttemptOwner&>(*this)));
   return *attempts_.back();
 }
 
