@@ -29,7 +29,7 @@ class ClusterRecord {
     ~Watcher() = default;
   };
 
-  ClusterRecord(std::string name, unsigned workers) : name(std::move(name)), workers_(workers) {}
+  ClusterRecord(std::string its_name, unsigned workers) : name(std::move(its_name)), workers_(workers) {}
   ClusterRecord(const ClusterRecord&) = delete;
   ClusterRecord& operator=(const ClusterRecord&) = delete;
 
