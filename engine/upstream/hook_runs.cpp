@@ -24,6 +24,7 @@ class HookRuns::Run final : private flow::HookHandler {
 };
 
 HookRuns::HookRuns(flow::Runtime& runtime) : runtime_(runtime) {}
+
 HookRuns::~HookRuns() { stop(); }
 
 void HookRuns::clear_done() { done_.clear(); }
