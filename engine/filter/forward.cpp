@@ -1,10 +1,8 @@
 #include "filter/forward.hpp"
 
-#include "algo/hash.hpp"
 #include "filter/sticky_cookie.hpp"
 #include "filter/upstream_object.hpp"
 #include "http/max_forwards.hpp"
-#include "net/address.hpp"
 
 namespace perilune::filter {
 
@@ -13,26 +11,6 @@ using Question = ForwardPlan::Question;
 using namespace std::literals;
 
 namespace {
-
-std::optional<uint64_t> hash_of(const Value& value) {
-  if (const std::string* text = value.string()) return algo::hash(*text);
-  if (const double* number = value.number()) return algo::hash(std::bit_cast<uint64_t>(*number));
-  if (const bool* boolean = value.boolean()) return algo::hash(uint64_t{*boolean});
-  return std::nullopt;
-}
-
-/// A name as endpoints have it: "10.0.0.1:8080".
-Result<uint64_t> identity_of(const std::string& endpoint) {
-  auto address = net::Address::parse(endpoint);
-  if (address.has_error()) return address.error();
-  return algo::hash(address->to_string());
-}
-
-void set_host(upstream::ExchangePlan& plan, const std::string& host) {
-  using Host = upstream::ExchangePlan::Host;
-  plan.host = host == "client" ? Host::Client : host == "endpoint" ? Host::Endpoint : Host::Fixed;
-  if (plan.host == Host::Fixed) plan.host_name = host;
-}
 
 constexpr std::string_view name_of(Question question) {
   constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "host"};
@@ -54,7 +32,8 @@ ForwardPlan::ForwardPlan(Services& its_services, Ref<upstream::Cluster> its_clus
   ask(Question::Timeout, settings.timeout.hook);
   ask(Question::TryTimeout, settings.try_timeout.hook);
   ask(Question::Endpoint, settings.endpoint.hook);
-  ask(Question::Key, settings.key.hook ? settings.key.hook : cluster ? cluster->options().key : nullptr);
+  // What the cluster says of keys is known once it is chosen.
+  if (settings.key.hook || !settings.key.is_given) questions.emplace_back(Question::Key, settings.key.hook.get());
   ask(Question::Pool, settings.pool.hook);
   ask(Question::Host, settings.host.hook);
 }
@@ -104,23 +83,22 @@ void Forward::process(Event&& event) {
 void Forward::begin() {
   output_valve().set_watcher(this);
   cluster_ = plan_.cluster;
-  const ForwardSettings& settings = plan_.settings;
-  exchange_plan_.timeout = settings.timeout.value;
-  exchange_plan_.try_timeout = settings.try_timeout.value;
-  exchange_plan_.key = hash_of(settings.key.value);
-  exchange_plan_.tag = settings.pool.value;
-  set_host(exchange_plan_, settings.host.value);
-  if (!settings.endpoint.value.empty()) {
-    exchange_plan_.identity = identity_of(settings.endpoint.value).value();
-    exchange_plan_.is_pinned = true;
-  }
+  if (cluster_) prepare(exchange_plan_, plan_.settings, cluster_->options());
   next_question_ = 0;
   ask();
 }
 
 void Forward::ask() {
-  if (next_question_ < plan_.questions.size()) run_hook(*plan_.questions[next_question_].second, flow::HookShape::Context);
-  else start();
+  while (next_question_ < plan_.questions.size()) {
+    flow::Hook* hook = plan_.questions[next_question_].second;
+    if (!hook) hook = cluster_->options().key.get();
+    if (hook) {
+      run_hook(*hook, flow::HookShape::Context);
+      return;
+    }
+    ++next_question_;
+  }
+  start();
 }
 
 void Forward::on_hook_result() {
@@ -151,11 +129,11 @@ std::optional<Error> Forward::take_answer(Question question) {
     case Question::Cluster:
       if (auto* object = value.object_as<UpstreamObject>()) cluster_ = object->cluster;
       else return wrong("an upstream");
-      if (!plan_.settings.key.hook) exchange_plan_.key = hash_of(plan_.settings.key.value);
+      prepare(exchange_plan_, plan_.settings, cluster_->options());
       return std::nullopt;
     case Question::Timeout: return time(exchange_plan_.timeout);
     case Question::TryTimeout: return time(exchange_plan_.try_timeout);
-    case Question::Key: exchange_plan_.key = hash_of(value); return std::nullopt;
+    case Question::Key: exchange_plan_.key = hash_of_key(value); return std::nullopt;
     case Question::Pool:
       if (const std::string* text = value.string()) exchange_plan_.tag = *text;
       else if (const double* number = value.number()) exchange_plan_.tag = std::to_string(*number);
@@ -183,13 +161,11 @@ std::optional<Error> Forward::take_answer(Question question) {
 void Forward::start() {
   const upstream::ClusterOptions& options = cluster_->options();
   const ForwardSettings& settings = plan_.settings;
-  exchange_plan_.retry = settings.retry ? &*settings.retry : &options.retry;
-  exchange_plan_.hedge = settings.hedge ? &*settings.hedge : &options.hedge;
   if (!options.sticky.cookie.empty() && !exchange_plan_.is_pinned) {
     stuck_to_ = sticky_endpoint(request_->headers, options.sticky.cookie);
     exchange_plan_.identity = stuck_to_;
   }
-  if (settings.forwarded) add_forwarded();
+  if (settings.forwarded.value_or(options.request.forwarded)) add_forwarded();
   exchange_.start(cluster_, request_, std::move(exchange_plan_));
 }
 
@@ -221,7 +197,8 @@ void Forward::on_exchange_event(Event&& event) {
   if (event.is_message_start() && !event.is_interim()) {
     is_answered_ = true;
     stick(*event.response());
-    if (event.head()->body.kind == message::BodyKind::Tunnel) tunnel_.start(plan_.settings.tunnel_idle_timeout);
+    if (event.head()->body.kind == message::BodyKind::Tunnel)
+      tunnel_.start(plan_.settings.tunnel_idle_timeout.value_or(cluster_->options().request.tunnel_idle_timeout));
   }
   if (!is_ended()) output(std::move(event));
 }

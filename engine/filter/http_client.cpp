@@ -3,6 +3,7 @@
 #include "filter/connect_by_key.hpp"
 #include "filter/message_output.hpp"
 #include "filter/mux_http.hpp"
+#include "filter/response_collector.hpp"
 
 namespace perilune::filter {
 
@@ -33,7 +34,7 @@ Ref<flow::PipelinePlan> make_client_plan(Services& services) {
 class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
  public:
   Exchange(HttpClient& client, const HttpClientOptions& options, HttpClientHandler& handler)
-      : runtime_(client.services_.runtime), options_(options), handler_(&handler) {}
+      : runtime_(client.services_.runtime), collector_(runtime_.loop, options, handler) {}
   ~Exchange() override {
     if (pipeline_) pipeline_->end(nullptr);
   }
@@ -44,7 +45,7 @@ class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
     context->set_request(request->head);
     pipeline_ = flow::Pipeline::create(plan, context, {input_, output_, *this});
     request_ = std::move(request);
-    if (options_.timeout != Duration::max()) runtime_.loop.arm(timer_, options_.timeout);
+    collector_.start();
     pipeline_->start();
     // The handler is told from the loop, never from within the call that sends.
     runtime_.loop.defer(send_task_);
@@ -56,52 +57,15 @@ class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
     give_message(*request_, *pipeline_);
   }
 
-  void on_event(Event&& event) override {
-    if (!handler_) return;
-    if (event.is_message_start()) {
-      if (event.is_interim()) return;
-      auto* head = event.response();
-      if (!head) return;
-      response_ = flow::Message::of(event.head());
-      response_->has_body = true;
-      if (head->error) finish(*head->error);
-    } else if (event.is_data() && response_) {
-      if (response_->body.size() + event.slice().size() > options_.body_bytes_max) {
-        finish(Error{ErrorCode::ResponseTooLarge, Side::Upstream,
-                     "the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes"});
-        return;
-      }
-      response_->body.append(std::move(event.slice()));
-    } else if (event.is_message_end()) {
-      if (const Error* error = event.error()) {
-        finish(*error);
-        return;
-      }
-      response_->trailers = std::move(event.trailers());
-      finish(response_);
-    }
-  }
-
-  void on_timer() { finish(Error{ErrorCode::RequestTimeout, Side::Upstream, {}}); }
-
-  void finish(Result<Ref<flow::Message>> result) {
-    if (!handler_) return;
-    timer_.disarm();
-    HttpClientHandler* handler = std::exchange(handler_, nullptr);
-    // It may let go of this exchange.
-    handler->on_response(std::move(result));
-  }
+  void on_event(Event&& event) override { collector_.take(std::move(event)); }
 
   flow::Runtime& runtime_;
-  const HttpClientOptions options_;
-  HttpClientHandler* handler_;
+  ResponseCollector collector_;
   flow::Valve input_;
   flow::Valve output_;
   Ref<flow::Pipeline> pipeline_;
   Ref<flow::Message> request_;
-  Ref<flow::Message> response_;
   loop::MemberTask<Exchange, &Exchange::send> send_task_{*this};
-  loop::MemberTimer<Exchange, &Exchange::on_timer> timer_{*this};
 };
 
 HttpClient::HttpClient(Services& services) : services_(services), plan_(make_client_plan(services)) {}

@@ -23,6 +23,8 @@ class HttpClientHandler {
 class HttpClientRequest {
  public:
   virtual ~HttpClientRequest() = default;
+  /// Where it went last, where that is told; empty before.
+  virtual std::string_view endpoint() const { return {}; }
 };
 
 struct HttpClientOptions {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "filter/listen_settings.hpp"
-#include "upstream/cluster.hpp"
+#include "filter/upstream_object.hpp"
 
 namespace perilune::filter {
 
@@ -24,12 +24,14 @@ struct Program {
   Program& operator=(const Program&) = delete;
   ~Program();
 
+  /// What `upstream` made, in the order of definition. They outlive the pipelines that lead to them.
+  std::vector<Ref<UpstreamObject>> upstreams;
   std::vector<ListenPlan> listens;
   /// One scope for each file of the script.
   std::vector<Ref<PipelineScope>> scopes;
   /// Every pipeline there is, anonymous ones too, in the order of definition.
   std::vector<Ref<flow::PipelinePlan>> pipelines;
-  /// What `upstream` made, in the order of definition.
+  /// Those of `upstreams`.
   std::vector<Ref<upstream::Cluster>> clusters;
 
   /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.

@@ -1,6 +1,7 @@
 #include "filter/registry.hpp"
 
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -8,10 +9,12 @@
 #include "filter/codecs.hpp"
 #include "filter/connect.hpp"
 #include "filter/demux_http.hpp"
+#include "filter/forward.hpp"
 #include "filter/handle.hpp"
 #include "filter/mux_http.hpp"
 #include "filter/route.hpp"
 #include "filter/small_filters.hpp"
+#include "filter/upstream_object.hpp"
 
 namespace perilune::filter {
 namespace {
@@ -59,6 +62,8 @@ constexpr std::array the_listen_options = {
     OptionSpec{"writeTimeout", Time},
 };
 
+constexpr std::array the_endpoint_options = {OptionSpec{"priority", Count}, OptionSpec{"weight", Count}};
+
 constexpr std::array function_only = {ArgumentSpec{"handler", Function}};
 constexpr std::array pipeline_only = {ArgumentSpec{"pipeline", PipelineObject}};
 constexpr std::array mux_arguments = {ArgumentSpec{"pipeline", PipelineObject},
@@ -71,6 +76,7 @@ constexpr std::array replace_arguments = {ArgumentSpec{"replacement", Function |
 constexpr std::array replace_bytes_arguments = {ArgumentSpec{"replacement", Function | Text | MessageObject}};
 constexpr std::array insert_arguments = {ArgumentSpec{"what", Function | Text | MessageObject}};
 constexpr std::array tag_arguments = {ArgumentSpec{"tag", Text, false}};
+constexpr std::array forward_arguments = {ArgumentSpec{"upstream", UpstreamObject | Function}};
 constexpr std::array timeout_arguments = {ArgumentSpec{"time", Time}};
 
 constexpr std::array specs = {
@@ -81,6 +87,7 @@ constexpr std::array specs = {
     FilterSpec{"dump", tag_arguments, {}, make_dump_plan},
     FilterSpec{"encodeHTTPRequest", {}, {}, make_encode_plan},
     FilterSpec{"encodeHTTPResponse", {}, {}, make_encode_plan},
+    FilterSpec{"forward", forward_arguments, forward_options, ForwardPlan::make_plan},
     FilterSpec{"handleData", function_only, {}, make_handle_plan},
     FilterSpec{"handleExchangeEnd", function_only, {}, make_handle_plan},
     FilterSpec{"handleMessage", function_only, collect_options, make_handle_plan},
@@ -106,7 +113,7 @@ Error refuse(uint32_t accepts, const Value& value) {
           "expects " + describe(accepts) + ", got " + describe(value)};
 }
 
-Result<Value> check_time(const Value& value) {
+Result<Value> check_time(const Value& value, uint32_t accepts) {
   constexpr double never = std::numeric_limits<double>::infinity();
   if (value.is_false()) return Value(never);
   if (const double* seconds = value.number()) {
@@ -118,9 +125,10 @@ Result<Value> check_time(const Value& value) {
     const auto duration = parse_duration(*text);
     if (duration && *duration > Duration::zero()) return Value(to_seconds(*duration));
     return Error{ErrorCode::ScriptError, Side::Script,
-                 in_quotes(*text) + " is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\""};
+                 in_quotes(*text) + " is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\"" +
+                     (accepts & Percentile ? ", or a percentile such as \"p95\"" : "")};
   }
-  return refuse(Time, value);
+  return refuse(accepts, value);
 }
 
 Result<Value> check_size(const Value& value) {
@@ -140,6 +148,7 @@ Result<Value> check_size(const Value& value) {
 
 std::span<const FilterSpec> filter_specs() { return specs; }
 std::span<const OptionSpec> listen_options() { return the_listen_options; }
+std::span<const OptionSpec> endpoint_options() { return the_endpoint_options; }
 
 const FilterSpec* find_filter(std::string_view name) {
   for (const FilterSpec& spec : specs)
@@ -164,11 +173,12 @@ std::string describe(const Value& value) {
     return !message->head ? "a Data" : message->request() ? "a request" : "a response";
   if (value.object_as<flow::Hook>()) return "a function";
   if (value.object_as<flow::PipelinePlan>()) return "a pipeline";
+  if (value.object_as<filter::UpstreamObject>()) return "an upstream";
   return "a table";
 }
 
 std::string describe(uint32_t accepts) {
-  constexpr std::array<std::pair<uint32_t, std::string_view>, 11> words{
+  constexpr std::array<std::pair<uint32_t, std::string_view>, 16> words{
       {{Function, "a function"},
        {Text, "a string"},
        {Number, "a number"},
@@ -179,6 +189,11 @@ std::string describe(uint32_t accepts) {
        {Size, "a size (bytes or \"16k\")"},
        {Count, "a whole number"},
        {TextList, "a list of strings"},
+       {UpstreamObject, "an upstream"},
+       {EndpointList, "a list of endpoints"},
+       {MixedList, "a list of strings and numbers"},
+       {Percentile, "a percentile such as \"p95\""},
+       {Table, "a table of options"},
        {Anything, "any value"}}};
   std::string text;
   for (const auto& [bit, word] : words) {
@@ -190,7 +205,10 @@ std::string describe(uint32_t accepts) {
 }
 
 Result<Value> check_value(uint32_t accepts, std::string_view choices, Value value) {
-  if (accepts & Time) return check_time(value);
+  if ((accepts & Function) && value.object_as<flow::Hook>()) return value;
+  if ((accepts & Boolean) && value.boolean() && !((accepts & Time) && value.is_false())) return value;
+  if ((accepts & Percentile) && value.string() && percentile_of(*value.string()) > 0) return value;
+  if (accepts & Time) return check_time(value, accepts);
   if (accepts & Size) return check_size(value);
   if ((accepts & Count) && value.number()) {
     const double number = *value.number();
@@ -198,10 +216,9 @@ Result<Value> check_value(uint32_t accepts, std::string_view choices, Value valu
     return Error{ErrorCode::ScriptError, Side::Script, "expects a whole number of at least 0"};
   }
   if ((accepts & Number) && value.number() && std::isfinite(*value.number())) return value;
-  if ((accepts & Boolean) && value.boolean()) return value;
-  if ((accepts & Function) && value.object_as<flow::Hook>()) return value;
   if ((accepts & MessageObject) && value.object_as<flow::Message>()) return value;
   if ((accepts & PipelineObject) && value.object_as<flow::PipelinePlan>()) return value;
+  if ((accepts & UpstreamObject) && value.object_as<filter::UpstreamObject>()) return value;
   if ((accepts & Anything) && !value.is_nil()) return value;
   if ((accepts & Text) && value.string()) {
     if (choices.empty()) return value;
@@ -218,6 +235,14 @@ Result<Value> check_value(uint32_t accepts, std::string_view choices, Value valu
     return Error{ErrorCode::ScriptError, Side::Script, "expects " + list + ", got " + in_quotes(*value.string())};
   }
   return refuse(accepts, value);
+}
+
+double percentile_of(std::string_view text) {
+  if (!text.starts_with('p')) return 0;
+  double percent = 0;
+  const auto [end, problem] = std::from_chars(text.data() + 1, text.data() + text.size(), percent);
+  const bool is_whole = problem == std::errc() && end == text.data() + text.size();
+  return is_whole && percent > 0 && percent < 100 ? percent : 0;
 }
 
 Duration from_option(const Value& value) {
@@ -245,6 +270,11 @@ uint64_t Options::size(std::string_view name, uint64_t fallback) const {
 }
 
 uint64_t Options::count(std::string_view name, uint64_t fallback) const { return size(name, fallback); }
+
+double Options::number(std::string_view name, double fallback) const {
+  const Argument* argument = find(name);
+  return argument && argument->value.number() ? *argument->value.number() : fallback;
+}
 
 bool Options::boolean(std::string_view name, bool fallback) const {
   const Argument* argument = find(name);

@@ -23,6 +23,7 @@
 namespace perilune::filter {
 
 class PipelineScope;
+class UpstreamObject;
 
 /// What filters of one worker stand on.
 struct Services {
@@ -38,6 +39,8 @@ struct Services {
   /// The clusters of the process, and which of its workers this is.
   std::shared_ptr<upstream::ClusterBoard> clusters = std::make_shared<upstream::ClusterBoard>();
   unsigned worker = 0;
+  /// The upstreams of the worker's scripts.
+  std::vector<const UpstreamObject*> upstreams = {};
 };
 
 /// What an argument or option may be. Several are joined with |.
@@ -53,6 +56,12 @@ enum Accepts : uint32_t {
   Count = 1 << 8,      // a whole number of at least 0
   TextList = 1 << 9,   // a list of strings
   Anything = 1 << 10,  // any value, a table by its identity
+  UpstreamObject = 1 << 11,  // a Ref<UpstreamObject>
+  /// A list of endpoints: strings, or tables of one string and endpoint_options(). In `items`.
+  EndpointList = 1 << 12,
+  MixedList = 1 << 13,   // a list of strings and numbers
+  Percentile = 1 << 14,  // "p95": stored as a string; together with Time
+  Table = 1 << 15,       // a table of the options that the spec has as members
 };
 
 /// One positional argument of a filter.
@@ -78,7 +87,8 @@ struct Option;
 struct Argument {
   Value value;
   std::vector<Value> list = {};
-  std::vector<Option> members;
+  std::vector<Option> members = {};
+  std::vector<Argument> items = {};
 
   bool is_given() const { return !value.is_nil() || !list.empty(); }
   flow::Hook* hook() const { return value.object_as<flow::Hook>(); }
@@ -100,6 +110,7 @@ class Options {
   Duration time(std::string_view name, Duration fallback) const;
   uint64_t size(std::string_view name, uint64_t fallback) const;
   uint64_t count(std::string_view name, uint64_t fallback) const;
+  double number(std::string_view name, double fallback) const;
   bool boolean(std::string_view name, bool fallback) const;
   std::string_view text(std::string_view name, std::string_view fallback) const;
   Ref<flow::Hook> hook(std::string_view name) const;
@@ -145,10 +156,14 @@ std::span<const FilterSpec> filter_specs();
 const FilterSpec* find_filter(std::string_view name);
 /// The options of the entrance `listen`.
 std::span<const OptionSpec> listen_options();
+/// What an endpoint in a list may say beside its address.
+std::span<const OptionSpec> endpoint_options();
 
 /// Checks one value against what is accepted and brings it into its stored form. Errors (Side::Script): a
 /// sentence such as `expects a number of seconds or "5s", got a table`.
 Result<Value> check_value(uint32_t accepts, std::string_view choices, Value value);
+/// 95 of "p95": above 0 and below 100; 0 for what is no percentile.
+double percentile_of(std::string_view text);
 /// A stored Time as a duration; Duration::max() for never.
 Duration from_option(const Value& value);
 /// What is accepted, in words: "a function or a string".

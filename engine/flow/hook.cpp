@@ -7,7 +7,7 @@ HookStatus HookCall::run(Hook& hook, HookShape asked_shape, Context& ctx) {
   shape = asked_shape;
   context = &ctx;
   failure.reset();
-  value = Value();
+  if (shape != HookShape::ContextValue) value = Value();
   status = HookStatus::Idle;
   hook.run(*this);
   if (status == HookStatus::Waiting) running_ = Ref<Hook>(&hook);

@@ -31,6 +31,7 @@ enum class HookShape : uint8_t {
   ContextError,  // (ctx, err)
   Piece,         // (): a body source, asked for its next piece
   Error,         // (err, ctx)
+  ContextValue,  // (ctx, value): `value` is given, and holds the result afterwards
 };
 
 enum class HookStatus : uint8_t {

@@ -77,8 +77,9 @@ bool ArgumentReader::is_options_table(int index, std::span<const filter::OptionS
   return has_names && !has_others;
 }
 
-Result<void> ArgumentReader::read_options(int index, std::span<const filter::OptionSpec> specs) {
+Result<void> ArgumentReader::read_options(int index, std::span<const filter::OptionSpec> specs, bool has_first) {
   for (lua_pushnil(L_); lua_next(L_, index); lua_pop(L_, 1)) {
+    if (has_first && lua_type(L_, -2) == LUA_TNUMBER && lua_tonumber(L_, -2) == 1) continue;
     const auto name = string_at(L_, -2);
     const filter::OptionSpec* found = nullptr;
     std::vector<std::string_view> known;
@@ -107,7 +108,8 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
 Result<filter::Argument> ArgumentReader::read_value(int index, uint32_t accepts, std::string_view choices) {
   filter::Argument argument;
   const int type = lua_type(L_, index);
-  if (type == LUA_TTABLE && (accepts & Accepts::TextList)) return read_list(index, accepts);
+  if (type == LUA_TTABLE && (accepts & (Accepts::TextList | Accepts::MixedList))) return read_list(index, accepts);
+  if (type == LUA_TTABLE && (accepts & Accepts::EndpointList)) return read_endpoints(index);
   if (type == LUA_TFUNCTION) argument.value = Ref<Object>(interpreter_.make_hook(L_, index));
   else argument.value = interpreter_.objects.to_value(L_, index);
   const bool is_name =
@@ -130,30 +132,84 @@ Result<filter::Argument> ArgumentReader::read_value(int index, uint32_t accepts,
   return checked.error();
 }
 
+namespace {
+
+/// A list has the numbers 1 to n and no names.
+std::optional<std::string> name_in_list(lua_State* L, int index) {
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TNUMBER) continue;
+    lua_pop(L, 1);
+    std::string name = describe_value(L, -1);
+    lua_pop(L, 1);
+    return name;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) {
+  const uint32_t kind = accepts & (Accepts::TextList | Accepts::MixedList);
+  const auto wrong = [&](const std::string& what) {
+    return Error{ErrorCode::ScriptError, Side::Script, "expects " + filter::describe(kind) + ", " + what};
+  };
   filter::Argument argument;
   const auto count = static_cast<int>(lua_objlen(L_, index));
   for (int i = 1; i <= count; ++i) {
     lua_rawgeti(L_, index, i);
     Value item = interpreter_.objects.to_value(L_, -1);
     const bool fits =
-        item.string() || ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>());
-    if (!fits)
-      return Error{
-          ErrorCode::ScriptError, Side::Script,
-          "expects a list of strings, but its item " + std::to_string(i) + " is " + describe_value(L_, -1)};
+        item.string() || ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>()) ||
+        ((accepts & Accepts::MixedList) && item.number());
+    if (!fits) return wrong("but its item " + std::to_string(i) + " is " + describe_value(L_, -1));
     argument.list.push_back(std::move(item));
     lua_pop(L_, 1);
   }
-  lua_pushnil(L_);
-  while (lua_next(L_, index)) {
+  if (const auto name = name_in_list(L_, index)) return wrong("got a table with the name " + *name);
+  if (count == 0) return wrong("got an empty one");
+  return argument;
+}
+
+Result<filter::Argument> ArgumentReader::read_endpoints(int index) {
+  const auto wrong = [](std::string sentence) {
+    return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
+  };
+  filter::Argument argument;
+  const auto count = static_cast<int>(lua_objlen(L_, index));
+  for (int i = 1; i <= count; ++i) {
+    lua_rawgeti(L_, index, i);
+    auto endpoint = read_endpoint();
+    if (!endpoint) return wrong("item " + std::to_string(i) + ": " + endpoint.error().detail);
+    argument.items.push_back(std::move(*endpoint));
     lua_pop(L_, 1);
-    if (lua_type(L_, -1) != LUA_TNUMBER)
-      return Error{ErrorCode::ScriptError, Side::Script,
-                   "expects a list of strings, got a table with the name " + describe_value(L_, -1)};
   }
-  if (count == 0)
-    return Error{ErrorCode::ScriptError, Side::Script, "expects a list of strings, got an empty one"};
+  if (const auto name = name_in_list(L_, index))
+    return wrong("expects a list of endpoints, got a table with the name " + *name +
+                 "; write { \"10.0.0.1:8080\", { \"10.0.0.2:8080\", weight = 2 } }");
+  return argument;
+}
+
+// The value at the top of the stack.
+Result<filter::Argument> ArgumentReader::read_endpoint() {
+  filter::Argument argument;
+  const int index = lua_gettop(L_);
+  std::optional<std::string_view> address;
+  if (lua_istable(L_, index)) {
+    lua_rawgeti(L_, index, 1);
+    address = string_at(L_, -1);
+    lua_pop(L_, 1);  // the table keeps it
+  } else {
+    address = string_at(L_, index);
+  }
+  if (!address)
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got " + describe_value(L_, index)};
+  argument.value = Value(*address);
+  if (!lua_istable(L_, index)) return argument;
+  ArgumentReader inside(interpreter_, L_, function_);
+  if (auto read = inside.read_options(index, filter::endpoint_options(), true); !read)
+    return Error{ErrorCode::ScriptError, Side::Script, read.error().detail.substr(function_.size() + 2)};
+  argument.members = inside.options.all();
   return argument;
 }
 

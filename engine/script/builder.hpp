@@ -25,6 +25,8 @@ class Builder {
   void bind(lua_State* L);
   void begin(filter::Program& program) { program_ = &program; }
   void end();
+  /// What is being built; null outside of loading.
+  filter::Program* program() const { return program_; }
 
  private:
   static Outcome listen(lua_State* L);
@@ -61,9 +63,12 @@ class ArgumentReader {
 
  private:
   bool is_options_table(int index, std::span<const filter::OptionSpec> specs) const;
-  Result<void> read_options(int index, std::span<const filter::OptionSpec> specs);
+  /// Names with `has_first`: what stands at 1 is no option.
+  Result<void> read_options(int index, std::span<const filter::OptionSpec> specs, bool has_first = false);
   Result<filter::Argument> read_value(int index, uint32_t accepts, std::string_view choices);
   Result<filter::Argument> read_list(int index, uint32_t accepts);
+  Result<filter::Argument> read_endpoints(int index);
+  Result<filter::Argument> read_endpoint();
   Error fail(std::string sentence) const;
 
   Interpreter& interpreter_;

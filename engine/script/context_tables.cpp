@@ -57,8 +57,9 @@ int context_upstream(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
   const flow::UpstreamInfo* upstream = context ? context->upstream() : nullptr;
   if (!upstream) return 0;
-  lua_createtable(L, 0, 5);
+  lua_createtable(L, 0, 6);
   set_text(L, "endpoint", upstream->endpoint);
+  if (!upstream->cluster.empty()) set_text(L, "cluster", upstream->cluster);
   lua_pushinteger(L, context->attempts());
   lua_setfield(L, -2, "attempts");
   lua_pushboolean(L, context->is_reused());

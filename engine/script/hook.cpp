@@ -19,6 +19,7 @@ LuaHook::~LuaHook() {
 
 void LuaHook::run(flow::HookCall& call) {
   if (!interpreter_) {
+    call.value = {};
     call.status = flow::HookStatus::Failed;
     call.failure =
         std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script, "the script has ended"});
@@ -32,6 +33,7 @@ void LuaHook::run(flow::HookCall& call) {
   lua_State* L = coroutine.thread;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function_);
   const int arguments = push_arguments(L, call);
+  call.value = {};
   interpreter_->coroutines.settle(coroutine, lua_resume(L, arguments));
 }
 
@@ -50,6 +52,7 @@ int LuaHook::push_arguments(lua_State* L, flow::HookCall& call) {
   switch (call.shape) {
     case HookShape::Piece: break;
     case HookShape::Context:
+    case HookShape::ContextValue:
     case HookShape::ContextError: interpreter_->contexts.push(L, *call.context); break;
     case HookShape::Data: push_data(L, bindings, call.data); break;
     case HookShape::Message: push_message(L, bindings, *call.message); break;
@@ -57,7 +60,8 @@ int LuaHook::push_arguments(lua_State* L, flow::HookCall& call) {
     case HookShape::Error: push_error(L, *call.error); break;
   }
   if (count == 1) return 1;
-  if (call.shape != HookShape::ContextError) interpreter_->contexts.push(L, *call.context);
+  if (call.shape == HookShape::ContextValue) interpreter_->objects.push_value(L, call.value);
+  else if (call.shape != HookShape::ContextError) interpreter_->contexts.push(L, *call.context);
   else if (call.error) push_error(L, *call.error);
   else lua_pushnil(L);
   return 2;

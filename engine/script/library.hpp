@@ -14,4 +14,7 @@ void bind_http(lua_State* L);
 /// pool_…: a ResourcePool without its callbacks, see lua/pool.lua.
 void bind_pool(lua_State* L);
 
+/// upstream_…: clusters, see lua/upstream.lua.
+void bind_upstream(lua_State* L);
+
 }  // namespace perilune::script

@@ -25,7 +25,7 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "finish"};
+                                              "caches",  "pool",    "http", "upstream", "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -112,6 +112,7 @@ void Loader::push_core(lua_State* L) {
   bind_waits(L);
   bind_http(L);
   bind_pool(L);
+  bind_upstream(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
     lua_setfield(L, -2, name);

@@ -3,6 +3,7 @@
 #include "script/data_box.hpp"
 #include "script/hook.hpp"
 #include "script/message_box.hpp"
+#include "script/upstream_box.hpp"
 
 namespace perilune::script {
 namespace {
@@ -66,6 +67,7 @@ Value Objects::to_value(lua_State* L, int index) {
       if (const auto* box = test_userdata<MessageBox>(L, index); box && box->part == MessagePart::Message)
         return box->message ? Value(Ref<Object>(box->message)) : Value();
       if (const auto* box = test_userdata<PipelineBox>(L, index)) return Ref<Object>(box->plan);
+      if (const auto* box = test_userdata<UpstreamBox>(L, index)) return Ref<Object>(box->object);
       if (const auto* box = test_userdata<DataBox>(L, index)) {
         std::string bytes;
         bytes.reserve(box->size());

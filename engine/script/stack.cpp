@@ -11,6 +11,7 @@
 #include "script/message_box.hpp"
 #include "script/place.hpp"
 #include "script/state.hpp"
+#include "script/upstream_box.hpp"
 
 namespace perilune::script {
 namespace {
@@ -64,6 +65,7 @@ std::string describe_value(lua_State* L, int index) {
     default:
       if (const auto* box = test_userdata<MessageBox>(L, index))
         return box->part == MessagePart::Message ? "a Message" : "headers";
+      if (test_userdata<UpstreamBox>(L, index)) return "an upstream";
       return test_userdata<DataBox>(L, index) ? "a Data" : "a userdata";
   }
 }

@@ -101,9 +101,13 @@ void Snapshot::add(const Snapshot& other) {
 }
 
 void Snapshot::add(MetricSpec spec, std::vector<std::string> values, double value) {
+  add(std::move(spec), std::move(values), Series{value});
+}
+
+void Snapshot::add(MetricSpec spec, std::vector<std::string> values, const Series& series) {
   Family* family = family_of(
       spec.name, {spec.kind, std::move(spec.help), std::move(spec.labels), std::move(spec.bounds), {}});
-  if (family) family->series[std::move(values)].value += value;
+  if (family) add_series(family->series[std::move(values)], series);
 }
 
 std::string Snapshot::text() const {

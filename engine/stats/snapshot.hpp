@@ -20,6 +20,8 @@ class Snapshot {
   void add(const Snapshot& other);
   /// Adds to one number of the engine's own; `labels` as in MetricSpec, with their values.
   void add(MetricSpec spec, std::vector<std::string> values, double value);
+  /// The same for a histogram: as many buckets as bounds, and one for what is beyond.
+  void add(MetricSpec spec, std::vector<std::string> values, const Series& series);
   /// The text exposition format of Prometheus, version 0.0.4: names in byte order, HELP where there is one,
   /// TYPE, and a line for each series. Values that are no UTF-8 are printed as if they were Latin-1.
   std::string text() const;

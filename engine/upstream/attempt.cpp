@@ -28,6 +28,7 @@ Result<void> Attempt::start(Endpoint& endpoint, const Wish& wish) {
   bool reused = false;
   auto session = cluster.lease(endpoint, wish.tag, *this, reused);
   if (session.has_error()) {
+    if (session.error().code == ErrorCode::QueueFull) cluster.counts(endpoint).overflow.add();
     end();
     return session.error();
   }

@@ -37,7 +37,7 @@ class AttemptOwner {
 
 /// One try of a request: a lease of a connection to one endpoint, the hooks that see it, and the exchange on it.
 /// Used again and again.
-class Attempt final : private ClientExchange, private PoolWaiter, private flow::HookHandler {
+class Attempt final : public ClientExchange, public PoolWaiter, public flow::HookHandler {
  public:
   explicit Attempt(AttemptOwner& owner) : owner_(owner) {}
   ~Attempt() { stop(); }

@@ -128,6 +128,7 @@ Result<void> Cluster::admit() {
   if (is_draining_) return Error{ErrorCode::Draining, Side::Engine, {}};
   if (record_->requests.fetch_add(1, std::memory_order_relaxed) < options_.requests_max) return {};
   leave();
+  record_->refused.fetch_add(1, std::memory_order_relaxed);
   return Error{ErrorCode::Overflow, Side::Engine,
                "upstream " + name() + " has " + std::to_string(options_.requests_max) + " requests under way already"};
 }
@@ -486,6 +487,12 @@ void Cluster::on_restore() {
   if (parts_.worker != 0 || !is_started_ || is_draining_) return;
   const Instant next = record_->watch_outliers(loop().now());
   if (next != Instant::max()) loop().timers().arm(restore_timer_, next);
+}
+
+void Cluster::post_drain(const std::string& endpoint) {
+  post([this, endpoint](bool is_alive) {
+    if (is_alive) drain_connections(endpoint);
+  });
 }
 
 void Cluster::post_token(const EndpointRef& endpoint, const std::string& key) {

@@ -156,6 +156,7 @@ class Cluster final : public Object,
   void post_token(const EndpointRef& endpoint, const std::string& key) override;
   void post_reclaim(const EndpointRef& endpoint) override;
   void post_changed() override;
+  void post_drain(const std::string& endpoint) override;
   template <typename Function>
   void post(Function function);
 

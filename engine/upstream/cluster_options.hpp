@@ -78,6 +78,15 @@ struct StickyOptions {
   std::optional<Duration> max_age;  ///< none: as long as the browser is open
 };
 
+/// What requests go by where whoever sends them says nothing else.
+struct RequestDefaults {
+  Duration timeout = Duration::max();      ///< to the answer's head
+  Duration try_timeout = Duration::max();  ///< the same for each try
+  std::string host = "client";             ///< "client", "endpoint" or a name
+  bool forwarded = true;                   ///< adds X-Forwarded-For and its like
+  Duration tunnel_idle_timeout = limits::tunnel_idle_timeout;
+};
+
 /// What `upstream(name, options)` says: pools.md section 3.
 struct ClusterOptions {
   std::vector<EndpointSpec> endpoints;
@@ -103,6 +112,7 @@ struct ClusterOptions {
   uint32_t floor = 0;
   Duration purge_interval = Duration::max();
 
+  RequestDefaults request;
   RetryOptions retry;
   HedgeOptions hedge;
   HealthOptions health;

@@ -176,6 +176,11 @@ void ClusterRecord::detach(Watcher& watcher) {
   std::erase(watchers_, &watcher);
 }
 
+void ClusterRecord::renew_connections(const std::string& endpoint) {
+  const std::lock_guard lock(mutex_);
+  for (Watcher* watcher : watchers_) watcher->post_drain(endpoint);
+}
+
 void ClusterRecord::note_change() {
   version_.fetch_add(1, std::memory_order_release);
   for (Watcher* watcher : watchers_) watcher->post_changed();

@@ -24,12 +24,14 @@ class ClusterRecord {
   class Watcher {
    public:
     virtual void post_changed() = 0;
+    /// Connections are to be renewed: of one endpoint, or of all when the name is empty.
+    virtual void post_drain(const std::string& endpoint) = 0;
 
    protected:
     ~Watcher() = default;
   };
 
-  ClusterRecord(std::string name, unsigned workers) : name(std::move(name)), workers_(workers) {}
+  ClusterRecord(std::string its_name, unsigned workers) : name(std::move(its_name)), workers_(workers) {}
   ClusterRecord(const ClusterRecord&) = delete;
   ClusterRecord& operator=(const ClusterRecord&) = delete;
 
@@ -58,6 +60,9 @@ class ClusterRecord {
   /// Instant::max() for never.
   Instant watch_outliers(Instant now);
 
+  /// Every worker closes its idle connections, and busy ones after their requests: of one endpoint or all.
+  void renew_connections(const std::string& endpoint);
+
   void attach(Watcher& watcher);
   void detach(Watcher& watcher);
   unsigned workers() const { return workers_; }
@@ -67,6 +72,7 @@ class ClusterRecord {
   std::atomic<uint32_t> requests{0};
   std::atomic<uint32_t> retries{0};
   std::atomic<uint32_t> waiting{0};
+  std::atomic<uint64_t> refused{0};  // at requests_max, since the beginning
   uint64_t ejections() const { return ejections_.load(std::memory_order_relaxed); }
 
  private:

@@ -58,6 +58,7 @@ struct alignas(64) EndpointCounts {
   std::array<Count, algo::close_reason_count> closed;  // by us, for each reason
   Count floor_blocked;    // wanted for the floor, and no room
   Count queued;
+  Count overflow;         // refused, because too many wait already
   Count requests;         // tries
   Count failed;           // tries without an answer
   Count answers_5xx;

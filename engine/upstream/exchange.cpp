@@ -16,7 +16,7 @@ const RetryOptions no_retry{};
 /// sent: as many stale connections as one bad moment leaves, but no endless search.
 constexpr uint32_t moves_max = 64;
 
-Event copy_of(const Event& kept) {
+Event copy_of(Event& kept) {
   return kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers());
 }
 

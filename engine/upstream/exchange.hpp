@@ -48,7 +48,7 @@ class ExchangeOwner {
 /// What may be sent again: what is idempotent (RFC 9110 section 9.2.2) or of which no byte was written, while
 /// its body so far is kept (`body_bytes_max`). A connection that had waited or served before and ends without
 /// an answer is replaced once by a fresh one, which counts neither as a try nor against the endpoint.
-class Exchange final : private AttemptOwner, private MembersWaiter {
+class Exchange final : public AttemptOwner, public MembersWaiter {
  public:
   Exchange(flow::Runtime& runtime, ExchangeOwner& owner) : runtime_(runtime), owner_(owner) {}
   ~Exchange() { stop(); }

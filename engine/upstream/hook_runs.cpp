@@ -23,7 +23,11 @@ class HookRuns::Run final : private flow::HookHandler {
   const bool is_release_;
 };
 
+HookRuns::HookRuns(flow::Runtime& runtime) : runtime_(runtime) {}
+
 HookRuns::~HookRuns() { stop(); }
+
+void HookRuns::clear_done() { done_.clear(); }
 
 void HookRuns::stop() {
   running_.clear();

@@ -12,7 +12,7 @@ namespace perilune::upstream {
 /// release they look at is nobody's until they are done.
 class HookRuns {
  public:
-  explicit HookRuns(flow::Runtime& runtime) : runtime_(runtime) {}
+  explicit HookRuns(flow::Runtime& runtime);
   ~HookRuns();
   HookRuns(const HookRuns&) = delete;
   HookRuns& operator=(const HookRuns&) = delete;
@@ -27,7 +27,7 @@ class HookRuns {
  private:
   class Run;
   void forget(Run& run);
-  void clear_done() { done_.clear(); }
+  void clear_done();
 
   flow::Runtime& runtime_;
   std::vector<std::unique_ptr<Run>> running_;

@@ -22,6 +22,7 @@
 ---@field tls table|false
 
 ---@class Upstream
+---@field cluster? string the name of its `upstream`
 ---@field endpoint string
 ---@field attempts integer
 ---@field reused boolean

@@ -129,6 +129,24 @@ function P:serveHTTP(handler, options) end
 ---@return Pipeline
 function P:muxHTTP(pipeline, key, options) end
 
+---@class ForwardOptions
+---@field timeout? Time|fun(ctx: Context): Time? to the answer's head; default that of the upstream
+---@field tryTimeout? Time|fun(ctx: Context): Time? the same for each try; default that of the upstream
+---@field endpoint? string|fun(ctx: Context): string? only this one, "10.0.0.1:8080"
+---@field key? string|number|fun(ctx: Context): string|number|nil for hashing; default that of the upstream
+---@field pool? string|fun(ctx: Context): string|number|nil connections of one pool are not used by another
+---@field host? string|fun(ctx: Context): string? the Host field: "client", "endpoint" or a name; default that of the upstream
+---@field forwarded? boolean adds X-Forwarded-For, -Proto and -Host; default that of the upstream
+---@field retry? RetryOptions|false default that of the upstream
+---@field hedge? HedgeOptions|false default that of the upstream
+---@field tunnelIdleTimeout? Time of a tunnel without any byte; default that of the upstream, 1 h
+
+--- Sends messages to an upstream, with its balancing, pool, health and retries.
+---@param upstream Cluster|fun(ctx: Context): Cluster a function may wait
+---@param options? ForwardOptions
+---@return Pipeline
+function P:forward(upstream, options) end
+
 --- Goes on in the pipeline that a function names, once per session or message; nil is a 404, or an error
 --- for TCP.
 ---@param target PipelineReference|fun(ctx: Context): PipelineReference? may wait

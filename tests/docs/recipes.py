@@ -14,6 +14,10 @@ listen("127.0.0.1:8080"):serveHTTP(function(req)
   }
 end)
 listen("127.0.0.1:8081"):serveHTTP(Message "8081")
+listen("127.0.0.1:9000"):serveHTTP(function(req)
+  if req.headers.authorization ~= "me" then return Message { status = 403 } end
+  return Message { headers = { ["x-user"] = "ann" } }
+end)
 """
 
 
@@ -27,10 +31,10 @@ def recipes():
 class Recipes(unittest.TestCase):
     def served(self, words):
         (script,) = [script for sentence, script in recipes() if words in sentence]
-        ports = program.free_ports(3)
+        ports = program.free_ports(4)
         folder = program.temporary_folder(self)
         for name, text in (("proxy.lua", script), ("upstreams.lua", UPSTREAMS)):
-            for port, free in zip((8000, 8080, 8081), ports):
+            for port, free in zip((8000, 8080, 8081, 9000), ports):
                 text = re.sub(rf"(listen\(|127\.0\.0\.1:){port}\b", rf"\g<1>{free}", text)
             (folder / name).write_text(text, encoding="utf-8")
         self.port = ports[0]
@@ -46,7 +50,7 @@ class Recipes(unittest.TestCase):
         return found
 
     def test_every_recipe_is_tried_here(self):
-        self.assertEqual(len(recipes()), 6)
+        self.assertEqual(len(recipes()), 7)
 
     def test_a_reverse_proxy(self):
         with self.served("reverse proxy"):
@@ -73,6 +77,12 @@ class Recipes(unittest.TestCase):
     def test_several_upstreams(self):
         with self.served("Several upstreams"):
             bodies = sorted(self.ask()[1] for _ in range(6))
+            self.assertEqual(bodies, ["8080 /"] * 2 + ["8081"] * 4)
+
+    def test_a_cluster(self):
+        with self.served("A cluster"):
+            self.assertEqual(self.ask()[0], 401)
+            bodies = sorted(self.ask(headers={"Authorization": "me"})[1] for _ in range(6))
             self.assertEqual(bodies, ["8080 /"] * 2 + ["8081"] * 4)
 
     def test_bytes(self):

@@ -11,6 +11,10 @@ import re
 # Lua's functions that the library makes anew, with the meaning they have in Lua.
 LUAS_OWN = {"pairs", "print", "require"}
 REGISTRY = "engine/filter/registry.cpp"
+# Tables of options that filters and upstream share, and those of upstream alone.
+FORWARD = "engine/filter/forward_settings.hpp"
+CLUSTER = "engine/filter/cluster_settings.cpp"
+CLUSTER_PARTS = "engine/filter/cluster_parts.hpp"
 
 
 class Unreadable(Exception):
@@ -39,7 +43,7 @@ def option_names(body):
 
 def filters(root):
     """{filter: {"arguments": [(name, is_required)], "options": [name]}}"""
-    known = arrays(text_of(root, REGISTRY))
+    known = arrays(text_of(root, REGISTRY)) | arrays(text_of(root, FORWARD))
     specs = {}
     for name, arguments, options in re.findall(
         r'FilterSpec\{"(\w+)",\s*(\{\}|\w+),\s*(\{\}|\w+),', found("filter specs", known.get("specs"))
@@ -54,6 +58,22 @@ def filters(root):
 
 def listen_options(root):
     return found("options of listen", option_names(arrays(text_of(root, REGISTRY)).get("the_listen_options", "")))
+
+
+def upstream_options(root):
+    return found("options of upstream", option_names(arrays(text_of(root, CLUSTER)).get("the_upstream_options", "")))
+
+
+def tables_within(root):
+    """{class of lua/types: its fields} of options that are tables themselves."""
+    known = arrays(text_of(root, FORWARD)) | arrays(text_of(root, CLUSTER_PARTS))
+    names = {
+        "RetryOptions": "retry_options", "HedgeOptions": "hedge_options", "UpstreamRequestOptions": "request_options",
+        "RetryBudgetOptions": "budget_options", "DNSOptions": "dns_options", "HealthOptions": "health_options",
+        "EjectionOptions": "ejection_options", "StickyOptions": "sticky_options",
+        "SlowStartOptions": "slow_start_options",
+    }
+    return {name: found(array, option_names(known.get(array, ""))) for name, array in names.items()}
 
 
 def functions(root):
@@ -84,7 +104,7 @@ def functions(root):
             add(classes[prefix], signature)
     for path in sorted(glob.glob(os.path.join(root, "lua/*.lua"))):
         source = text_of(root, os.path.relpath(path, root))
-        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http."}
+        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "Upstream": "Cluster:"}
         for owner, name, arguments in re.findall(r"^function (\w+)[.:](\w+)\((.*?)\)", source, re.M):
             if owner in class_of and (owner, name) != ("Cache", "close"):  # close is the engine's
                 result[class_of[owner] + name] = re.findall(r"\w+", arguments)
@@ -124,6 +144,7 @@ def named_values(root):
         "Upstream": found("fields of ctx.upstream", re.findall(
             r'"(\w+)"', re.search(r"int context_upstream\(.*?\n\}", text_of(
                 root, "engine/script/context_tables.cpp"), re.S)[0])),
+        **tables_within(root),
         "HTTPGetOptions": lua_set("lua/http.lua", "local get_options"),
         "HTTPRequestTable": lua_set("lua/http.lua", "local table_options"),
         "MetricOptions": array("engine/script/bind_stats.cpp", "metric_options"),
@@ -155,6 +176,8 @@ DEFAULTS = {
     "engine/filter/connect.cpp": ["connect"],
     "engine/filter/demux_http.cpp": ["demuxHTTP", "serveHTTP"],
     "engine/filter/mux_http.cpp": ["muxHTTP"],
+    "engine/filter/forward_settings.cpp": ["forward"],
+    "engine/filter/cluster_settings.cpp": ["upstream"],
     "engine/filter/handle.cpp": ["handleMessage", "handleMessageBody", "replaceMessage", "replaceMessageBody"],
     "engine/filter/small_filters.cpp": ["serveHTTP"],
 }

@@ -66,6 +66,7 @@ def check_options(root, text):
     defaults = engine_facts.defaults(root)
     options = {name: spec["options"] for name, spec in engine_facts.filters(root).items() if spec["options"]}
     options["listen"] = engine_facts.listen_options(root)
+    options["upstream"] = engine_facts.upstream_options(root)
     for owner, actual in sorted(options.items()):
         beginning = "`handleMessage`, " if owner in HANDLERS_THAT_COLLECT else f"`{owner}("
         told = named_rows(text, beginning)

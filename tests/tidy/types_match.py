@@ -105,8 +105,9 @@ def check_filters(root, types):
                 f"lua/types declares {positional}"
             )
         findings += check_options(types, name, arguments, filters[name]["options"], known)
-    listen = types.functions.get("listen", {"arguments": []})
-    findings += check_options(types, "listen", listen["arguments"], engine_facts.listen_options(root), known)
+    for entrance, options in (("listen", engine_facts.listen_options(root)), ("upstream", engine_facts.upstream_options(root))):
+        arguments = types.functions.get(entrance, {"arguments": []})["arguments"]
+        findings += check_options(types, entrance, arguments, options, known)
     return findings
 
 

@@ -35,6 +35,31 @@ TEST_F(HookTest, ValuesComeBackAsWhatTheyAre) {
   EXPECT_EQ(world.outcome("nils"), "nil");
 }
 
+TEST_F(HookTest, AValueComesBehindTheContextAndTheResultInItsPlace) {
+  ASSERT_EQ(world.load(R"(
+    hook("both", function(ctx, reason) ctx.seen = reason return reason .. "!" end)
+    hook("one", function(ctx) return ctx.seen end)
+    hook("none", function() end)
+    hook("waits", function(ctx, reason) sleep(1) return reason end)
+  )"),
+            "");
+  const auto context = flow::Context::make_detached(world.loop.now());
+  const auto outcome = [&](TestCall& given, const char* name) {
+    given.call.value = Value("evicted");
+    given.call.run(*world.hooks.at(name), flow::HookShape::ContextValue, *context);
+  };
+  for (const auto& [name, result] : {std::pair{"both", "evicted!"}, {"one", "evicted"}, {"none", "nil"}}) {
+    TestCall given;
+    outcome(given, name);
+    EXPECT_EQ(given.outcome(), result) << name;
+  }
+  TestCall waiting;
+  outcome(waiting, "waits");
+  world.advance(1s);
+  world.turn();
+  EXPECT_EQ(waiting.outcome(), "evicted");
+}
+
 TEST_F(HookTest, ATableIsTheSameObjectEachTimeUntilItIsCollected) {
   ASSERT_EQ(world.load(R"(
     local thing = {}
