@@ -238,10 +238,10 @@ void Resolver::look_up(const std::string& host, Query& query) {
   arm_retry();
 }
 
-void Resolver::ask_for_service(const std::string& name, AresCallback* on_answer, void* self) {
+void Resolver::ask_for_service(const std::string& name, AresCallback* callback, void* self) {
   auto opened = channel();
-  if (!opened) return on_answer(self, ARES_ENOTINITIALIZED, 0, nullptr, 0);
-  ares_query(*opened, name.c_str(), class_internet, type_srv, on_answer, self);
+  if (!opened) return callback(self, ARES_ENOTINITIALIZED, 0, nullptr, 0);
+  ares_query(*opened, name.c_str(), class_internet, type_srv, callback, self);
   arm_retry();
 }
 

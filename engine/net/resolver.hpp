@@ -45,10 +45,10 @@ class Resolver {
 
   /// Network::resolve.
   std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler);
-  /// Asks DNS for the SRV records of a complete name. `on_answer` is an ares_callback; it is called exactly
+  /// Asks DNS for the SRV records of a complete name. `callback` is an ares_callback; it is called exactly
   /// once, maybe within this call, at the latest by the destructor.
   using AresCallback = void(void* self, int status, int timeouts, unsigned char* message, int bytes);
-  void ask_for_service(const std::string& name, AresCallback* on_answer, void* self);
+  void ask_for_service(const std::string& name, AresCallback* callback, void* self);
   Duration timeout() const { return options_.timeout; }
   size_t cached_names() const { return cache_.size(); }
 
