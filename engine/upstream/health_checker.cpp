@@ -29,7 +29,7 @@ std::string in_seconds(Duration span) {
 }  // namespace
 
 /// The checks of one endpoint: due → its turn comes → a probe, with a deadline → due again.
-class HealthChecker::Check final : private HealthProbeHandler {
+class HealthChecker::Check final : public HealthProbeHandler {
  public:
   Check(HealthChecker& checker, EndpointRef endpoint);
   ~Check();

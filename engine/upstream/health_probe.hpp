@@ -42,7 +42,7 @@ class HealthProbe : public Object {
 };
 
 /// Connects, and closes.
-class TcpProbe final : public HealthProbe, private edge::DialHandler {
+class TcpProbe final : public HealthProbe, public edge::DialHandler {
  public:
   TcpProbe(flow::Runtime& runtime, net::Network& network, HealthProbeHandler& handler);
   void start(const net::Address& target) override;
@@ -59,7 +59,7 @@ class TcpProbe final : public HealthProbe, private edge::DialHandler {
 
 /// Asks for a path on a connection made by `connections`. A status that is expected is not believed before its
 /// body has come as well, or limits::drain_bytes_max of it.
-class HttpProbe final : public HealthProbe, private ClientSessionOwner, private ClientExchange {
+class HttpProbe final : public HealthProbe, public ClientSessionOwner, public ClientExchange {
  public:
   /// `options` outlive stop().
   HttpProbe(flow::Runtime& runtime, flow::PipelinePlan& connections, const HealthOptions& options,

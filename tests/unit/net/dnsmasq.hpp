@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pwd.h>
@@ -38,7 +39,7 @@ class Dnsmasq {
       port_ = free_port();
       start();
     }
-    EXPECT_NE(pid_, 0) << "dnsmasq does not start:\n" << said_;
+    EXPECT_NE(pid_, 0) << "no dnsmasq (tests/support/install-packages test installs it):\n" << said_;
   }
   Dnsmasq(const Dnsmasq&) = delete;
   Dnsmasq& operator=(const Dnsmasq&) = delete;
@@ -87,8 +88,14 @@ class Dnsmasq {
 
   void start() {
     const passwd* me = getpwuid(geteuid());
-    std::vector<std::string> words{"dnsmasq",
-                                   "--no-daemon",
+    const group* mine = getgrgid(getegid());
+    // With --no-daemon it would serve one TCP connection at a time, and nothing else meanwhile. It ends with
+    // this process, also when that crashes; another user or group would take that from it.
+    std::vector<std::string> words{"/usr/bin/setpriv",
+                                   "--pdeathsig=KILL",
+                                   "/usr/sbin/dnsmasq",  // not on every user's path
+                                   "--keep-in-foreground",
+                                   "--log-facility=-",
                                    "--conf-file=/dev/null",
                                    "--no-resolv",
                                    "--no-hosts",
@@ -98,7 +105,8 @@ class Dnsmasq {
                                    "--pid-file=",
                                    "--port=" + std::to_string(port_),
                                    "--addn-hosts=" + folder_ + "/hosts",
-                                   std::string("--user=") + (me ? me->pw_name : "root")};
+                                   std::string("--user=") + (me ? me->pw_name : "root"),
+                                   std::string("--group=") + (mine ? mine->gr_name : "root")};
     words.insert(words.end(), zone_.begin(), zone_.end());
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
@@ -112,10 +120,10 @@ class Dnsmasq {
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
     pid_t pid = 0;
-    // Not on every user's path.
-    const int failed = posix_spawn(&pid, "/usr/sbin/dnsmasq", &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    const int failed = posix_spawn(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
-    ASSERT_EQ(failed, 0) << "no dnsmasq: tests/support/install-packages test installs it";
+    ASSERT_EQ(failed, 0);
     pid_ = pid;
     said_.clear();
     write_end.close();  // so that the pipe ends with dnsmasq

@@ -9,7 +9,7 @@
 namespace perilune::upstream {
 
 /// The stream to the address that the context's key is: `connect` without its options, which is a floor above.
-class KeyDial final : public flow::Filter, private edge::DialHandler, private edge::ChannelHandler {
+class KeyDial final : public flow::Filter, public edge::DialHandler, public edge::ChannelHandler {
  public:
   explicit KeyDial(net::Network& network) : network_(network) {}
 
