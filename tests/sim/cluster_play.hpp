@@ -131,14 +131,16 @@ class Client {
 /// A process of one or more workers that share their clusters, upstreams outside, and clients.
 class ClusterPlay {
  public:
-  explicit ClusterPlay(unsigned workers = 1, uint64_t seed = 1, const sim::SimFaults& faults = {})
-      : world(seed, faults), outside(world, sim::SimProcess::Outside), board(std::make_shared<upstream::ClusterBoard>(workers)) {
+  explicit ClusterPlay(unsigned worker_count = 1, uint64_t seed = 1, const sim::SimFaults& faults = {})
+      : world(seed, faults), outside(world, sim::SimProcess::Outside), board(std::make_shared<upstream::ClusterBoard>(worker_count)) {
     script::make_runs_repeatable();
-    for (unsigned i = 0; i < workers; ++i) engines.push_back(std::make_unique<sim::SimWorker>(world));
+    for (unsigned i = 0; i < worker_count; ++i) engines.push_back(std::make_unique<sim::SimWorker>(world));
   }
   ~ClusterPlay() {
     clients.clear();
-    if (!this->workers.empty()) EXPECT_EQ(stop(), "");
+    if (!workers.empty()) {
+      EXPECT_EQ(stop(), "");
+    }
   }
 
   void start(std::string_view script) {
@@ -189,7 +191,7 @@ class ClusterPlay {
   uint64_t count(upstream::Count upstream::EndpointCounts::* which, std::string_view name = "api") {
     uint64_t sum = 0;
     for (const auto& member : record(name).members())
-      member->each_counts([&](const upstream::EndpointCounts& counts) { sum += (counts.*which).get(); });
+      member->each_counts([&](const upstream::EndpointCounts& counted) { sum += (counted.*which).get(); });
     return sum;
   }
 
