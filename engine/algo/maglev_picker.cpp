@@ -51,8 +51,9 @@ std::vector<uint32_t> MaglevPicker::build(std::span<const Member> members) {
       if (wish.credit < heaviest) continue;
       wish.credit -= heaviest;
       while (owners[wish.slot] != nobody) {
+        // Both are below the number of slots, and a division here is most of the time.
         wish.slot += wish.stride;
-        if (wish.slot >= slots_) wish.slot -= slots_;  // both are below it; a division here is most of the time
+        if (wish.slot >= slots_) wish.slot -= slots_;
       }
       owners[wish.slot] = members[i].index;
       --left;
