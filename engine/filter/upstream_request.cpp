@@ -4,8 +4,9 @@
 
 namespace perilune::filter {
 
-UpstreamRequest::UpstreamRequest(flow::Runtime& runtime, Ref<upstream::Cluster> cluster, Ref<flow::Message> request,
-                                 ForwardSettings settings, HttpClientOptions options, HttpClientHandler& handler)
+UpstreamRequest::UpstreamRequest(flow::Runtime& runtime, Ref<upstream::Cluster> cluster,
+                                 Ref<flow::Message> request, ForwardSettings settings,
+                                 HttpClientOptions options, HttpClientHandler& handler)
     : cluster_(std::move(cluster)),
       request_(std::move(request)),
       settings_(std::move(settings)),
