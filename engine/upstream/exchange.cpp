@@ -16,6 +16,10 @@ const RetryOptions no_retry{};
 /// sent: as many stale connections as one bad moment leaves, but no endless search.
 constexpr uint32_t moves_max = 64;
 
+bool is_connect_failure(ErrorCode code) {
+  return code == ErrorCode::ConnectFailure || code == ErrorCode::ConnectTimeout || code == ErrorCode::ResolveFailure;
+}
+
 Event copy_of(Event& kept) {
   return kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers());
 }
@@ -195,10 +199,19 @@ void Exchange::on_attempt_failed(Attempt&, const AttemptFailure& failure) {
     begin_try_later(Kind::Again);
     return;
   }
-  if (may_retry(failure) && cluster_->begin_retry()) {
-    ++retries_held_;
-    retry_after(std::nullopt);
-    return;
+  if (may_retry(failure)) {
+    // An endpoint that was never reached was not asked for anything: going elsewhere is no more work for anybody, and
+    // neither waits nor counts. All others have a budget.
+    const bool was_reached = failure.was_written || !is_connect_failure(failure.error.code);
+    if (!was_reached && tried_.size() < cluster_->endpoints().size()) {
+      begin_try_later(Kind::Retry);
+      return;
+    }
+    if (cluster_->begin_retry()) {
+      ++retries_held_;
+      retry_after(std::nullopt);
+      return;
+    }
   }
   fail(failure.error);
 }

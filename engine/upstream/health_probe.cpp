@@ -1,5 +1,7 @@
 #include "upstream/health_probe.hpp"
 
+#include "base/text.hpp"
+
 namespace perilune::upstream {
 
 using flow::Event;
@@ -17,7 +19,10 @@ std::string words_of(const Error& error, std::string_view target) {
     if (detail.starts_with(": ")) detail.remove_prefix(2);
     else if (!detail.empty()) detail = error.detail;
   }
-  return std::string(detail.empty() ? code_sentence(error.code) : detail);
+  if (!detail.empty()) return std::string(detail);
+  std::string sentence(code_sentence(error.code));
+  sentence[0] = to_lower(sentence[0]);
+  return sentence;
 }
 
 ProbeResult result_of(const Error& error, std::string_view target) {

@@ -29,6 +29,8 @@ struct Case {
   std::function<void(HealthOptions&)> set = nullptr;
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& shown) { return out << shown.verdict; }
+
 class HealthCheck : public ::testing::TestWithParam<Case> {};
 
 TEST_P(HealthCheck, SaysWhatItFound) {
@@ -91,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "SlowBodyInTime",
              .answer = [](SimPeer& peer) { peer.send_slowly(answer_of(200, std::string(50, 'b')), 1, 10ms); },
              .verdict = "healthy: status 200",
-             .seconds = 0.93},
+             .seconds = 0.9},
         Case{.name = "EndlessBodyThatTrickles",
              .answer = [](SimPeer& peer) {
                peer.send(endless);
@@ -127,22 +129,22 @@ INSTANTIATE_TEST_SUITE_P(
              .behaviour = {.latency = 700ms}},
         Case{.name = "ClosedWithoutAnswer",
              .answer = closes_after(""),
-             .verdict = "unhealthy: The connection was closed before the answer"},
+             .verdict = "unhealthy: closed before the response"},
         Case{.name = "Reset",
              .answer = answers(200),
-             .verdict = "unhealthy: The connection was reset",
+             .verdict = "unhealthy: the connection was reset",
              .behaviour = {.reset_after_bytes = 5}},
         Case{.name = "ResetInTheBody",
              .answer = [](SimPeer& peer) { peer.send(answer_of(200, std::string(100, 'b'))); },
-             .verdict = "unhealthy: The message was cut off",
+             .verdict = "unhealthy: the message was cut off",
              .behaviour = {.reset_after_bytes = 80}},
         Case{.name = "CutInTheBody",
              .answer = [](SimPeer& peer) { peer.send(answer_of(200, std::string(100, 'b'))); },
-             .verdict = "unhealthy: The message was cut off",
+             .verdict = "unhealthy: the connection ended within a message",
              .behaviour = {.cut_after_bytes = 80}},
         Case{.name = "NotHttp",
              .answer = sends("SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-             .verdict = "unhealthy: The upstream's response is malformed"}),
+             .verdict = "unhealthy: not an HTTP response"}),
     name_of);
 
 void by_tcp(HealthOptions& options) { options.kind = Kind::Tcp; }
