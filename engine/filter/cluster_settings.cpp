@@ -192,7 +192,7 @@ Result<upstream::EndpointSpec> endpoint_of(const Argument& item) {
   };
   auto address = net::Address::parse(*item.value.string());
   if (!address) return wrong(address.error().detail);
-  const std::string name = address->to_string();
+  const std::string name = shown(address->to_string());
   if (address->port == 0 && address->kind != net::Address::Kind::Unix)
     return wrong(name + " needs a port above 0");
   const Options members(item.members);
@@ -215,7 +215,7 @@ Result<std::vector<upstream::EndpointSpec>> endpoint_specs(const Argument& list)
     for (const upstream::EndpointSpec& other : specs)
       if (other.address == spec->address)
         return Error{ErrorCode::ScriptError, Side::Script,
-                     spec->address.to_string() + " is named twice; { " +
+                     shown(spec->address.to_string()) + " is named twice; { " +
                          in_quotes(spec->address.to_string()) + ", weight = 2 } has twice as many requests"};
     specs.push_back(std::move(*spec));
   }
