@@ -82,7 +82,7 @@ class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
                      "the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes"});
         return;
       }
-      response_->body.append(std::move(event.slice()));
+      response_->body.append_compact(std::move(event.slice()), runtime_.chunks);
     } else if (event.is_message_end()) {
       if (const Error* error = event.error()) {
         finish(*error);

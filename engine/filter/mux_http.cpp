@@ -123,10 +123,33 @@ void MuxHttp::begin(ClientSession& session, bool is_reused) {
     request_->headers.add("Host", has_name ? info->endpoint : "localhost", message::Name::Host);
   }
   session.begin(*this, *request_);
-  for (size_t i = 0; i < kept_.size() && session_; ++i) {
-    Event& kept = kept_[i];
-    session_->send(*this, kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers()));
+  send_kept();
+}
+
+void MuxHttp::send_kept() {
+  if (!kept_body_.empty()) {
+    const buffer::Buffer body = kept_body_;  // what the sending leads to may let go of it
+    for (const buffer::Slice& slice : body.slices())
+      if (session_) session_->send(*this, Event::data(slice));
   }
+  if (has_kept_end_ && session_) session_->send(*this, Event::message_end(kept_trailers_));
+}
+
+void MuxHttp::keep(Event& event) {
+  if (event.is_message_end()) {
+    has_kept_end_ = true;
+    kept_trailers_ = event.trailers();
+    return;
+  }
+  if (!event.is_data()) return;
+  if (kept_body_.size() + event.slice().size() > limits::retry_body_bytes_max) keep_no_more();
+  else kept_body_.append_compact(event.slice(), chunks());
+}
+
+void MuxHttp::keep_no_more() {
+  keeps_ = has_kept_end_ = false;
+  kept_body_.clear();
+  kept_trailers_.reset();
 }
 
 void MuxHttp::send(Event&& event) {
@@ -138,18 +161,7 @@ void MuxHttp::send(Event&& event) {
     if (!is_answered_) fail(error);
     return;
   }
-  if (keeps_) {
-    if (event.is_data()) {
-      kept_bytes_ += event.slice().size();
-      kept_.push_back(Event::data(event.slice()));
-    } else if (event.is_message_end()) {
-      kept_.push_back(Event::message_end(event.trailers()));
-    }
-    if (kept_bytes_ > limits::retry_body_bytes_max) {
-      keeps_ = false;
-      kept_.clear();
-    }
-  }
+  if (keeps_) keep(event);
   if (is_tunnel_) tunnel_activity_ = loop().now();
   if (session_) session_->send(*this, std::move(event));
 }
@@ -174,8 +186,7 @@ void MuxHttp::on_response(Event&& event) {
       loop().arm(tunnel_timer_, plan_.tunnel_idle_timeout);
     }
     is_answered_ = true;
-    keeps_ = false;
-    kept_.clear();
+    keep_no_more();
   } else if (event.is_message_end()) {
     session_ = nullptr;
   }
@@ -219,8 +230,7 @@ void MuxHttp::retry() {
 void MuxHttp::fail(const Error& error) {
   if (is_answered_ || is_ended()) return;
   is_answered_ = true;
-  keeps_ = false;
-  kept_.clear();
+  keep_no_more();
   Error named = error;
   if (named.detail.empty()) {
     if (const flow::UpstreamInfo* info = context().upstream()) named.detail = info->endpoint;
@@ -245,9 +255,8 @@ void MuxHttp::on_reset() {
   WaitingFilter::on_reset();
   request_.reset();
   is_tunnel_ = is_private_ = has_retried_ = was_bystander_ = is_answered_ = needs_fresh = is_idempotent = false;
+  keep_no_more();
   keeps_ = true;
-  kept_.clear();
-  kept_bytes_ = 0;
   opener = nullptr;
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <vector>
-
 #include "filter/message_output.hpp"
 #include "filter/registry.hpp"
 #include "filter/waiting_filter.hpp"
@@ -57,6 +55,9 @@ class MuxHttp final : public WaitingFilter,
   void send(flow::Event&& event);
   void fail(const Error& error);
   bool may_send_again(const upstream::ExchangeFailure& failure) const;
+  void keep(flow::Event& event);
+  void keep_no_more();
+  void send_kept();
   void send_again();
   void retry();
   void on_tunnel_timer();
@@ -66,9 +67,10 @@ class MuxHttp final : public WaitingFilter,
   Value key_;
   bool is_private_ = false;
   upstream::ClientSession* session_ = nullptr;
-  // What was sent of the body, by reference, while it may have to be sent again.
-  std::vector<flow::Event> kept_;
-  size_t kept_bytes_ = 0;
+  // What was sent of the body, and its end, while it may have to be sent again.
+  buffer::Buffer kept_body_;
+  Ref<message::Trailers> kept_trailers_;
+  bool has_kept_end_ = false;
   bool keeps_ = true;
   bool has_retried_ = false;
   bool was_bystander_ = false;  // it was sent again because another request's failure took its connection

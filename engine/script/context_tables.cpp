@@ -207,6 +207,7 @@ void ContextTables::release_context(flow::Context& context) {
   }
   row = {};
   --alive_;
+  ++ended_;
   context.script_reference = 0;
   context.owner = nullptr;
 }
