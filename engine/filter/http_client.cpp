@@ -36,7 +36,7 @@ Ref<flow::PipelinePlan> make_client_plan(Services& services) {
 class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
  public:
   Exchange(HttpClient& client, const HttpClientOptions& options, HttpClientHandler& handler)
-      : runtime_(client.services_.runtime), collector_(runtime_.loop, options, handler) {}
+      : runtime_(client.services_.runtime), collector_(runtime_, options, handler) {}
   ~Exchange() override {
     if (pipeline_) pipeline_->end(nullptr);
   }

@@ -11,7 +11,7 @@ UpstreamRequest::UpstreamRequest(flow::Runtime& runtime, Ref<upstream::Cluster> 
       request_(std::move(request)),
       settings_(std::move(settings)),
       context_(flow::Context::make_detached(runtime.loop.now())),
-      collector_(runtime.loop, options, handler),
+      collector_(runtime, options, handler),
       exchange_(runtime, *this) {
   context_->set_request(request_->head);
   collector_.start();

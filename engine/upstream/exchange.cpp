@@ -147,21 +147,21 @@ void Exchange::send(Event&& event) {
     winner_->send(std::move(event));
     return;
   }
-  const bool is_end = event.is_message_end();
-  if (event.is_data()) kept_bytes_ += event.slice().size();
   for (const auto& attempt : attempts_)
     if (attempt->stage() == Attempt::Stage::Sent) attempt->send(copy_of(event));
-  if (keeps_ && (event.is_data() || is_end)) kept_.push_back(std::move(event));
+  if (keeps_) kept_.keep(event, runtime_.chunks);
   settle_kept();
 }
 
 void Exchange::send_kept(Attempt& attempt) {
-  for (size_t i = 0; i < kept_.size() && attempt.stage() == Attempt::Stage::Sent; ++i) attempt.send(copy_of(kept_[i]));
+  kept_.send([&](Event&& event) {
+    if (attempt.stage() == Attempt::Stage::Sent) attempt.send(std::move(event));
+  });
 }
 
 /// What is too much to be kept is let go once it is under way; until then no more of it is taken.
 void Exchange::settle_kept() {
-  if (kept_bytes_ <= plan_.retry->body_bytes_max || !keeps_) {
+  if (kept_.bytes() <= plan_.retry->body_bytes_max || !keeps_) {
     input_hold_.release();
     return;
   }
@@ -353,7 +353,6 @@ void Exchange::finish() {
   cluster_.reset();
   head_.reset();
   again_ = nullptr;
-  kept_bytes_ = 0;
   tries_ = hedges_ = moves_ = 0;
   keeps_ = true;
   has_replaced_stale_ = false;
