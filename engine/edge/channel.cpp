@@ -5,6 +5,12 @@
 namespace perilune::edge {
 namespace {
 
+// So much is written at once: it is in the processor's cache now, and not at the turn's end.
+constexpr size_t bulk_write_bytes = 128 * 1024;
+
+}  // namespace
+namespace {
+
 constexpr size_t gather_entries = 64;  // slices of one gather-write; well under IOV_MAX, 1 MiB at full chunks
 
 }  // namespace
@@ -83,6 +89,7 @@ void Channel::write(buffer::Slice slice) {
   if (output_.empty()) note_progress();
   if (is_blocked_) output_.append_compact(std::move(slice), runtime_.chunks);
   else output_.append_joined(std::move(slice));
+  if (!is_blocked_ && output_.size() >= bulk_write_bytes) write_early();
   if (!is_blocked_) runtime_.loop.flush_later(flush_task_);
   if (write_valve_ && !write_hold_ && output_.size() > buffer_bytes_max_) write_hold_ = write_valve_->hold();
 }
@@ -97,25 +104,35 @@ void Channel::shutdown() {
   if (!is_blocked_) runtime_.loop.flush_later(flush_task_);
 }
 
-void Channel::flush() {
-  if (!stream_ || has_failed_) return;
-  while (!output_.empty()) {
-    std::array<iovec, gather_entries> entries;
-    const size_t count = output_.describe(entries);
-    const net::Transfer transfer = stream_->write({entries.data(), count});
-    if (transfer.status == net::Transfer::Status::Blocked) {
-      is_blocked_ = true;
-      arm_timer();
-      break;
-    }
-    if (transfer.status != net::Transfer::Status::Done) {
-      fail(transfer.code);
-      return;
-    }
+/// Writes once, gathering.
+net::Transfer Channel::write_once() {
+  std::array<iovec, gather_entries> entries;
+  const size_t count = output_.describe(entries);
+  const net::Transfer transfer = stream_->write({entries.data(), count});
+  if (transfer.status == net::Transfer::Status::Blocked) {
+    is_blocked_ = true;
+    arm_timer();
+  } else if (transfer.status == net::Transfer::Status::Done) {
     bytes_written_ += transfer.bytes;
     last_activity_ = runtime_.loop.now();
     output_.drop_front(transfer.bytes);
     if (output_.empty() || bytes_written_ - progress_bytes_ >= progress_min()) note_progress();
+  }
+  return transfer;
+}
+
+/// Much to write is written while it is in the processor's cache: by the end of the turn others have been read. What
+/// comes of it is told by the flush, since nobody expects to be called from within a write.
+void Channel::write_early() { write_once(); }
+
+void Channel::flush() {
+  if (!stream_ || has_failed_) return;
+  while (!output_.empty() && !is_blocked_) {
+    const net::Transfer transfer = write_once();
+    if (transfer.status == net::Transfer::Status::Failed || transfer.status == net::Transfer::Status::Ended) {
+      fail(transfer.code);
+      return;
+    }
   }
   if (write_hold_ && output_.size() <= buffer_bytes_max_ / 2) write_hold_.release();
   if (!output_.empty()) return;

@@ -77,6 +77,8 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   void on_valve_changed(flow::Valve& valve) override;
   void read();
   void flush();
+  void write_early();
+  net::Transfer write_once();
   void fail(ErrorCode code);
   void on_timer();
   void arm_timer();
