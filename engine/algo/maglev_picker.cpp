@@ -50,7 +50,11 @@ std::vector<uint32_t> MaglevPicker::build(std::span<const Member> members) {
       wish.credit += members[i].weight;
       if (wish.credit < heaviest) continue;
       wish.credit -= heaviest;
-      while (owners[wish.slot] != nobody) wish.slot = (wish.slot + wish.stride) % slots_;
+      while (owners[wish.slot] != nobody) {
+        // Both are below the number of slots, and a division here is most of the time.
+        wish.slot += wish.stride;
+        if (wish.slot >= slots_) wish.slot -= slots_;
+      }
       owners[wish.slot] = members[i].index;
       --left;
     }

@@ -8,6 +8,14 @@ namespace perilune::algo {
 
 using Kind = LeaseResult::Kind;
 
+namespace {
+
+/// How much longer somebody in another pool must have waited for an entry to be closed for his sake: where all
+/// wait, entries would change pools at each release, and none would ever be used twice.
+constexpr Duration unfairness_max = std::chrono::milliseconds(50);
+
+}  // namespace
+
 PoolEntry::~PoolEntry() {
   if (pool_) pool_->forget(*this);
 }
@@ -180,7 +188,10 @@ std::optional<CloseReason> PoolPolicy::reason_to_close(const PoolEntry& entry) c
 /// The total is exhausted and somebody at another key has waited longer than anybody here: then this
 /// slot is theirs. Otherwise a busy key would keep the others out for as long as it stays busy.
 bool PoolPolicy::is_needed_elsewhere(const PoolKey& key, const PoolWaiter& next) const {
-  if (tokens_ && next.state_ == PoolWaiter::State::Queued && tokens_->wanted_since(key) < next.queued_at_) return true;
+  if (tokens_ && next.state_ == PoolWaiter::State::Queued) {
+    const Instant wanted = tokens_->wanted_since(key);
+    if (wanted != Instant::max() && wanted + unfairness_max < next.queued_at_) return true;
+  }
   if (starving_.empty()) return false;
   const PoolKey& eldest = *starving_.begin();
   return &eldest != &key && eldest.starving_since_ < next.arrival_;

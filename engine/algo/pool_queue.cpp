@@ -98,12 +98,14 @@ void PoolPolicy::cover(PoolWaiter& waiter, PoolSlot& slot) {
   waiter.result_.ticket = ticket_of(slot);
   slot.starter = &waiter;
   slot.key->covered_.push_back(waiter);
+  ++slot.key->stats_.covered, ++total_.covered;
 }
 
 /// Takes the waiter out of covered_. The ticket is returned of an allocation that nobody waits for any more.
 std::optional<PoolTicket> PoolPolicy::uncover(PoolWaiter& waiter) {
   PoolKey& key = *waiter.key_;
   key.covered_.erase(key.covered_.iterator_to(waiter));
+  --key.stats_.covered, --total_.covered;
   waiter.state_ = PoolWaiter::State::Detached;
   if (waiter.result_.kind != Kind::Allocate) return std::nullopt;
   PoolSlot& slot = slot_of(waiter.result_.ticket);

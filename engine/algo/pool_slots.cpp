@@ -248,6 +248,7 @@ void PoolPolicy::abort(PoolTicket ticket, ErrorCode code, Instant now) {
   ++key.stats_.allocate_failed, ++total_.allocate_failed;
   if (starter) {
     key.covered_.erase(key.covered_.iterator_to(*starter));
+    --key.stats_.covered, --total_.covered;
     LeaseResult result;
     result.kind = Kind::Failed;
     result.code = code;

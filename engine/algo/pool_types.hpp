@@ -76,12 +76,13 @@ inline constexpr int close_reason_count = static_cast<int>(CloseReason::Drained)
 /// "idle-timeout", "ttl": for scripts and metric labels.
 std::string_view reason_name(CloseReason reason);
 
-/// Numbers of a key or of a pool. The first four are as they stand, the others only grow.
+/// Numbers of a key or of a pool. The first five are as they stand, the others only grow.
 struct PoolStats {
   uint32_t leased = 0;
   uint32_t idle = 0;
   uint32_t pending = 0;  ///< allocations begun and not over
   uint32_t waiting = 0;  ///< waiters without an allocation
+  uint32_t covered = 0;  ///< PoolBinding::First: waiters with one
 
   uint64_t allocated = 0;  ///< allocations that succeeded
   uint64_t allocate_failed = 0;

@@ -32,19 +32,13 @@ void TurnPicker::take_over(const std::vector<Turn>& before, int64_t total_before
   for (const auto& turn : before) credits.emplace(turn.identity, turn.credit);
 
   const double scale = total_before > 0 ? static_cast<double>(total_) / static_cast<double>(total_before) : 0;
-  std::vector<Turn*> kept;
-  int64_t sum = 0;
   for (auto& turn : turns_) {
     const auto known = credits.find(turn.identity);
     if (known == credits.end()) continue;
-    // Never more than a whole round, whatever the weights were.
+    // Never more than a whole round, whatever the weights were and whoever left with credits of their own.
     const auto scaled = static_cast<int64_t>(std::llround(static_cast<double>(known->second) * scale));
     turn.credit = std::clamp(scaled, -total_, total_);
-    sum += turn.credit;
-    kept.push_back(&turn);
   }
-  // Those who left took their credits along. Without this the newcomers, at 0, would not be level.
-  for (auto* turn : kept) turn->credit -= sum / static_cast<int64_t>(kept.size());
 }
 
 void TurnPicker::begin_at_start() {

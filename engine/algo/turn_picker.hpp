@@ -26,7 +26,7 @@ class TurnPicker final : public EndpointPicker {
     uint64_t identity;
     uint32_t index;
     int64_t weight;
-    int64_t credit;  // up to date only while weights are unequal; in all 0, nearly
+    int64_t credit;  // up to date only while weights are unequal
   };
   void write_credits();
   void take_over(const std::vector<Turn>& before, int64_t total_before);

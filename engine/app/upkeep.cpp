@@ -12,8 +12,10 @@ constexpr uint64_t quiet_turns_max = 1000;
 // which takes two.
 constexpr int looks = 3;
 
-// Turns after which garbage is worth a walk through all that lives, and those after which free pages are worth one.
-constexpr uint64_t turns_of_garbage = 2000;
+// Garbage that is worth a walk through all that lives. By bytes and not by turns: a turn may end thousands of sessions.
+constexpr size_t bytes_of_garbage = 64 * 1024;
+
+// Turns after which free pages are worth a walk through the heap.
 constexpr uint64_t turns_of_pages = 200;
 
 // So much given back by the pools is worth one too.
@@ -31,11 +33,10 @@ void Upkeep::look() {
   if (worker_.give_back_surplus() >= bytes_of_pages) since_trim_ += turns_of_pages;
   const uint64_t turns = loop_.turns() - turns_seen_;
   turns_seen_ = loop_.turns();
-  since_collection_ += turns;
   since_trim_ += turns;
   quiet_looks_ = turns <= quiet_turns_max ? quiet_looks_ + 1 : 0;
   if (quiet_looks_ == 0 || quiet_looks_ % looks != 0 || collect_timer_.is_armed()) return;
-  if (since_collection_ >= turns_of_garbage) {
+  if (worker_.garbage_bytes() >= bytes_of_garbage) {
     cycles_left_ = collections;
     collect();
   } else if (since_trim_ >= turns_of_pages) {
@@ -45,7 +46,6 @@ void Upkeep::look() {
 
 void Upkeep::collect() {
   if (worker_.collect_garbage() && --cycles_left_ == 0) {
-    since_collection_ = 0;
     // What the collection freed lies in pools: the first call notes it, and the second finds that nobody needed it.
     for (int call = 0; call < 2; ++call) worker_.give_back_surplus();
     trim();

@@ -22,8 +22,7 @@ class Upkeep {
   loop::Loop& loop_;
   Worker& worker_;
   uint64_t turns_seen_ = 0;
-  uint64_t since_collection_ = 0;  // turns
-  uint64_t since_trim_ = 0;
+  uint64_t since_trim_ = 0;  // turns
   int quiet_looks_ = 0;
   int cycles_left_ = 0;
   loop::MemberTimer<Upkeep, &Upkeep::look> timer_{*this};

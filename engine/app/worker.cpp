@@ -115,6 +115,12 @@ size_t Worker::give_back_surplus() {
   return given_back;
 }
 
+size_t Worker::garbage_bytes() const {
+  size_t bytes = 0;
+  for (const auto& state : states_) bytes += state->garbage_bytes();
+  return bytes;
+}
+
 bool Worker::collect_garbage() {
   if (states_collected_ < states_.size() && states_[states_collected_]->collect_garbage())
     ++states_collected_;

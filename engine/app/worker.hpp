@@ -43,6 +43,8 @@ class Worker {
   /// Gives back what pools keep for reuse and nobody needed since the last call. How many bytes of chunks and Lua blocks
   /// that were.
   size_t give_back_surplus();
+  /// An estimate of the bytes of garbage that the scripts have left.
+  size_t garbage_bytes() const;
   /// Goes on with the collection of the scripts' garbage for about a millisecond. True when that ended a
   /// cycle of every script since the last time it was true.
   bool collect_garbage();

@@ -13,7 +13,9 @@ constexpr int ejections_until_longest = 10;
 
 /// RFC 9110 section 5.6.2: what a name of a cookie is made of.
 bool is_token(std::string_view text) {
-  const auto is_mark = [](char c) { return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos; };
+  const auto is_mark = [](char c) {
+    return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
   const auto is_part = [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || is_mark(c);
   };
@@ -32,8 +34,8 @@ Error never(std::string_view option, std::string_view member) {
 bool is_status(double number) { return number >= 100 && number <= 599 && number == std::floor(number); }
 
 Result<void> read_statuses(upstream::HealthOptions& health, const Argument& given) {
-  const Error wrong =
-      wrong_option("health", "status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 }");
+  const Error wrong = wrong_option(
+      "health", "status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 }");
   std::vector<Value> bounds = given.list;
   if (bounds.empty()) bounds = {given.value, given.value};
   if (bounds.size() != 2) return wrong;
@@ -49,7 +51,8 @@ Result<void> read_http_check(upstream::HealthOptions& health, const Options& opt
   health.kind = upstream::HealthOptions::Kind::Http;
   health.path = options.text("path", "/");
   if (!is_path(health.path))
-    return wrong_option("health", "path begins with \"/\" and has neither spaces nor \"#\", got " + in_quotes(health.path));
+    return wrong_option(
+        "health", "path begins with \"/\" and has neither spaces nor \"#\", got " + in_quotes(health.path));
   health.host = options.text("host", "");
   if (const Argument* status = options.find("status")) return read_statuses(health, *status);
   return {};
@@ -75,17 +78,20 @@ Result<upstream::DiscoveryOptions> dns_settings(const Argument& given) {
     // The port is the records'. A name with one is checked, and told.
     auto service = net::Address::parse(name + ":0");
     if (!service || service->kind != net::Address::Kind::Name)
-      return wrong_option("dns", in_quotes(name) + " is no name of a service; write it without a port, such as "
-                                                   "\"_http._tcp.example.org\"");
+      return wrong_option("dns", in_quotes(name) +
+                                     " is no name of a service; write it without a port, such as "
+                                     "\"_http._tcp.example.org\"");
     dns.kind = upstream::DiscoveryOptions::Kind::Service;
     dns.name = std::move(*service);
   } else {
     auto host = net::Address::parse(name);
     if (!host)
-      return wrong_option("dns", host.error().detail +
-                                     (name.starts_with('_') ? "; a service is { name = \"…\", service = true }" : ""));
+      return wrong_option(
+          "dns", host.error().detail +
+                     (name.starts_with('_') ? "; a service is { name = \"…\", service = true }" : ""));
     if (!host->needs_resolving())
-      return wrong_option("dns", in_quotes(name) + " is an address already; write endpoints = { " + in_quotes(name) + " }");
+      return wrong_option(
+          "dns", in_quotes(name) + " is an address already; write endpoints = { " + in_quotes(name) + " }");
     if (host->port == 0) return wrong_option("dns", in_quotes(name) + " needs a port above 0");
     dns.name = std::move(*host);
   }
@@ -100,12 +106,14 @@ Result<upstream::HealthOptions> health_settings(const Argument& given) {
   if (options.boolean("tcp", false)) {
     for (const char* name : {"path", "host", "status"})
       if (options.find(name))
-        return wrong_option("health", std::string(name) + " is for checks by HTTP; without tcp = true it is one");
+        return wrong_option("health",
+                            std::string(name) + " is for checks by HTTP; without tcp = true it is one");
     health.kind = upstream::HealthOptions::Kind::Tcp;
   } else if (options.find("path")) {
     if (auto read = read_http_check(health, options); !read) return read.error();
   } else {
-    return wrong_option("health", "say what is asked: path = \"/healthz\", or tcp = true for a connect alone");
+    return wrong_option("health",
+                        "say what is asked: path = \"/healthz\", or tcp = true for a connect alone");
   }
   const uint64_t port = options.count("port", 0);
   if (options.find("port") && (port == 0 || port > port_max))
@@ -136,7 +144,8 @@ Result<std::optional<algo::OutlierRules>> ejection_settings(const Argument& give
   if (rules.ejection_time == Duration::max()) return never("ejection", "time");
   rules.ejection_time_max = time_in(options, "maxTime", rules.ejection_time * ejections_until_longest);
   if (rules.ejection_time_max == Duration::max()) return never("ejection", "maxTime");
-  if (rules.ejection_time_max < rules.ejection_time) return wrong_option("ejection", "maxTime is less than time");
+  if (rules.ejection_time_max < rules.ejection_time)
+    return wrong_option("ejection", "maxTime is less than time");
   rules.ejected_percent_max = count_in(options, "maxPercent", limits::ejected_percent_max);
   if (rules.ejected_percent_max > 100) return wrong_option("ejection", "maxPercent is at most 100");
   rules.has_success_rate = options.boolean("successRate", false);
@@ -164,7 +173,8 @@ Result<upstream::StickyOptions> sticky_settings(const Argument& given) {
 Result<algo::SlowStart> slow_start_settings(const Argument& given) {
   algo::SlowStart slow;
   const Options options(given.members);
-  slow.window = given.members.empty() ? from_option(given.value) : time_in(options, "window", Duration::max());
+  slow.window =
+      given.members.empty() ? from_option(given.value) : time_in(options, "window", Duration::max());
   if (given.value.is_nil() && !options.find("window"))
     return wrong_option("slowStart", "it needs a window: \"30s\" or { window = \"30s\" }");
   // false: it is off.

@@ -21,19 +21,23 @@ inline constexpr std::array dns_options = {
 Result<upstream::DiscoveryOptions> dns_settings(const Argument& given);
 
 inline constexpr std::array health_options = {
-    OptionSpec{"fall", Count},     OptionSpec{"host", Text},
-    OptionSpec{"interval", Time},  OptionSpec{"path", Text},
-    OptionSpec{"port", Count},     OptionSpec{"rise", Count},
-    OptionSpec{"status", Count | MixedList}, OptionSpec{"tcp", Boolean},
+    OptionSpec{"fall", Count},
+    OptionSpec{"host", Text},
+    OptionSpec{"interval", Time},
+    OptionSpec{"path", Text},
+    OptionSpec{"port", Count},
+    OptionSpec{"rise", Count},
+    OptionSpec{"status", Count | MixedList},
+    OptionSpec{"tcp", Boolean},
     OptionSpec{"timeout", Time},
 };
 Result<upstream::HealthOptions> health_settings(const Argument& given);
 
 inline constexpr std::array ejection_options = {
-    OptionSpec{"consecutive5xx", Count}, OptionSpec{"consecutiveGateway", Count},
+    OptionSpec{"consecutive5xx", Count},   OptionSpec{"consecutiveGateway", Count},
     OptionSpec{"consecutiveLocal", Count}, OptionSpec{"interval", Time},
-    OptionSpec{"maxPercent", Count}, OptionSpec{"maxTime", Time},
-    OptionSpec{"successRate", Boolean}, OptionSpec{"time", Time},
+    OptionSpec{"maxPercent", Count},       OptionSpec{"maxTime", Time},
+    OptionSpec{"successRate", Boolean},    OptionSpec{"time", Time},
 };
 /// None: nothing is ejected.
 Result<std::optional<algo::OutlierRules>> ejection_settings(const Argument& given);
@@ -45,7 +49,8 @@ inline constexpr std::array sticky_options = {
 };
 Result<upstream::StickyOptions> sticky_settings(const Argument& given);
 
-inline constexpr std::array slow_start_options = {OptionSpec{"aggression", Number}, OptionSpec{"window", Time}};
+inline constexpr std::array slow_start_options = {OptionSpec{"aggression", Number},
+                                                  OptionSpec{"window", Time}};
 Result<algo::SlowStart> slow_start_settings(const Argument& given);
 
 }  // namespace perilune::filter

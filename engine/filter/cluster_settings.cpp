@@ -54,7 +54,8 @@ constexpr std::array the_upstream_options = {
     OptionSpec{"validate", Function},
     OptionSpec{"writeTimeout", Time},
 };
-constexpr std::array options_of_connect = {"bind", "bufferLimit", "connectTimeout", "readTimeout", "writeTimeout"};
+constexpr std::array options_of_connect = {"bind", "bufferLimit", "connectTimeout", "readTimeout",
+                                           "writeTimeout"};
 constexpr double preconnect_max = 3;
 
 /// 0 is a limit that is not there.
@@ -93,13 +94,16 @@ Result<void> read_members(upstream::ClusterOptions& cluster, const Options& opti
 Result<void> read_balance(upstream::ClusterOptions& cluster, const Options& options) {
   cluster.balance.kind = kind_of(options.text("balance", "round-robin"));
   cluster.key = options.hook("key");
-  const bool hashes = cluster.balance.kind == PickerKind::Maglev || cluster.balance.kind == PickerKind::RingHash;
+  const bool hashes =
+      cluster.balance.kind == PickerKind::Maglev || cluster.balance.kind == PickerKind::RingHash;
   for (const char* name : {"key", "boundedLoad"})
     if (options.find(name) && !hashes)
-      return wrong_option(name, "nobody looks at it: only balance = \"hash\", \"maglev\" and \"ring-hash\" go by a key");
+      return wrong_option(
+          name, "nobody looks at it: only balance = \"hash\", \"maglev\" and \"ring-hash\" go by a key");
   if (const Argument* bound = options.find("boundedLoad")) {
     if (*bound->value.number() < 1)
-      return wrong_option("boundedLoad", "it is how many times its share an endpoint may have: at least 1, such as 1.25");
+      return wrong_option("boundedLoad",
+                          "it is how many times its share an endpoint may have: at least 1, such as 1.25");
     cluster.balance.bounded_load = *bound->value.number();
   }
   const uint64_t panic = options.count("panic", limits::panic_percent);
@@ -119,7 +123,8 @@ Result<void> read_pool(upstream::ClusterOptions& cluster, const Options& options
   cluster.ttl = options.time("ttl", limits::cluster_connection_ttl);
   cluster.messages_max = options.count("maxMessages", 0);
   cluster.pipelining = options.count("pipelining", 1);
-  if (cluster.pipelining == 0) return wrong_option("pipelining", "at least one request is on the wire of a connection");
+  if (cluster.pipelining == 0)
+    return wrong_option("pipelining", "at least one request is on the wire of a connection");
   cluster.is_fifo = options.text("order", "lifo") == "fifo";
   cluster.learns_idle = options.boolean("learnIdle", true);
   cluster.preconnect = options.number("preconnect", 1);
@@ -145,7 +150,8 @@ Result<void> read_requests(upstream::ClusterOptions& cluster, const Options& opt
 
 /// Reads an option that is a table, where it is given.
 template <typename T, typename Target>
-Result<void> read_part(const Options& options, std::string_view name, Target& target, Result<T> (*read)(const Argument&)) {
+Result<void> read_part(const Options& options, std::string_view name, Target& target,
+                       Result<T> (*read)(const Argument&)) {
   const Argument* given = options.find(name);
   if (!given) return {};
   auto part = read(*given);
@@ -156,11 +162,13 @@ Result<void> read_part(const Options& options, std::string_view name, Target& ta
 
 Result<void> read_parts(upstream::ClusterOptions& cluster, const Options& options) {
   if (auto read = read_part(options, "retry", cluster.retry, retry_settings); !read) return read;
-  if (auto read = read_part(options, "retryBudget", cluster.retry_budget, budget_settings); !read) return read;
+  if (auto read = read_part(options, "retryBudget", cluster.retry_budget, budget_settings); !read)
+    return read;
   if (auto read = read_part(options, "hedge", cluster.hedge, hedge_settings); !read) return read;
   if (auto read = read_part(options, "ejection", cluster.ejection, ejection_settings); !read) return read;
   if (auto read = read_part(options, "sticky", cluster.sticky, sticky_settings); !read) return read;
-  if (auto read = read_part(options, "slowStart", cluster.slow_start, slow_start_settings); !read) return read;
+  if (auto read = read_part(options, "slowStart", cluster.slow_start, slow_start_settings); !read)
+    return read;
   const Argument* health = options.find("health");
   if (!health || health->value.is_false()) return {};
   return read_part(options, "health", cluster.health, health_settings);
@@ -173,21 +181,26 @@ Result<void> read_connect(Options& connect, const Options& options) {
   const std::string bind(connect.text("bind", ""));
   const auto address = net::Address::parse(bind.find(':') == std::string::npos ? bind + ":0" : bind);
   if (!address) return wrong_option("bind", address.error().detail);
-  if (address->needs_resolving()) return wrong_option("bind", "it is an IP address of this machine, got " + in_quotes(bind));
+  if (address->needs_resolving())
+    return wrong_option("bind", "it is an IP address of this machine, got " + in_quotes(bind));
   return {};
 }
 
 Result<upstream::EndpointSpec> endpoint_of(const Argument& item) {
-  const auto wrong = [](std::string sentence) { return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)}; };
+  const auto wrong = [](std::string sentence) {
+    return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
+  };
   auto address = net::Address::parse(*item.value.string());
   if (!address) return wrong(address.error().detail);
-  const std::string name = address->to_string();
-  if (address->port == 0 && address->kind != net::Address::Kind::Unix) return wrong(name + " needs a port above 0");
+  const std::string name = shown(address->to_string());
+  if (address->port == 0 && address->kind != net::Address::Kind::Unix)
+    return wrong(name + " needs a port above 0");
   const Options members(item.members);
   const uint64_t weight = members.count("weight", 1);
   if (weight > algo::picker_weight_max)
     return wrong("the weight of " + name + " is at most " + std::to_string(algo::picker_weight_max));
-  return upstream::EndpointSpec{std::move(*address), static_cast<uint32_t>(weight), count_in(members, "priority", 0)};
+  return upstream::EndpointSpec{std::move(*address), static_cast<uint32_t>(weight),
+                                count_in(members, "priority", 0)};
 }
 
 }  // namespace
@@ -202,8 +215,8 @@ Result<std::vector<upstream::EndpointSpec>> endpoint_specs(const Argument& list)
     for (const upstream::EndpointSpec& other : specs)
       if (other.address == spec->address)
         return Error{ErrorCode::ScriptError, Side::Script,
-                     spec->address.to_string() + " is named twice; { " + in_quotes(spec->address.to_string()) +
-                         ", weight = 2 } has twice as many requests"};
+                     shown(spec->address.to_string()) + " is named twice; { " +
+                         in_quotes(spec->address.to_string()) + ", weight = 2 } has twice as many requests"};
     specs.push_back(std::move(*spec));
   }
   return specs;

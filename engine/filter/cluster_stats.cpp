@@ -44,19 +44,25 @@ constexpr std::array<MetricRow, 14> metric_rows{{
     {"requests_retried_total", "Tries after the first", stats::Kind::Counter, &ClusterTotals::retried},
     {"requests_stale_total", "Requests sent again because an idle connection was dead", stats::Kind::Counter,
      &ClusterTotals::stale_retries},
-    {"requests_cancelled_total", "Requests whose client left", stats::Kind::Counter, &ClusterTotals::cancelled},
-    {"requests_overflow_total", "Requests refused because too many wait", stats::Kind::Counter, &ClusterTotals::overflow},
+    {"requests_cancelled_total", "Requests whose client left", stats::Kind::Counter,
+     &ClusterTotals::cancelled},
+    {"requests_overflow_total", "Requests refused because too many wait", stats::Kind::Counter,
+     &ClusterTotals::overflow},
     {"requests_reused_total", "Requests on a connection that had served before", stats::Kind::Counter,
      &ClusterTotals::reused},
-    {"responses_5xx_total", "Answers with a status of 500 or more", stats::Kind::Counter, &ClusterTotals::answers_5xx},
+    {"responses_5xx_total", "Answers with a status of 500 or more", stats::Kind::Counter,
+     &ClusterTotals::answers_5xx},
     {"connections_total", "Connections made", stats::Kind::Counter, &ClusterTotals::connections},
-    {"connections_failed_total", "Connects that failed", stats::Kind::Counter, &ClusterTotals::connect_failed},
-    {"connections_timeout_total", "Connects that took too long", stats::Kind::Counter, &ClusterTotals::connect_timeout},
+    {"connections_failed_total", "Connects that failed", stats::Kind::Counter,
+     &ClusterTotals::connect_failed},
+    {"connections_timeout_total", "Connects that took too long", stats::Kind::Counter,
+     &ClusterTotals::connect_timeout},
     {"connections_unexpected_data_total", "Idle connections that sent something", stats::Kind::Counter,
      &ClusterTotals::unexpected_data},
 }};
 
-stats::MetricSpec spec_of(const char* name, const char* help, stats::Kind kind, std::vector<std::string> labels) {
+stats::MetricSpec spec_of(const char* name, const char* help, stats::Kind kind,
+                          std::vector<std::string> labels) {
   stats::MetricSpec spec;
   spec.name = std::string("perilune_upstream_") + name;
   spec.help = help;
@@ -65,15 +71,18 @@ stats::MetricSpec spec_of(const char* name, const char* help, stats::Kind kind, 
   return spec;
 }
 
-void add_times(stats::Snapshot& snapshot, const char* name, const char* help, const std::vector<std::string>& who,
-               const DurationTotals& totals) {
+void add_times(stats::Snapshot& snapshot, const char* name, const char* help,
+               const std::vector<std::string>& who, const DurationTotals& totals) {
   stats::MetricSpec spec = spec_of(name, help, stats::Kind::Histogram, {"cluster", "endpoint"});
-  for (size_t i = 0; i + 1 < totals.buckets.size(); ++i) spec.bounds.push_back(DurationHistogram::bound_of(i));
-  stats::Series series{static_cast<double>(totals.sum_micros) / 1e6, {totals.buckets.begin(), totals.buckets.end()}};
+  for (size_t i = 0; i + 1 < totals.buckets.size(); ++i)
+    spec.bounds.push_back(DurationHistogram::bound_of(i));
+  stats::Series series{static_cast<double>(totals.sum_micros) / 1e6,
+                       {totals.buckets.begin(), totals.buckets.end()}};
   snapshot.add(std::move(spec), who, series);
 }
 
-void add_endpoint(stats::Snapshot& snapshot, const std::string& cluster, const upstream::EndpointRecord& endpoint) {
+void add_endpoint(stats::Snapshot& snapshot, const std::string& cluster,
+                  const upstream::EndpointRecord& endpoint) {
   const std::vector<std::string> who{cluster, endpoint.name};
   const ClusterTotals totals = totals_of(endpoint);
   for (const MetricRow& row : metric_rows)
@@ -82,8 +91,8 @@ void add_endpoint(stats::Snapshot& snapshot, const std::string& cluster, const u
 
   const auto add_labelled = [&](const char* name, const char* help, stats::Kind kind, const char* label,
                                 std::string_view value, uint64_t number) {
-    snapshot.add(spec_of(name, help, kind, {"cluster", "endpoint", label}), {cluster, endpoint.name, std::string(value)},
-                 static_cast<double>(number));
+    snapshot.add(spec_of(name, help, kind, {"cluster", "endpoint", label}),
+                 {cluster, endpoint.name, std::string(value)}, static_cast<double>(number));
   };
   const auto add_state = [&](const char* state, uint64_t number) {
     add_labelled("connections", "Open connections", stats::Kind::Gauge, "state", state, number);
@@ -92,8 +101,8 @@ void add_endpoint(stats::Snapshot& snapshot, const std::string& cluster, const u
   add_state("idle", totals.idle);
   add_state("connecting", totals.connecting);
   const auto add_closed = [&](std::string_view reason, uint64_t number) {
-    add_labelled("connections_closed_total", "Connections that ended while idle", stats::Kind::Counter, "reason", reason,
-                 number);
+    add_labelled("connections_closed_total", "Connections that ended while idle", stats::Kind::Counter,
+                 "reason", reason, number);
   };
   for (int i = 0; i < algo::close_reason_count; ++i)
     add_closed(algo::reason_name(static_cast<algo::CloseReason>(i)), totals.closed[static_cast<size_t>(i)]);
@@ -123,7 +132,9 @@ void DurationTotals::add(const DurationTotals& other) {
   sum_micros += other.sum_micros;
 }
 
-uint64_t DurationTotals::count() const { return std::accumulate(buckets.begin(), buckets.end(), uint64_t{0}); }
+uint64_t DurationTotals::count() const {
+  return std::accumulate(buckets.begin(), buckets.end(), uint64_t{0});
+}
 
 double DurationTotals::percentile(double percent) const {
   double left = static_cast<double>(count()) * percent / 100;
@@ -188,9 +199,11 @@ std::string_view health_name(algo::Health health) {
 }
 
 void add_to(stats::Snapshot& snapshot, const upstream::ClusterRecord& cluster) {
-  for (const upstream::EndpointRef& endpoint : cluster.members()) add_endpoint(snapshot, cluster.name, *endpoint);
-  snapshot.add(spec_of("ejections_total", "Endpoints left out after failures", stats::Kind::Counter, {"cluster"}),
-               {cluster.name}, static_cast<double>(cluster.ejections()));
+  for (const upstream::EndpointRef& endpoint : cluster.members())
+    add_endpoint(snapshot, cluster.name, *endpoint);
+  snapshot.add(
+      spec_of("ejections_total", "Endpoints left out after failures", stats::Kind::Counter, {"cluster"}),
+      {cluster.name}, static_cast<double>(cluster.ejections()));
   snapshot.add(spec_of("refused_total", "Requests refused at maxRequests", stats::Kind::Counter, {"cluster"}),
                {cluster.name}, static_cast<double>(cluster.refused.load(std::memory_order_relaxed)));
 }

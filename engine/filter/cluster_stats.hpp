@@ -8,7 +8,8 @@
 
 namespace perilune::filter {
 
-/// In seconds. Percentiles are read off buckets that double: right to a factor of two, and 8.2 s for all that is more.
+/// In seconds. Percentiles are read off buckets that double: right to a factor of two, and 8.2 s for all that
+/// is more.
 struct DurationSummary {
   uint64_t count = 0;
   double mean = 0;

@@ -75,7 +75,8 @@ Value same(const Value& value) { return value; }
 Result<upstream::RetryOptions> retry_settings(const Argument& given) {
   upstream::RetryOptions retry;
   if (given.value.is_false()) return retry;
-  if (given.value.is_true()) return wrong_option("retry", "true does not say how; write { attempts = 2 }, or false");
+  if (given.value.is_true())
+    return wrong_option("retry", "true does not say how; write { attempts = 2 }, or false");
   const Options options(given.members);
   retry.attempts = count_in(options, "attempts", 2);
   if (retry.attempts == 0)
@@ -96,12 +97,14 @@ Result<upstream::HedgeOptions> hedge_settings(const Argument& given) {
   upstream::HedgeOptions hedge;
   if (given.value.is_false()) return hedge;
   if (given.value.is_true())
-    return wrong_option("hedge", "true does not say when; write { after = \"200ms\" } or { after = \"p95\" }, or false");
+    return wrong_option(
+        "hedge", "true does not say when; write { after = \"200ms\" } or { after = \"p95\" }, or false");
   const Options options(given.members);
   read_moment(options, "after", hedge.after, hedge.percentile);
   read_moment(options, "connect", hedge.connect_after, hedge.connect_percentile);
   if (!options.find("after") && !options.find("connect"))
-    return wrong_option("hedge", "after says when a second endpoint is asked, connect when it is dialled; one is needed");
+    return wrong_option(
+        "hedge", "after says when a second endpoint is asked, connect when it is dialled; one is needed");
   hedge.max = std::min(count_in(options, "max", 1), hedges_max);
   if (hedge.max == 0) return wrong_option("hedge", "max is at least 1; hedge = false switches it off");
   return hedge;
@@ -110,7 +113,8 @@ Result<upstream::HedgeOptions> hedge_settings(const Argument& given) {
 Result<void> check_host(std::string_view host) {
   const auto is_wrong = [](char c) { return c <= ' ' || c > '~' || c == '/' || c == '@' || c == '\\'; };
   if (!host.empty() && std::ranges::none_of(host, is_wrong)) return {};
-  return wrong_option("host", in_quotes(host) + " is neither \"client\", \"endpoint\" nor a name for the Host field");
+  return wrong_option("host",
+                      in_quotes(host) + " is neither \"client\", \"endpoint\" nor a name for the Host field");
 }
 
 Result<ForwardSettings> forward_settings(const Options& options) {

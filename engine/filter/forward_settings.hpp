@@ -10,9 +10,12 @@
 namespace perilune::filter {
 
 inline constexpr std::array retry_options = {
-    OptionSpec{"attempts", Count}, OptionSpec{"backoff", Time},
-    OptionSpec{"bodyLimit", Size}, OptionSpec{"maxBackoff", Time},
-    OptionSpec{"methods", Text, "idempotent|any"}, OptionSpec{"on", MixedList},
+    OptionSpec{"attempts", Count},
+    OptionSpec{"backoff", Time},
+    OptionSpec{"bodyLimit", Size},
+    OptionSpec{"maxBackoff", Time},
+    OptionSpec{"methods", Text, "idempotent|any"},
+    OptionSpec{"on", MixedList},
 };
 inline constexpr std::array hedge_options = {
     OptionSpec{"after", Time | Percentile},
@@ -77,7 +80,8 @@ Result<upstream::HedgeOptions> hedge_settings(const Argument& given);
 Result<void> check_host(std::string_view host);
 
 /// Brings the cluster's defaults to where `settings` say nothing, and the values of `settings` to the rest.
-void prepare(upstream::ExchangePlan& plan, const ForwardSettings& settings, const upstream::ClusterOptions& defaults);
+void prepare(upstream::ExchangePlan& plan, const ForwardSettings& settings,
+             const upstream::ClusterOptions& defaults);
 /// The hash that a key of a script stands for; none for nil and for what has none.
 std::optional<uint64_t> hash_of_key(const Value& value);
 /// The identity of an endpoint by its name, "10.0.0.1:8080". Errors: those of net::Address::parse.

@@ -13,17 +13,19 @@ namespace {
 
 Ref<flow::PipelinePlan> make_client_plan(Services& services) {
   const Place place{"http client", 0};
-  // Both the key of a request and the target of a connection are what the context has as its key: the address.
+  // Both the key of a request and the target of a connection are what the context has as its key: the
+  // address.
   const Ref<flow::Hook> key = key_of_context();
   auto connection = connect_by_key(services, "http client connection", place);
   auto plan = make_ref<flow::PipelinePlan>(services.runtime, "http client", place);
-  FilterCall mux{*find_filter("muxHTTP"),
-                 services,
-                 place,
-                 {Argument{Value(Ref<Object>(connection)), {}, {}}, Argument{Value(Ref<Object>(key)), {}, {}}},
-                 {},
-                 {},
-                 plan};
+  FilterCall mux{
+      *find_filter("muxHTTP"),
+      services,
+      place,
+      {Argument{Value(Ref<Object>(connection)), {}, {}}, Argument{Value(Ref<Object>(key)), {}, {}}},
+      {},
+      {},
+      plan};
   mux.options.set("maxSessions", Argument{Value(0), {}, {}});
   plan->add(std::move(*make_filter(mux)));
   return plan;
@@ -34,7 +36,7 @@ Ref<flow::PipelinePlan> make_client_plan(Services& services) {
 class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
  public:
   Exchange(HttpClient& client, const HttpClientOptions& options, HttpClientHandler& handler)
-      : runtime_(client.services_.runtime), collector_(runtime_.loop, options, handler) {}
+      : runtime_(client.services_.runtime), collector_(runtime_, options, handler) {}
   ~Exchange() override {
     if (pipeline_) pipeline_->end(nullptr);
   }

@@ -129,10 +129,23 @@ void MuxHttp::begin(ClientSession& session, bool is_reused) {
     request_->headers.add("Host", has_name ? info->endpoint : "localhost", message::Name::Host);
   }
   session.begin(*this, *request_);
-  for (size_t i = 0; i < kept_.size() && session_; ++i) {
-    Event& kept = kept_[i];
-    session_->send(*this, kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers()));
-  }
+  send_kept();
+}
+
+void MuxHttp::send_kept() {
+  kept_.send([this](Event&& event) {
+    if (session_) session_->send(*this, std::move(event));
+  });
+}
+
+void MuxHttp::keep(Event& event) {
+  kept_.keep(event, chunks());
+  if (kept_.bytes() > limits::retry_body_bytes_max) keep_no_more();
+}
+
+void MuxHttp::keep_no_more() {
+  keeps_ = false;
+  kept_.clear();
 }
 
 void MuxHttp::send(Event&& event) {
@@ -144,18 +157,7 @@ void MuxHttp::send(Event&& event) {
     if (!is_answered_) fail(error);
     return;
   }
-  if (keeps_) {
-    if (event.is_data()) {
-      kept_bytes_ += event.slice().size();
-      kept_.push_back(Event::data(event.slice()));
-    } else if (event.is_message_end()) {
-      kept_.push_back(Event::message_end(event.trailers()));
-    }
-    if (kept_bytes_ > limits::retry_body_bytes_max) {
-      keeps_ = false;
-      kept_.clear();
-    }
-  }
+  if (keeps_) keep(event);
   tunnel_.note_activity();
   if (session_) session_->send(*this, std::move(event));
 }
@@ -171,8 +173,7 @@ void MuxHttp::on_response(Event&& event) {
   if (event.is_message_start() && !event.is_interim()) {
     if (event.head()->body.kind == message::BodyKind::Tunnel) tunnel_.start(plan_.tunnel_idle_timeout);
     is_answered_ = true;
-    keeps_ = false;
-    kept_.clear();
+    keep_no_more();
   } else if (event.is_message_end()) {
     session_ = nullptr;
   }
@@ -216,8 +217,7 @@ void MuxHttp::retry() {
 void MuxHttp::fail(const Error& error) {
   if (is_answered_ || is_ended()) return;
   is_answered_ = true;
-  keeps_ = false;
-  kept_.clear();
+  keep_no_more();
   Error named = error;
   if (named.detail.empty()) {
     if (const flow::UpstreamInfo* info = context().upstream()) named.detail = info->endpoint;
@@ -242,9 +242,8 @@ void MuxHttp::on_reset() {
   WaitingFilter::on_reset();
   request_.reset();
   is_private_ = has_retried_ = was_bystander_ = is_answered_ = needs_fresh = is_idempotent = false;
+  keep_no_more();
   keeps_ = true;
-  kept_.clear();
-  kept_bytes_ = 0;
   opener = nullptr;
 }
 

@@ -1,12 +1,11 @@
 #pragma once
 
-#include <vector>
-
 #include "filter/message_output.hpp"
 #include "filter/registry.hpp"
 #include "filter/tunnel_clock.hpp"
 #include "filter/waiting_filter.hpp"
 #include "upstream/connection_pool.hpp"
+#include "upstream/kept_request.hpp"
 
 namespace perilune::filter {
 
@@ -59,6 +58,9 @@ class MuxHttp final : public WaitingFilter,
   void send(flow::Event&& event);
   void fail(const Error& error);
   bool may_send_again(const upstream::ExchangeFailure& failure) const;
+  void keep(flow::Event& event);
+  void keep_no_more();
+  void send_kept();
   void send_again();
   void retry();
   void on_tunnel_idle() override;
@@ -68,9 +70,7 @@ class MuxHttp final : public WaitingFilter,
   Value key_;
   bool is_private_ = false;
   upstream::ClientSession* session_ = nullptr;
-  // What was sent of the body, by reference, while it may have to be sent again.
-  std::vector<flow::Event> kept_;
-  size_t kept_bytes_ = 0;
+  upstream::KeptRequest kept_;
   bool keeps_ = true;
   bool has_retried_ = false;
   bool was_bystander_ = false;  // it was sent again because another request's failure took its connection

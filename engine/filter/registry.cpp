@@ -76,7 +76,7 @@ constexpr std::array replace_arguments = {ArgumentSpec{"replacement", Function |
 constexpr std::array replace_bytes_arguments = {ArgumentSpec{"replacement", Function | Text | MessageObject}};
 constexpr std::array insert_arguments = {ArgumentSpec{"what", Function | Text | MessageObject}};
 constexpr std::array tag_arguments = {ArgumentSpec{"tag", Text, false}};
-constexpr std::array forward_arguments = {ArgumentSpec{"upstream", UpstreamObject | Function}};
+constexpr std::array forward_arguments = {ArgumentSpec{"upstream", Function | Upstream}};
 constexpr std::array timeout_arguments = {ArgumentSpec{"time", Time}};
 
 constexpr std::array specs = {
@@ -173,7 +173,7 @@ std::string describe(const Value& value) {
     return !message->head ? "a Data" : message->request() ? "a request" : "a response";
   if (value.object_as<flow::Hook>()) return "a function";
   if (value.object_as<flow::PipelinePlan>()) return "a pipeline";
-  if (value.object_as<filter::UpstreamObject>()) return "an upstream";
+  if (value.object_as<UpstreamObject>()) return "an upstream";
   return "a table";
 }
 
@@ -189,7 +189,7 @@ std::string describe(uint32_t accepts) {
        {Size, "a size (bytes or \"16k\")"},
        {Count, "a whole number"},
        {TextList, "a list of strings"},
-       {UpstreamObject, "an upstream"},
+       {Upstream, "an upstream"},
        {EndpointList, "a list of endpoints"},
        {MixedList, "a list of strings and numbers"},
        {Percentile, "a percentile such as \"p95\""},
@@ -218,7 +218,7 @@ Result<Value> check_value(uint32_t accepts, std::string_view choices, Value valu
   if ((accepts & Number) && value.number() && std::isfinite(*value.number())) return value;
   if ((accepts & MessageObject) && value.object_as<flow::Message>()) return value;
   if ((accepts & PipelineObject) && value.object_as<flow::PipelinePlan>()) return value;
-  if ((accepts & UpstreamObject) && value.object_as<filter::UpstreamObject>()) return value;
+  if ((accepts & Upstream) && value.object_as<UpstreamObject>()) return value;
   if ((accepts & Anything) && !value.is_nil()) return value;
   if ((accepts & Text) && value.string()) {
     if (choices.empty()) return value;

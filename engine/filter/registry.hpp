@@ -56,7 +56,7 @@ enum Accepts : uint32_t {
   Count = 1 << 8,      // a whole number of at least 0
   TextList = 1 << 9,   // a list of strings
   Anything = 1 << 10,  // any value, a table by its identity
-  UpstreamObject = 1 << 11,  // a Ref<UpstreamObject>
+  Upstream = 1 << 11,  // a Ref<UpstreamObject>
   /// A list of endpoints: strings, or tables of one string and endpoint_options(). In `items`.
   EndpointList = 1 << 12,
   MixedList = 1 << 13,   // a list of strings and numbers

@@ -17,7 +17,7 @@ void ResponseCollector::take(flow::Event&& event) {
                    "the body is larger than " + std::to_string(options_.body_bytes_max) + " bytes"});
       return;
     }
-    response_->body.append(std::move(event.slice()));
+    response_->body.append_compact(std::move(event.slice()), runtime_.chunks);
   } else if (event.is_message_end()) {
     if (const Error* error = event.error()) {
       finish(*error);

@@ -8,14 +8,14 @@ namespace perilune::filter {
 /// handler may let go of whoever has the collector.
 class ResponseCollector {
  public:
-  ResponseCollector(loop::Loop& loop, const HttpClientOptions& options, HttpClientHandler& handler)
-      : loop_(loop), options_(options), handler_(&handler) {}
+  ResponseCollector(flow::Runtime& runtime, const HttpClientOptions& options, HttpClientHandler& handler)
+      : runtime_(runtime), options_(options), handler_(&handler) {}
   ResponseCollector(const ResponseCollector&) = delete;
   ResponseCollector& operator=(const ResponseCollector&) = delete;
 
   /// The time for the whole response begins.
   void start() {
-    if (options_.timeout != Duration::max()) loop_.arm(timer_, options_.timeout);
+    if (options_.timeout != Duration::max()) runtime_.loop.arm(timer_, options_.timeout);
   }
   void take(flow::Event&& event);
   void fail(const Error& error) { finish(error); }
@@ -24,7 +24,7 @@ class ResponseCollector {
   void on_timer() { finish(Error{ErrorCode::RequestTimeout, Side::Upstream, {}}); }
   void finish(Result<Ref<flow::Message>> result);
 
-  loop::Loop& loop_;
+  flow::Runtime& runtime_;
   const HttpClientOptions options_;
   HttpClientHandler* handler_;  // null: it was told
   Ref<flow::Message> response_;

@@ -11,7 +11,8 @@ namespace {
 
 bool are_alike(const upstream::ClusterOptions& one, const upstream::ClusterOptions& other) {
   if (one.discovery.has_value() != other.discovery.has_value()) return false;
-  if (one.discovery) return one.discovery->kind == other.discovery->kind && one.discovery->name == other.discovery->name;
+  if (one.discovery)
+    return one.discovery->kind == other.discovery->kind && one.discovery->name == other.discovery->name;
   const auto is_same = [](const upstream::EndpointSpec& a, const upstream::EndpointSpec& b) {
     return a.address == b.address && a.weight == b.weight && a.priority == b.priority;
   };
@@ -42,7 +43,8 @@ UpstreamObject::UpstreamObject(Services& services, std::string its_name, const P
       cluster(make_ref<upstream::Cluster>(
           upstream::Cluster::Parts{services.runtime, services.network, *connections_, services.worker},
           services.clusters->record(name), std::move(settings.cluster))) {
-  PERILUNE_EXPECT(services.worker < services.clusters->workers(), "the board knows how many workers there are");
+  PERILUNE_EXPECT(services.worker < services.clusters->workers(),
+                  "the board knows how many workers there are");
   services.upstreams.push_back(this);
 }
 

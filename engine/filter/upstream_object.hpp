@@ -8,11 +8,13 @@
 
 namespace perilune::filter {
 
-/// A cluster as scripts hold it, and where it was defined. While it lives it is known to the worker's other scripts.
+/// A cluster as scripts hold it, and where it was defined. While it lives it is known to the worker's other
+/// scripts.
 class UpstreamObject final : public Object {
  public:
   /// Makes the cluster, which follows the record of that name in `services`. Nothing is connected before
-  /// cluster->start(). Errors (Side::Script): another script file has an upstream of this name with other endpoints.
+  /// cluster->start(). Errors (Side::Script): another script file has an upstream of this name with other
+  /// endpoints.
   static Result<Ref<UpstreamObject>> make(Services& services, std::string name, const Place& place,
                                           ClusterSettings settings);
   ~UpstreamObject() override;

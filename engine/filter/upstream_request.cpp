@@ -4,13 +4,14 @@
 
 namespace perilune::filter {
 
-UpstreamRequest::UpstreamRequest(flow::Runtime& runtime, Ref<upstream::Cluster> cluster, Ref<flow::Message> request,
-                                 ForwardSettings settings, HttpClientOptions options, HttpClientHandler& handler)
+UpstreamRequest::UpstreamRequest(flow::Runtime& runtime, Ref<upstream::Cluster> cluster,
+                                 Ref<flow::Message> request, ForwardSettings settings,
+                                 HttpClientOptions options, HttpClientHandler& handler)
     : cluster_(std::move(cluster)),
       request_(std::move(request)),
       settings_(std::move(settings)),
       context_(flow::Context::make_detached(runtime.loop.now())),
-      collector_(runtime.loop, options, handler),
+      collector_(runtime, options, handler),
       exchange_(runtime, *this) {
   context_->set_request(request_->head);
   collector_.start();

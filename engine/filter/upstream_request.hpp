@@ -5,8 +5,8 @@
 
 namespace perilune::filter {
 
-/// `upstream:request(msg, options)`: a request of a script's own to a cluster, by the same balancing, pool, health
-/// and retries as those that are forwarded. The handler is told from the loop. Errors: those of
+/// `upstream:request(msg, options)`: a request of a script's own to a cluster, by the same balancing, pool,
+/// health and retries as those that are forwarded. The handler is told from the loop. Errors: those of
 /// upstream::Exchange; ResponseTooLarge, RequestTimeout until the whole response is there.
 class UpstreamRequest final : public HttpClientRequest, private upstream::ExchangeOwner {
  public:

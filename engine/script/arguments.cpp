@@ -77,7 +77,8 @@ bool ArgumentReader::is_options_table(int index, std::span<const filter::OptionS
   return has_names && !has_others;
 }
 
-Result<void> ArgumentReader::read_options(int index, std::span<const filter::OptionSpec> specs, bool has_first) {
+Result<void> ArgumentReader::read_options(int index, std::span<const filter::OptionSpec> specs,
+                                          bool has_first) {
   for (lua_pushnil(L_); lua_next(L_, index); lua_pop(L_, 1)) {
     if (has_first && lua_type(L_, -2) == LUA_TNUMBER && lua_tonumber(L_, -2) == 1) continue;
     const auto name = string_at(L_, -2);
@@ -108,7 +109,8 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
 Result<filter::Argument> ArgumentReader::read_value(int index, uint32_t accepts, std::string_view choices) {
   filter::Argument argument;
   const int type = lua_type(L_, index);
-  if (type == LUA_TTABLE && (accepts & (Accepts::TextList | Accepts::MixedList))) return read_list(index, accepts);
+  if (type == LUA_TTABLE && (accepts & (Accepts::TextList | Accepts::MixedList)))
+    return read_list(index, accepts);
   if (type == LUA_TTABLE && (accepts & Accepts::EndpointList)) return read_endpoints(index);
   if (type == LUA_TFUNCTION) argument.value = Ref<Object>(interpreter_.make_hook(L_, index));
   else argument.value = interpreter_.objects.to_value(L_, index);
@@ -158,9 +160,9 @@ Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) 
   for (int i = 1; i <= count; ++i) {
     lua_rawgeti(L_, index, i);
     Value item = interpreter_.objects.to_value(L_, -1);
-    const bool fits =
-        item.string() || ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>()) ||
-        ((accepts & Accepts::MixedList) && item.number());
+    const bool fits = item.string() ||
+                      ((accepts & Accepts::PipelineObject) && item.object_as<flow::PipelinePlan>()) ||
+                      ((accepts & Accepts::MixedList) && item.number());
     if (!fits) return wrong("but its item " + std::to_string(i) + " is " + describe_value(L_, -1));
     argument.list.push_back(std::move(item));
     lua_pop(L_, 1);
@@ -202,8 +204,9 @@ Result<filter::Argument> ArgumentReader::read_endpoint() {
     address = string_at(L_, index);
   }
   if (!address)
-    return Error{ErrorCode::ScriptError, Side::Script,
-                 "an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got " + describe_value(L_, index)};
+    return Error{
+        ErrorCode::ScriptError, Side::Script,
+        "an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got " + describe_value(L_, index)};
   argument.value = Value(*address);
   if (!lua_istable(L_, index)) return argument;
   ArgumentReader inside(interpreter_, L_, function_);

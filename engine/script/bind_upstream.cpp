@@ -31,7 +31,8 @@ Outcome define(lua_State* L) {
     if (other->name == *name)
       return fail("upstream " + in_quotes(*name) + " is defined already at " + other->place.to_string());
   ArgumentReader reader(interpreter, L, "upstream");
-  if (auto read = reader.read(2, {}, filter::upstream_options()); !read) return Outcome::error(read.error().detail);
+  if (auto read = reader.read(2, {}, filter::upstream_options()); !read)
+    return Outcome::error(read.error().detail);
   auto settings = filter::cluster_settings(reader.options);
   if (!settings) return fail(settings.error().detail);
   auto object =
@@ -60,7 +61,8 @@ class UpstreamWait final : public Wait, public filter::HttpClientHandler {
   UpstreamWait(Coroutine& coroutine, const filter::UpstreamObject& object, Ref<flow::Message> message,
                filter::ForwardSettings settings, const filter::HttpClientOptions& limits)
       : Wait(coroutine),
-        request_(interpreter().services.runtime, object.cluster, std::move(message), std::move(settings), limits, *this) {}
+        request_(interpreter().services.runtime, object.cluster, std::move(message), std::move(settings),
+                 limits, *this) {}
 
   void on_response(Result<Ref<flow::Message>> response) override {
     response_ = std::move(response);
@@ -91,7 +93,6 @@ Ref<flow::Message> own_request(const flow::Message& given) {
   return message;
 }
 
-
 struct RequestParts {
   const filter::UpstreamObject* object = nullptr;
   Ref<flow::Message> message;
@@ -100,7 +101,9 @@ struct RequestParts {
 };
 
 Outcome read_request(lua_State* L, RequestParts& parts) {
-  const auto fail = [](const std::string& sentence) { return Outcome::error("Upstream:request: " + sentence); };
+  const auto fail = [](const std::string& sentence) {
+    return Outcome::error("Upstream:request: " + sentence);
+  };
   parts.object = object_at(L);
   if (!parts.object) return no_object(L, "request");
   const auto* box = test_userdata<MessageBox>(L, 2);
@@ -108,9 +111,11 @@ Outcome read_request(lua_State* L, RequestParts& parts) {
   if (!message || !message->request())
     return fail("argument 1 (msg) expects a request, as Message { path = \"/\" } is one, got " +
                 (message && message->head ? "a response" : describe_value(L, 2)));
-  if (message->body_source) return fail("a body that a function gives cannot be sent by request; give a string");
+  if (message->body_source)
+    return fail("a body that a function gives cannot be sent by request; give a string");
   ArgumentReader reader(Interpreter::of(L), L, "Upstream:request");
-  if (auto read = reader.read(3, {}, filter::request_options); !read) return Outcome::error(read.error().detail);
+  if (auto read = reader.read(3, {}, filter::request_options); !read)
+    return Outcome::error(read.error().detail);
   auto settings = filter::forward_settings(reader.options);
   if (!settings) return fail(settings.error().detail);
   parts.limits = filter::request_limits(reader.options, parts.object->cluster->options());
@@ -127,8 +132,9 @@ int request(lua_State* L) {
     RequestParts parts;
     const Outcome outcome = read_request(L, parts);
     if (!outcome.failure())
-      return coroutine.suspend(L, std::make_unique<UpstreamWait>(coroutine, *parts.object, std::move(parts.message),
-                                                                 std::move(parts.settings), parts.limits));
+      return coroutine.suspend(
+          L, std::make_unique<UpstreamWait>(coroutine, *parts.object, std::move(parts.message),
+                                            std::move(parts.settings), parts.limits));
     push_text(L, *outcome.failure());
   }
   raise_at_script(L);
@@ -153,7 +159,9 @@ void set_number(lua_State* L, const char* name, double number) {
   lua_pushnumber(L, number);
   lua_setfield(L, -2, name);
 }
-void set_number(lua_State* L, const char* name, uint64_t number) { set_number(L, name, static_cast<double>(number)); }
+void set_number(lua_State* L, const char* name, uint64_t number) {
+  set_number(L, name, static_cast<double>(number));
+}
 void set_text(lua_State* L, const char* name, std::string_view text) {
   push_text(L, text);
   lua_setfield(L, -2, name);
@@ -245,17 +253,20 @@ Outcome endpoints(lua_State* L) {
 }
 
 /// The endpoint that argument 2 names, in the form of endpoints; empty for all. An error when there is none.
-std::optional<std::string> endpoint_at(lua_State* L, const filter::UpstreamObject& object, std::string& name) {
+std::optional<std::string> endpoint_at(lua_State* L, const filter::UpstreamObject& object,
+                                       std::string& name) {
   if (lua_isnoneornil(L, 2)) return std::nullopt;
   const auto text = string_at(L, 2);
-  if (!text) return "argument 1 (endpoint) expects a string such as \"10.0.0.1:8080\", got " + describe_value(L, 2);
+  if (!text)
+    return "argument 1 (endpoint) expects a string such as \"10.0.0.1:8080\", got " + describe_value(L, 2);
   const auto address = net::Address::parse(*text);
   name = address ? address->to_string() : std::string(*text);
   const auto members = object.cluster->record().members();
   std::vector<std::string_view> known;
   for (const upstream::EndpointRef& member : members) known.push_back(member->name);
   if (std::ranges::find(known, name) != known.end()) return std::nullopt;
-  return "upstream " + in_quotes(object.name) + " has no endpoint " + in_quotes(*text) + suggestion(*text, known);
+  return "upstream " + in_quotes(object.name) + " has no endpoint " + in_quotes(*text) +
+         suggestion(*text, known);
 }
 
 Outcome explain(lua_State* L) {

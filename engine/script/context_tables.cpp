@@ -208,6 +208,7 @@ void ContextTables::release_context(flow::Context& context) {
   }
   row = {};
   --alive_;
+  ++ended_;
   context.script_reference = 0;
   context.owner = nullptr;
 }

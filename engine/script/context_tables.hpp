@@ -29,6 +29,9 @@ class ContextTables final : public flow::ContextOwner {
   }
   void release_context(flow::Context& context) override;
   size_t alive() const { return alive_; }
+  /// How many tables became garbage since the last call of forget_ended().
+  size_t ended() const { return ended_; }
+  void forget_ended() { ended_ = 0; }
   /// For the end of the state: contexts that live on know no table any more.
   void end_all();
 
@@ -67,6 +70,7 @@ class ContextTables final : public flow::ContextOwner {
   std::vector<Row> rows_;  // by the number in the registry, which is dense
   std::vector<int> free_references_;
   size_t alive_ = 0;
+  size_t ended_ = 0;
   int metatable_ = LUA_NOREF;
   int own_caches_ = LUA_NOREF;  // made at the top of a file
   int close_caches_ = LUA_NOREF;

@@ -6,6 +6,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "script/message_box.hpp"
 #include "script/place.hpp"
 
 namespace perilune::script {
@@ -17,6 +18,9 @@ int on_panic(lua_State*) {
   PERILUNE_EXPECT(false, "Lua is called where its errors are caught");
   return 0;
 }
+
+// What the end of a session or a request leaves behind: its ctx table with a few names, and what those hold.
+constexpr size_t bytes_of_context = 512;
 
 constexpr const char* loading_may_not_wait =
     "this is the top of a file, which only declares; use every or after, or wait in a handler";
@@ -94,10 +98,25 @@ void Interpreter::tune_collector() {
   lua_gc(main(), LUA_GCSETPAUSE, static_cast<int>(std::min<size_t>(pause, 2000)));
 }
 
+size_t Interpreter::heap_bytes() const {
+  return static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024 + static_cast<size_t>(lua_gc(main(), LUA_GCCOUNTB, 0));
+}
+
+size_t Interpreter::garbage_bytes() const {
+  const size_t bytes = heap_bytes();
+  const size_t allocated = bytes > bytes_collected_ ? bytes - bytes_collected_ : 0;
+  return allocated + contexts.ended() * bytes_of_context;
+}
+
 bool Interpreter::collect_garbage() {
+  bindings.messages->drop_idle(main());
   loop::Driver& driver = loop().driver();
-  for (const Instant end = driver.now() + 1ms; driver.now() < end;)
-    if (lua_gc(main(), LUA_GCSTEP, 0) == 1) return true;
+  for (const Instant end = driver.now() + 1ms; driver.now() < end;) {
+    if (lua_gc(main(), LUA_GCSTEP, 0) != 1) continue;
+    bytes_collected_ = heap_bytes();
+    contexts.forget_ended();
+    return true;
+  }
   return false;
 }
 

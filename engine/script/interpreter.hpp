@@ -55,6 +55,11 @@ class Interpreter final : public BindingHost {
   void note_call() {
     if (++calls_ % (collects_at_fixed_times() ? 64 : 4096) == 0) tune_collector();
   }
+  /// Bytes in the Lua heap.
+  size_t heap_bytes() const;
+  /// An estimate of the bytes that a collection would free: what was allocated since collect_garbage() ended a cycle, and
+  /// what became garbage of that which was alive then.
+  size_t garbage_bytes() const;
   /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
   bool collect_garbage();
   /// Ends what runs by itself: tasks, waits, what caches and pools hold.
@@ -77,6 +82,7 @@ class Interpreter final : public BindingHost {
   std::unique_ptr<lua_State, CloseState> main_;
   int cancelled_ = LUA_NOREF;
   uint32_t calls_ = 0;
+  size_t bytes_collected_ = 0;  // in the heap when collect_garbage() had ended a cycle
 
  public:
   BindingContext bindings;

@@ -1,5 +1,7 @@
 #include "script/message_box.hpp"
 
+#include <utility>
+
 namespace perilune::script {
 
 /// Anchors what is at the top of the stack, which stays there.
@@ -22,6 +24,19 @@ void MessageBoxes::release_message(flow::Message& message) {
   }
   mine.is_kept[0] = mine.is_kept[1] = false;
   free_.push_back(slot);
+  may_drop_ = true;
+}
+
+void MessageBoxes::drop_idle(lua_State* L) {
+  if (!std::exchange(may_drop_, false)) return;
+  for (const uint32_t slot : free_) {
+    for (const int anchor : slots_[slot].anchors) {
+      if (anchor == LUA_NOREF) continue;
+      lua_pushboolean(L, false);
+      lua_rawseti(L, LUA_REGISTRYINDEX, anchor);
+    }
+    for (std::string& source : slots_[slot].sources) source = std::string();
+  }
 }
 
 void MessageBoxes::end_all() {

@@ -41,6 +41,8 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   void release_message(flow::Message& message) override;
   /// For the end of the Lua state: all are over.
   void end_all();
+  /// Leaves what free slots keep to Lua's collector.
+  void drop_idle(lua_State* L);
   size_t alive() const { return slots_.size() - free_.size(); }
 
   void push(lua_State* L, const BindingContext& context, flow::Message& message);
@@ -71,6 +73,7 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
 
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
+  bool may_drop_ = false;  // a slot became free since drop_idle()
 };
 
 /// The message of a box, for a bound function. Raises when it is over.

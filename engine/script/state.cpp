@@ -31,6 +31,8 @@ size_t State::give_back_surplus() {
   return interpreter_->heap.give_back_surplus();
 }
 
+size_t State::garbage_bytes() const { return interpreter_->garbage_bytes(); }
+
 bool State::collect_garbage() { return interpreter_->collect_garbage(); }
 
 StateCounts State::alive() const {
@@ -45,10 +47,6 @@ StateCounts State::alive() const {
 
 const std::vector<std::string>& State::files() const { return interpreter_->loader.files(); }
 
-size_t State::memory_bytes() const {
-  lua_State* L = interpreter_->main();
-  return static_cast<size_t>(lua_gc(L, LUA_GCCOUNT, 0)) * 1024 +
-         static_cast<size_t>(lua_gc(L, LUA_GCCOUNTB, 0));
-}
+size_t State::memory_bytes() const { return interpreter_->heap_bytes(); }
 
 }  // namespace perilune::script

@@ -59,6 +59,8 @@ class State {
   /// Lets go of idle coroutines and of Lua's free blocks that nobody needed since the last call; returns the bytes of
   /// the blocks.
   size_t give_back_surplus();
+  /// An estimate of the bytes that a collection would free.
+  size_t garbage_bytes() const;
   /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
   bool collect_garbage();
 

@@ -146,7 +146,10 @@ SimResolve::SimResolve(SimWorld& world, SimDriver& driver, const net::Address& n
                        net::ResolveHandler& handler)
     : SimLookup(world, driver), handler_(handler) {
   result_ = world.dns().addresses_of(name);
-  if (!name.needs_resolving()) return make_ready(Other);
+  if (!name.needs_resolving()) {
+    make_ready(Other);
+    return;
+  }
   if (is_to_fail(name.host)) result_ = drawn_failure(name.host);
   answer_later(name.host);
 }

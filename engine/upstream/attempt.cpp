@@ -64,7 +64,7 @@ bool Attempt::run_hooks() {
   while (hook_step_ != HookStep::Done) {
     flow::Hook* hook = hook_step_ == HookStep::Validate ? options.validate.get() : options.on_lease.get();
     if (hook) {
-      if (!call_) call_ = std::make_unique<flow::HookCall>(*this);
+      if (!call_) call_ = std::make_unique<flow::HookCall>(static_cast<flow::HookHandler&>(*this));
       if (call_->run(*hook, flow::HookShape::Context, *session_->connection()) == flow::HookStatus::Waiting) return false;
       if (!judge_hook()) return false;
     } else {

@@ -78,7 +78,9 @@ void ClientSession::give_scratch() {
 void ClientSession::give_first() {
   // A turn that was cut, and a read that was, leave bytes behind which were there before this request.
   const bool may_hear_more = heard_turn_ == runtime_.loop.turns() && heard_bytes_ >= limits::buffer_bytes_max;
-  if (may_hear_more || runtime_.loop.has_events_left()) {
+  // Where the last answer came in this very turn its end may follow in the next: what must not be sent twice waits.
+  const bool is_hasty = asks_wire_ && heard_turn_ == runtime_.loop.turns();
+  if (may_hear_more || is_hasty || runtime_.loop.has_events_left()) {
     if (!unsent_hold_) unsent_hold_ = wire_input_.hold();
     runtime_.loop.defer_to_next_turn(give_task_);
     return;

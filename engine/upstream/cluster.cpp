@@ -292,7 +292,7 @@ void Cluster::make_room() { pool_.evict_idle(nullptr); }
 void Cluster::connect_ahead(Endpoint& endpoint) {
   if (is_draining_ || endpoint.is_removed || endpoint.opens_ahead) return;
   const algo::PoolStats& stats = endpoint.key->stats();
-  const algo::ConnectDemand demand{stats.waiting, stats.leased, uint64_t{stats.pending} + stats.idle};
+  const algo::ConnectDemand demand{uint64_t{stats.waiting} + stats.covered, stats.leased, uint64_t{stats.pending} + stats.idle};
   const bool is_healthy = endpoint.record->is_available();
   uint32_t wanted = is_healthy ? algo::connects_wanted(demand, options_.preconnect) : 0;
   endpoint.opens_ahead = true;

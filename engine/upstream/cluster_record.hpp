@@ -44,7 +44,7 @@ class ClusterRecord {
   void set_members(std::span<const EndpointSpec> specs, Instant now);
   /// Removes at most so many that are not among `specs`, and adds the others; whether some are still to go.
   bool change_members(std::span<const EndpointSpec> specs, size_t removals_max, Instant now);
-  /// A discovery has answered, or given up for now: who waits for endpoints need not wait any longer.
+  /// A discovery has answered, or given up: who waits for endpoints need not wait any longer.
   void note_discovered();
   bool is_waiting_for_discovery() const { return awaits_discovery_.load(std::memory_order_acquire); }
 

@@ -50,7 +50,7 @@ Result<ClientSession*> ConnectionPool::lease(const Value& key, PoolWaiter& waite
 Result<ClientSession*> ConnectionPool::lease(ConnectionKey& key, PoolWaiter& waiter, bool& is_reused) {
   is_reused = false;
   // A newcomer never overtakes who waits already, and a connection for itself is better than a shared one.
-  if (options_.session.pipelining > 1 && !waiter.needs_fresh && key.stats().waiting == 0 && key.stats().idle == 0) {
+  if (options_.session.pipelining > 1 && key.stats().waiting == 0 && key.stats().idle == 0) {
     if (ClientSession* session = share(key, waiter)) {
       is_reused = true;
       return session;
@@ -94,6 +94,7 @@ Error ConnectionPool::error_of(const algo::LeaseResult& result, const Connection
 }
 
 ClientSession* ConnectionPool::share(ConnectionKey& key, const PoolWaiter& waiter) {
+  if (waiter.needs_fresh) return nullptr;
   PooledConnection* least_busy = nullptr;
   for (PooledConnection* candidate : key.shared) {
     if (!candidate->session->accepts(waiter.is_idempotent)) continue;

@@ -16,6 +16,10 @@ const RetryOptions no_retry{};
 /// sent: as many stale connections as one bad moment leaves, but no endless search.
 constexpr uint32_t moves_max = 64;
 
+bool is_connect_failure(ErrorCode code) {
+  return code == ErrorCode::ConnectFailure || code == ErrorCode::ConnectTimeout || code == ErrorCode::ResolveFailure;
+}
+
 Event copy_of(Event& kept) {
   return kept.is_data() ? Event::data(kept.slice()) : Event::message_end(kept.trailers());
 }
@@ -48,7 +52,7 @@ void Exchange::start(Ref<Cluster> cluster, Ref<message::RequestHead> head, Excha
 Attempt& Exchange::free_attempt() {
   for (const auto& attempt : attempts_)
     if (!attempt->is_running()) return *attempt;
-  attempts_.push_back(std::make_unique<Attempt>(*this));
+  attempts_.push_back(std::make_unique<Attempt>(static_cast<AttemptOwner&>(*this)));
   return *attempts_.back();
 }
 
@@ -143,21 +147,21 @@ void Exchange::send(Event&& event) {
     winner_->send(std::move(event));
     return;
   }
-  const bool is_end = event.is_message_end();
-  if (event.is_data()) kept_bytes_ += event.slice().size();
   for (const auto& attempt : attempts_)
     if (attempt->stage() == Attempt::Stage::Sent) attempt->send(copy_of(event));
-  if (keeps_ && (event.is_data() || is_end)) kept_.push_back(std::move(event));
+  if (keeps_) kept_.keep(event, runtime_.chunks);
   settle_kept();
 }
 
 void Exchange::send_kept(Attempt& attempt) {
-  for (size_t i = 0; i < kept_.size() && attempt.stage() == Attempt::Stage::Sent; ++i) attempt.send(copy_of(kept_[i]));
+  kept_.send([&](Event&& event) {
+    if (attempt.stage() == Attempt::Stage::Sent) attempt.send(std::move(event));
+  });
 }
 
 /// What is too much to be kept is let go once it is under way; until then no more of it is taken.
 void Exchange::settle_kept() {
-  if (kept_bytes_ <= plan_.retry->body_bytes_max || !keeps_) {
+  if (kept_.bytes() <= plan_.retry->body_bytes_max || !keeps_) {
     input_hold_.release();
     return;
   }
@@ -195,10 +199,19 @@ void Exchange::on_attempt_failed(Attempt&, const AttemptFailure& failure) {
     begin_try_later(Kind::Again);
     return;
   }
-  if (may_retry(failure) && cluster_->begin_retry()) {
-    ++retries_held_;
-    retry_after(std::nullopt);
-    return;
+  if (may_retry(failure)) {
+    // An endpoint that was never reached was not asked for anything: going elsewhere is no more work for anybody, and
+    // neither waits nor counts. All others have a budget.
+    const bool was_reached = failure.was_written || !is_connect_failure(failure.error.code);
+    if (!was_reached && tried_.size() < cluster_->endpoints().size()) {
+      begin_try_later(Kind::Retry);
+      return;
+    }
+    if (cluster_->begin_retry()) {
+      ++retries_held_;
+      retry_after(std::nullopt);
+      return;
+    }
   }
   fail(failure.error);
 }
@@ -340,7 +353,6 @@ void Exchange::finish() {
   cluster_.reset();
   head_.reset();
   again_ = nullptr;
-  kept_bytes_ = 0;
   tries_ = hedges_ = moves_ = 0;
   keeps_ = true;
   has_replaced_stale_ = false;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "upstream/attempt.hpp"
+#include "upstream/kept_request.hpp"
 
 namespace perilune::upstream {
 
@@ -112,9 +113,7 @@ class Exchange final : public AttemptOwner, public MembersWaiter {
   Attempt* winner_ = nullptr;
   std::string last_endpoint_;
   uint64_t last_identity_ = 0;
-  // What was sent of the request so far, by reference, while it may have to be sent again.
-  std::vector<flow::Event> kept_;
-  size_t kept_bytes_ = 0;
+  KeptRequest kept_;
   flow::Hold input_hold_;
   uint32_t tries_ = 0;         // that count
   uint32_t hedges_ = 0;

@@ -51,7 +51,7 @@ std::string Cluster::explain(std::string_view name) const {
     text.append(record.name).append(": ");
     if (endpoint.is_removed) text.append("removed, and drains");
     else if (record.health.load() == algo::Health::Unhealthy) text.append("unhealthy: not chosen");
-    else if (record.is_ejected.load()) text.append("ejected after failures: not chosen for now");
+    else if (record.is_ejected.load()) text.append("ejected after failures: not chosen");
     else text.append("may be chosen");
     text.append("; ").append(std::to_string(stats.leased)).append(" busy, ").append(std::to_string(stats.idle));
     text.append(" idle, ").append(std::to_string(stats.pending)).append(" connecting, ");

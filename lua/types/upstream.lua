@@ -136,7 +136,7 @@ function U:request(msg, options) end
 ---@param endpoints EndpointEntry[]
 function U:set(endpoints) end
 
---- Numbers of all workers together.
+--- Numbers of all workers together, of the endpoints that it has now.
 ---@return ClusterStats
 function U:stats() end
 

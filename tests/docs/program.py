@@ -4,6 +4,7 @@ The binary's path is in the environment as PERILUNE, or build/perilune.
 """
 
 import os
+import random
 import pathlib
 import queue
 import socket
@@ -28,7 +29,13 @@ def free_ports(count):
     holders = [socket.socket() for _ in range(count)]
     try:
         for holder in holders:
-            holder.bind(("127.0.0.1", 0))
+            # Not the kernel's choice: those ports are what clients of other tests have when they connect.
+            while True:
+                try:
+                    holder.bind(("0.0.0.0", random.randrange(5000, 15000)))
+                    break
+                except OSError:
+                    continue
         return [holder.getsockname()[1] for holder in holders]
     finally:
         for holder in holders:

@@ -23,6 +23,15 @@ listen($proxy):demuxHTTP(pipeline()
 BY_HAND = f"""
 listen($proxy):decodeHTTPRequest():encodeHTTPRequest():connect({UPSTREAM}):decodeHTTPResponse():encodeHTTPResponse()
 """
+# Answers at the head what it is asked, but for the two that tell whether bodies were read as what they are.
+EARLY = f"""
+listen($proxy):demuxHTTP(pipeline()
+  :handleMessageStart(function(req)
+    if req.path == "/after" or req.path == "/smuggled" then return end
+    return Message {{ headers = {{ ["x-early"] = req.method .. " " .. req.path }}, body = "early" }}
+  end)
+  :muxHTTP(pipeline():connect({UPSTREAM})))
+"""
 
 
 class Recorder:
@@ -68,6 +77,8 @@ class Recorder:
             case = self.case
         if case and message.target == "/case":
             wire.send(case.raw)
+            if case.resets:
+                wire.reset()
             return not case.closes
         head = f"HTTP/1.1 200 OK\r\nX-Serial: {serial}\r\nContent-Length: 2\r\n\r\n"
         wire.send(head if message.method == "HEAD" else head + "ok")
@@ -173,6 +184,47 @@ def play_requests(stage, script, may_cut=False):
     report(requests.TABLE, wrongs)
 
 
+def judge_early(case, recorder, before, data, how):
+    """What is wrong, or None: bodies that nobody reads are no requests, whatever was answered before they came."""
+    def method_of(answer):
+        early = answer.get(b"x-early")
+        return early.split(b" ")[0].decode() if early else getattr(recorder.of(answer), "method", "GET")
+
+    targets = [message.target for message in recorder.messages[before:]]
+    answers, wrong = answers_in(data, how, method_of)
+    if wrong or recorder.faults:
+        return wrong or recorder.faults.pop()
+    if set(targets) - {"/after"}:
+        return f"the upstream got {targets}"
+    own = [answer.status for answer in answers if not answer.get(b"x-serial") and not answer.get(b"x-early")]
+    if len(own) > 1 or own and (answers[-1].status != own[0] or own[0] < 400 or b"close" not in answers[-1].options()):
+        return f"the proxy's own answers: {own}"
+    if case.wants == EITHER:
+        return None
+    if case.wants == REFUSED:
+        return "/after was asked for" if targets else None
+    came = [tuple(early.decode("latin-1").split(" ", 1)) for answer in answers if (early := answer.get(b"x-early"))]
+    wanted = [(method, target) for method, target, _ in case.wants if target != "/after"]
+    # It may end the connection instead of reading a body to its end; what it does answer is in order and all there.
+    if own or came != wanted[:len(came)] or targets and came != wanted or len(targets) > len(case.wants) - len(wanted):
+        return f"wanted {shorten(wanted)}, came {shorten(came)}, {own} and {targets}"
+    return None
+
+
+def play_early(stage):
+    recorder = Recorder()
+    proxy = stage.proxy(EARLY, upstream=stage.upstream(recorder.act).port)
+    wrongs = []
+    for number, case in enumerate(requests.TABLE):
+        for seed in [None, number]:
+            before = len(recorder.messages)
+            data, how = exchange(stage, proxy.port["proxy"], case.raw, seed)
+            if wrong := judge_early(case, recorder, before, data, how):
+                wrongs.append((case, wrong))
+                break
+    report(requests.TABLE, wrongs)
+
+
 def judge_response(case, data, how):
     if responses.MARK in data:
         return "bytes that answer nobody reached the client"
@@ -215,6 +267,8 @@ for sentence, text, cuts in [("a plain muxHTTP", PLAIN, False), ("one pipelined 
         lambda stage, text=text, cuts=cuts: play_requests(stage, text, cuts))
     scene(f"responses that could be read in two ways, through {sentence}")(
         lambda stage, text=text, cuts=cuts: play_responses(stage, text, cuts))
+
+scene("requests that could be read in two ways, to a script that answers before it has read them")(play_early)
 
 
 @scene("every row of the tables has a name of its own, and the families are as large as they must be")

@@ -3,7 +3,7 @@
 import time
 
 import play
-from play import End, get, main, ok, same, scene, until, yes
+from play import End, PLAIN, get, main, ok, same, scene, until, yes
 
 
 @scene("a relay whose upstream has ended lets go of a client that sends on and leaves")
@@ -65,6 +65,27 @@ def tiny_chunks(stage):
     more = proxy.resident() - before
     if not play.SANITIZED:
         yes(more < 8 << 20, f"{more >> 10} KiB more for 500,000 bytes")
+
+
+@scene("a body that streams on byte by byte, among other traffic, pins nothing while it may have to be sent again")
+def trickled_on(stage):
+    upstream = stage.upstream()
+    proxy = stage.proxy(PLAIN + 'listen($noise):serveHTTP(Message(("x"):rep(15000)))', upstream=upstream.port)
+    noise = stage.client(proxy.port["noise"])
+    client = stage.client(proxy)
+    size = 3000
+    client.send(f"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n")
+    noise.ask(get("/" + "n" * 6000))
+    before = proxy.resident()
+    for _ in range(size):
+        client.send(b"b")
+        noise.send(get("/" + "n" * 6000))
+        noise.response()
+    more = proxy.resident() - before
+    same(client.response().body, b"/x")
+    same(upstream.requests[0].body, b"b" * size)
+    if not play.SANITIZED:
+        yes(more < 4 << 20, f"{more >> 10} KiB more for {size} bytes")
 
 
 @scene("answers that wait for the first one share one bound")

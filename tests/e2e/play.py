@@ -569,6 +569,7 @@ class Stage:
         self.clients = []
         self.upstreams = []
         self.proxies = []
+        self.nginxes = {}
         self.others = []
         self.errors = []
 
@@ -627,10 +628,10 @@ class Stage:
             raise Failure(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
         return done
 
-    def nginx(self, server):
-        """A real nginx; `server` is the inside of its server block. Gives the port."""
-        port = free_port()
-        folder = self.path("nginx")
+    def nginx(self, server, name="nginx", port=None):
+        """A real nginx in a folder of that name; `server` is the inside of its server block. Gives the port."""
+        port = port or free_port()
+        folder = self.path(name)
         os.makedirs(folder, exist_ok=True)
         user = "user root;" if os.geteuid() == 0 else ""
         temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
@@ -643,6 +644,7 @@ server {{ listen 127.0.0.1:{port}; root {folder}; {server} }} }}
         process = subprocess.Popen(["nginx", "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf"],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.others.append(process)
+        self.nginxes[port] = process
 
         def is_ready():
             yes(process.poll() is None, f"nginx ended with {process.poll()}")
@@ -651,6 +653,12 @@ server {{ listen 127.0.0.1:{port}; root {folder}; {server} }} }}
 
         until(is_ready, "nginx to listen")
         return port
+
+    def end_nginx(self, port, how=signal.SIGTERM):
+        """SIGTERM ends at once what is under way, SIGQUIT lets it finish."""
+        process = self.nginxes.pop(port)
+        process.send_signal(how)
+        process.wait(PATIENCE)
 
     def clear(self):
         """Ends everything; what is wrong, as a list."""

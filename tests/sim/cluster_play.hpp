@@ -100,18 +100,14 @@ class Client {
     send("POST " + std::string(path) + " HTTP/1.1\r\nHost: proxy\r\nContent-Length: " + std::to_string(body.size()) +
          "\r\n\r\n" + std::string(body));
   }
-  bool has_answer() const {
-    return client_->is_connected() &&
-           take_message(client_->peer().received(), WireKind::Response, client_->peer().is_over()).is_complete;
-  }
+  bool has_answer() const { return client_->is_connected() && next().is_complete; }
   /// Waits for the answer to what was sent, and takes it.
   WireMessage wait(Duration patience = 120s) {
     world_.run_until([&] { return has_answer() || (client_->is_connected() && client_->peer().is_over()); },
                      world_.now() + patience);
     if (!client_->is_connected()) return {};
-    WireMessage message =
-        take_message(client_->peer().received(), WireKind::Response, client_->peer().is_over());
-    std::string rest = client_->peer().take_received().substr(message.bytes);
+    WireMessage message = next();
+    client_->peer().take_received();
     return message;
   }
   WireMessage ask(std::string_view path, std::string_view fields = "") {
@@ -124,21 +120,50 @@ class Client {
   sim::SimPeer& peer() { return client_->peer(); }
 
  private:
+  /// The answer, interim ones skipped.
+  WireMessage next() const {
+    std::string_view stream = client_->peer().received();
+    for (;;) {
+      const WireMessage message = take_message(stream, WireKind::Response, client_->peer().is_over());
+      if (!message.is_complete || message.status() >= 200) return message;
+      stream.remove_prefix(message.bytes);
+    }
+  }
+
   sim::SimWorld& world_;
   std::unique_ptr<sim::SimClient> client_;
+};
+
+/// The most connections that upstreams had at any moment. What ends and what begins in one instant is not there
+/// together: an end is known when the instant is over.
+class OpenMeter {
+ public:
+  void look(Instant now, size_t open) {
+    if (now != instant_) most_ = std::max(most_, last_);
+    instant_ = now;
+    last_ = open;
+  }
+  size_t most() const { return std::max(most_, last_); }
+
+ private:
+  Instant instant_{};
+  size_t last_ = 0;
+  size_t most_ = 0;
 };
 
 /// A process of one or more workers that share their clusters, upstreams outside, and clients.
 class ClusterPlay {
  public:
-  explicit ClusterPlay(unsigned workers = 1, uint64_t seed = 1, const sim::SimFaults& faults = {})
-      : world(seed, faults), outside(world, sim::SimProcess::Outside), board(std::make_shared<upstream::ClusterBoard>(workers)) {
+  explicit ClusterPlay(unsigned worker_count = 1, uint64_t seed = 1, const sim::SimFaults& faults = {})
+      : world(seed, faults), outside(world, sim::SimProcess::Outside), board(std::make_shared<upstream::ClusterBoard>(worker_count)) {
     script::make_runs_repeatable();
-    for (unsigned i = 0; i < workers; ++i) engines.push_back(std::make_unique<sim::SimWorker>(world));
+    for (unsigned i = 0; i < worker_count; ++i) engines.push_back(std::make_unique<sim::SimWorker>(world));
   }
   ~ClusterPlay() {
     clients.clear();
-    if (!this->workers.empty()) EXPECT_EQ(stop(), "");
+    if (!workers.empty()) {
+      EXPECT_EQ(stop(), "");
+    }
   }
 
   void start(std::string_view script) {
@@ -189,7 +214,7 @@ class ClusterPlay {
   uint64_t count(upstream::Count upstream::EndpointCounts::* which, std::string_view name = "api") {
     uint64_t sum = 0;
     for (const auto& member : record(name).members())
-      member->each_counts([&](const upstream::EndpointCounts& counts) { sum += (counts.*which).get(); });
+      member->each_counts([&](const upstream::EndpointCounts& counted) { sum += (counted.*which).get(); });
     return sum;
   }
 

@@ -8,8 +8,8 @@ namespace {
 
 /// A proxy on port 8000 whose answers are what `f(api, req)` gives.
 std::string asking(std::string_view options, std::string_view body) {
-  return "local api = upstream(\"api\", " + std::string(options) + ")\n" +
-         "local function f(req)\n" + std::string(body) + "\nend\n" +
+  return "local api = upstream(\"api\", " + std::string(options) + ")\n" + "local function f(req)\n" +
+         std::string(body) + "\nend\n" +
          "listen(8000):serveHTTP(function(req) return Message(tostring(f(req))) end)\n";
 }
 
@@ -109,6 +109,7 @@ TEST(UpstreamMethods, StatsSayWhatHappened) {
   play.upstream("10.0.0.1:80");
   play.start(asking(R"({ endpoints = { "10.0.0.1:80", { "10.0.0.2:80", weight = 0, priority = 1 } } })", R"(
     for i = 1, 4 do api:request(Message { path = "/" }) end
+    sleep(0.01) -- the last connection comes back behind the answer
     local stats = api:stats()
     local first, second = stats.endpoints["10.0.0.1:80"], stats.endpoints["10.0.0.2:80"]
     return table.concat({
@@ -156,6 +157,7 @@ TEST(UpstreamMethods, ExplainSpeaks) {
   play.upstream("10.0.0.1:80");
   play.start(asking(two, R"(
     api:request(Message { path = "/" }, { endpoint = "10.0.0.1:80" })
+    sleep(0.01)
     return api:explain "10.0.0.1:80"
   )"));
   const std::string text = play.client().ask("/").body;
@@ -195,7 +197,10 @@ TEST(UpstreamFiles, OneNameIsOneUpstream) {
     return loaded.has_error() ? loaded.error().detail : std::string();
   };
   const std::string listen = "listen(8001):demuxHTTP(pipeline():forward(api))";
-  EXPECT_EQ(load("local api = upstream('api', { endpoints = { '10.0.0.2:80', '10.0.0.1:80' }, queue = 5 })\n" + listen), "");
+  EXPECT_EQ(
+      load("local api = upstream('api', { endpoints = { '10.0.0.2:80', '10.0.0.1:80' }, queue = 5 })\n" +
+           listen),
+      "");
   const std::string said = load("local api = upstream('api', { endpoints = { '10.0.0.3:80' } })\n" + listen);
   EXPECT_NE(said.find("upstream: \"api\" has other endpoints at "), std::string::npos) << said;
 }
@@ -214,7 +219,8 @@ TEST(UpstreamMetrics, AreSumsOfEachEndpoint) {
            "perilune_upstream_connections_total{cluster=\"api\",endpoint=\"10.0.0.1:80\"} 1\n",
            "perilune_upstream_endpoint_healthy{cluster=\"api\",endpoint=\"10.0.0.1:80\"} 1\n",
            "perilune_upstream_answer_seconds_count{cluster=\"api\",endpoint=\"10.0.0.1:80\"} 3\n",
-           "perilune_upstream_answer_seconds_bucket{cluster=\"api\",endpoint=\"10.0.0.1:80\",le=\"+Inf\"} 3\n",
+           "perilune_upstream_answer_seconds_bucket{cluster=\"api\",endpoint=\"10.0.0.1:80\",le=\"+Inf\"} "
+           "3\n",
            "perilune_upstream_ejections_total{cluster=\"api\"} 0\n",
        })
     EXPECT_NE(text.find(line), std::string::npos) << line << text;

@@ -16,9 +16,10 @@ class Case:
     # Of what passes: names of fields that must not have been passed on, and field lines that must.
     lacks: tuple = ()
     keeps: tuple = ()
-    # Responses: what was asked, and whether the upstream closes behind the bytes.
+    # Responses: what was asked, and whether the upstream closes behind the bytes, by a reset.
     method: str = "GET"
     closes: bool = False
+    resets: bool = False
 
     def __str__(self):
         return f"{self.family}: {self.name} ({self.source})"

@@ -1,23 +1,29 @@
-"""What others make of the same requests, by hand: peers.py [nginx] [haproxy] [words of a family]
+#!/usr/bin/env python3
+"""What Perilune and others make of the cases, by family: peers.py [--program P] [--write] [--family WORDS] [names]
 
-For each case one of: refused (an error and a close), same (passed on, as the table wants it), other (passed on and
-answered consistently, but read otherwise), lax (what the upstream or the client got is not strict: it is left to them
-how to read it), unlike (what the upstream got is not what was answered). A peer may be right with "other" or "lax" where
-the RFC leaves a choice; "unlike" is worth a look.
+Names are perilune, haproxy and nginx; without one all that are installed. --write puts the tables into RESULTS.md, which
+says with which versions. The suite itself is confusion_test.py: its rules are stricter than these words, and it fails.
 """
 
+import argparse
+import datetime
 import os
+import platform
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
 
-import confusion_test as suite
-from confusion import requests
-from confusion.cases import EITHER, REFUSED
-from play import *
+import confusion_test as suite  # noqa: E402
+import play  # noqa: E402
+from confusion import requests, responses  # noqa: E402
+from confusion.cases import EITHER, REFUSED  # noqa: E402
+from play import PLAIN, Stage, contextlib, free_port, get, shutil, socket, subprocess, until, yes  # noqa: E402
 
-QUIET = 0.1
-VERDICTS = ["refused", "same", "other", "lax", "unlike"]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+# After so long without a byte an answer is over: not all end a connection whose client has ended its direction.
+QUIET = 0.15
 HAPROXY = """
 defaults
   mode http
@@ -29,42 +35,82 @@ listen proxy
   server upstream 127.0.0.1:{upstream}
 """
 NGINX = """
-location / { proxy_pass http://127.0.0.1:%d; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; }
+{user} worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{ access_log off; {temporary}
+upstream u {{ server 127.0.0.1:{upstream}; keepalive 8; }}
+server {{ listen 127.0.0.1:{port};
+location / {{ proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; }}
+}} }}
 """
+WORDS = {
+    "refused": "an error and a close, or no answer to what was cut off",
+    "same": "what the table wants passed on was passed on, and answered",
+    "other": "passed on and answered consistently, but not as the table wants: what it wants refused, or another reading",
+    "lax": "what the upstream or the client got is not strict: how to read it is left to them",
+    "unlike": "what the upstream got is not what was answered",
+    "leaked": "bytes that answer nobody reached this client or the next one",
+}
+
+
+def start_peer(stage, port, *command):
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    stage.others.append(process)
+
+    def is_ready():
+        yes(process.poll() is None, f"{command[0]} ended")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    until(is_ready, f"{command[0]} to listen")
+    return port
 
 
 def start_haproxy(stage, upstream):
     port = free_port()
     with open(stage.path("haproxy.cfg"), "w") as file:
         file.write(HAPROXY.format(port=port, upstream=upstream))
-    process = subprocess.Popen(["haproxy", "-db", "-q", "-f", stage.path("haproxy.cfg")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    stage.others.append(process)
-
-    def is_ready():
-        yes(process.poll() is None, "HAProxy ended")
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    until(is_ready, "HAProxy to listen")
-    return port
+    return start_peer(stage, port, "haproxy", "-db", "-q", "-f", stage.path("haproxy.cfg"))
 
 
-PEERS = {"nginx": lambda stage, upstream: stage.nginx(NGINX % upstream), "haproxy": start_haproxy}
+def start_nginx(stage, upstream):
+    port, folder = free_port(), stage.path("nginx")
+    os.makedirs(folder)
+    temporary = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
+    with open(f"{folder}/nginx.conf", "w") as file:
+        file.write(NGINX.format(port=port, upstream=upstream, folder=folder, temporary=temporary,
+                                user="user root;" if os.geteuid() == 0 else ""))
+    return start_peer(stage, port, "nginx", "-e", f"{folder}/error.log", "-c", f"{folder}/nginx.conf")
 
 
-def exchange(port, raw):
-    """What comes until the end, or until nothing comes: not all can answer a client that has ended its direction."""
+START = {"perilune": lambda stage, upstream: stage.proxy(PLAIN, upstream=upstream).port["proxy"],
+         "haproxy": start_haproxy, "nginx": start_nginx}
+
+
+def version(name):
+    command = {"perilune": [play.BINARY, "--version"], "haproxy": ["haproxy", "-v"], "nginx": ["nginx", "-v"]}[name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return (done.stdout + done.stderr).splitlines()[0]
+
+
+def exchange(port, raw, ends=False):
+    """What comes until the end, or until nothing comes. `ends`: the client ends its direction."""
     data = bytearray()
     with socket.create_connection(("127.0.0.1", port)) as client, contextlib.suppress(OSError):
         client.settimeout(QUIET)
         client.sendall(raw)
+        if ends:
+            client.shutdown(socket.SHUT_WR)
         while received := client.recv(262144):
             data += received
         return bytes(data), "end"
     return bytes(data), "quiet"
 
 
-def verdict(case, recorder, before, data, how):
+def of_request(case, recorder, port):
+    before = len(recorder.messages)
+    is_cut = not case.raw.endswith(requests.AFTER)
+    data, how = exchange(port, case.raw, ends=is_cut)
     got = recorder.messages[before:]
     answers, wrong = suite.answers_in(data, how, lambda answer: getattr(recorder.of(answer), "method", "GET"))
     answered = [recorder.of(answer) for answer in answers if answer.get(b"x-serial")]
@@ -73,33 +119,100 @@ def verdict(case, recorder, before, data, how):
         return "lax"
     if len(got) != len(answered):
         return "unlike"
-    if answers and not answers[-1].get(b"x-serial") and answers[-1].status >= 400:
+    own = [answer for answer in answers if not answer.get(b"x-serial")]
+    if own and own[-1].status >= 400 or is_cut and case.wants == REFUSED and not answers:
         return "refused"
     sequence = [(message.method, message.target, message.body) for message in answered]
     return "same" if case.wants == EITHER or sequence == case.wants else "other"
 
 
-def play(name, words):
-    stage = Stage()
-    recorder = suite.Recorder()
-    port = PEERS[name](stage, stage.upstream(recorder.act).port)
+def of_response(case, recorder, port):
+    recorder.case = case
+    data, how = exchange(port, f"{case.method} /case HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    answers, wrong = suite.answers_in(data, how, lambda answer: case.method)
+    next_data, next_how = exchange(port, get("/next", "Connection: close").encode())
+    next_answers, broken = suite.answers_in(next_data, next_how, lambda answer: "GET")
+    of_next = recorder.of(next_answers[0]) if len(next_answers) == 1 else None
+    recorder.faults.clear()
+    if responses.MARK in data or broken or not of_next or of_next.target != "/next":
+        return "leaked"
+    if wrong and "half" not in wrong:
+        return "lax"
+    came = [(answer.status, answer.body) for answer in answers]
+    if wrong or not came or came[0][0] >= 500 and came != case.wants:
+        return "refused"
+    return "same" if came == case.wants or case.wants == EITHER else "other"
+
+
+def judge(name, table, verdict, words):
+    """{family: {verdict: count}}, and the cases whose verdict is worth a look."""
+    stage, recorder = Stage(), suite.Recorder()
     counts, notes = {}, []
-    for case in requests.TABLE:
-        if words not in case.family:
-            continue
-        before = len(recorder.messages)
-        data, how = exchange(port, case.raw)
-        found = verdict(case, recorder, before, data, how)
-        counts.setdefault(case.family, dict.fromkeys(VERDICTS, 0))[found] += 1
-        if found == "unlike" or found in ["other", "lax"] and case.wants == REFUSED:
-            notes.append(f"{found}: {case}")
-    print(f"{name}\n  " + "".join(f"{verdict:>9}" for verdict in VERDICTS))
-    for family, found in counts.items():
-        print("  " + "".join(f"{count:9}" for count in found.values()) + f"  {family}")
-    print("  not refused, or unlike:", *notes, sep="\n    ", flush=True)
-    stage.clear()
+    try:
+        port = START[name](stage, stage.upstream(recorder.act).port)
+        for case in table:
+            if words not in case.family:
+                continue
+            found = verdict(case, recorder, port)
+            family = counts.setdefault(case.family, dict.fromkeys(WORDS, 0))
+            family[found] += 1
+            if found in ["unlike", "leaked", "lax"] or found == "other" and case.wants == REFUSED:
+                notes.append(f"{found}: {case}")
+    finally:
+        stage.clear()
+    return counts, notes
 
 
-chosen = [word for word in sys.argv[1:] if word in PEERS] or list(PEERS)
-for peer in chosen:
-    play(peer, " ".join(word for word in sys.argv[1:] if word not in PEERS))
+def cell(found):
+    return ", ".join(f"{count} {word}" for word, count in found.items() if count)
+
+
+def tables(names, words):
+    for title, table, verdict in [("Requests", requests.TABLE, of_request), ("Responses", responses.TABLE, of_response)]:
+        found = {name: judge(name, table, verdict, words) for name in names}
+        yield f"## {title}\n"
+        yield "| family | cases | " + " | ".join(names) + " |"
+        yield "|---" * (len(names) + 2) + "|"
+        sums = {name: dict.fromkeys(WORDS, 0) for name in names}
+        total = 0
+        for family, size in table.families().items():
+            if words not in family:
+                continue
+            total += size
+            cells = [found[name][0][family] for name in names]
+            for name, verdicts in zip(names, cells):
+                for word, count in verdicts.items():
+                    sums[name][word] += count
+            yield f"| {family} | {size} | " + " | ".join(map(cell, cells)) + " |"
+        yield f"| all | {total} | " + " | ".join(cell(sums[name]) for name in names) + " |\n"
+        for name in names:
+            notes = found[name][1]
+            yield f"Of these {name} passed on what the table wants refused, or what is not strict, {len(notes)} times"
+            yield "".join([":\n\n```\n", *[note + "\n" for note in notes], "```\n"] if notes else [".\n"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", default=f"{ROOT}/build/perilune")
+    parser.add_argument("--family", default="", help="only families with these words")
+    parser.add_argument("--write", action="store_true", help="into RESULTS.md instead of the standard output")
+    parser.add_argument("names", nargs="*", metavar="name", help="of " + ", ".join(START))
+    arguments = parser.parse_args()
+    play.BINARY = os.path.abspath(arguments.program)
+    names = arguments.names or [name for name in START if name == "perilune" or shutil.which(name)]
+    out = open(f"{HERE}/RESULTS.md", "w") if arguments.write else sys.stdout
+    now = datetime.datetime.now(datetime.timezone.utc)
+    lines = ["# The cases, by family\n", f"Written by `{' '.join(['tests/e2e/confusion/peers.py', *sys.argv[1:]])}` on {now:%Y-%m-%d}, {platform.platform()}.",
+             "Each peer has the least configuration with which it forwards and keeps upstream connections (`peers.py`).\n",
+             *[f"- {name}: {version(name)}" for name in names], "",
+             *[f"- **{word}**: {meaning}" for word, meaning in WORDS.items()], ""]
+    for line in lines:
+        print(line, file=out)
+    for line in tables(names, arguments.family):
+        print(line, file=out, flush=True)
+    if arguments.write:
+        out.close()
+
+
+if __name__ == "__main__":
+    main()

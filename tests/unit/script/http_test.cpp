@@ -27,6 +27,7 @@ class MemoryStream final : public net::Stream {
   void shutdown_write() override {}
   void reset_on_close() override {}
   bool was_reset() const override { return false; }
+  bool is_quiet() const override { return true; }
   net::Address local() const override { return {}; }
   net::Address peer() const override { return {}; }
   net::StreamHandler* handler() const { return handler_; }

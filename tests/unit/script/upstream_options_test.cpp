@@ -51,7 +51,8 @@ TEST_F(UpstreamOptions, LeftOutTheyAreThoseOfTheTables) {
 }
 
 TEST_F(UpstreamOptions, EndpointsHaveWeightsAndPriorities) {
-  ASSERT_EQ(said("endpoints = { '10.0.0.1:80', { '[::1]:81', weight = 3, priority = 1 }, 'unix:/run/a' }"), "");
+  ASSERT_EQ(said("endpoints = { '10.0.0.1:80', { '[::1]:81', weight = 3, priority = 1 }, 'unix:/run/a' }"),
+            "");
   const auto& endpoints = world.program->clusters.front()->options().endpoints;
   ASSERT_EQ(endpoints.size(), 3u);
   EXPECT_EQ(endpoints[0].address.to_string(), "10.0.0.1:80");
@@ -82,7 +83,8 @@ TEST_F(UpstreamOptions, SaidTheyAreTaken) {
 }
 
 TEST_F(UpstreamOptions, RetriesHedgesAndChecks) {
-  const upstream::RetryOptions retry = options("retry = { attempts = 3, on = { 'reset', 503, '5xx' } }").retry;
+  const upstream::RetryOptions retry =
+      options("retry = { attempts = 3, on = { 'reset', 503, '5xx' } }").retry;
   EXPECT_EQ(retry.attempts, 3u);
   EXPECT_TRUE(retry.on.has(ErrorCode::Reset));
   EXPECT_FALSE(retry.on.has(ErrorCode::Closed));
@@ -90,8 +92,8 @@ TEST_F(UpstreamOptions, RetriesHedgesAndChecks) {
   const upstream::RetryOptions plain = options("retry = { methods = 'any', backoff = '1s' }").retry;
   EXPECT_EQ(plain.attempts, 2u);
   EXPECT_TRUE(plain.any_method);
-  for (const ErrorCode code : {ErrorCode::ConnectFailure, ErrorCode::ConnectTimeout, ErrorCode::ResolveFailure,
-                               ErrorCode::Reset, ErrorCode::Closed})
+  for (const ErrorCode code : {ErrorCode::ConnectFailure, ErrorCode::ConnectTimeout,
+                               ErrorCode::ResolveFailure, ErrorCode::Reset, ErrorCode::Closed})
     EXPECT_TRUE(plain.on.has(code)) << code_name(code);
   EXPECT_FALSE(plain.on.has(503));
   EXPECT_EQ(plain.backoff.base, 1s);
@@ -99,7 +101,8 @@ TEST_F(UpstreamOptions, RetriesHedgesAndChecks) {
   EXPECT_EQ(options("hedge = { after = 'p95' }").hedge.percentile, 95);
   EXPECT_EQ(options("hedge = { after = '200ms', connect = 'p99.9' }").hedge.after, 200ms);
   EXPECT_EQ(options("hedge = { connect = 0.1 }").hedge.connect_after, 100ms);
-  const upstream::HealthOptions http = options("health = { path = '/up', status = 204, interval = 1 }").health;
+  const upstream::HealthOptions http =
+      options("health = { path = '/up', status = 204, interval = 1 }").health;
   EXPECT_EQ(http.kind, upstream::HealthOptions::Kind::Http);
   EXPECT_EQ(http.status_min, 204);
   EXPECT_EQ(http.status_max, 204);
@@ -130,9 +133,11 @@ const Wrong wrong_ones[] = {
     {"", "it needs endpoints = { \"10.0.0.1:8080\", … }, or dns = \"api.example.org:8080\""},
     {"endpoint = { 'a:1' }", "unknown option \"endpoint\"; did you mean \"endpoints\"?"},
     {"endpoints = 'a:1'", "option \"endpoints\" expects a list of endpoints, got a string"},
-    {"endpoints = { 5 }", "option \"endpoints\": item 1: an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got 5"},
+    {"endpoints = { 5 }",
+     "option \"endpoints\": item 1: an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got 5"},
     {"endpoints = { ['a:1'] = 2 }",
-     "option \"endpoints\" expects a list of endpoints, got a table with the name \"a:1\"; write { \"10.0.0.1:8080\", { "
+     "option \"endpoints\" expects a list of endpoints, got a table with the name \"a:1\"; write { "
+     "\"10.0.0.1:8080\", { "
      "\"10.0.0.2:8080\", weight = 2 } }"},
     {"endpoints = { 'a:1', { 'b:1', wieght = 2 } }",
      "option \"endpoints\": item 2: unknown option \"wieght\"; did you mean \"weight\"?"},
@@ -151,7 +156,8 @@ const Wrong wrong_ones[] = {
 const Wrong wrong_with_endpoints[] = {
     {"idleTimeout = 0", "option \"idleTimeout\": a time of 0 means nothing here; say false for never"},
     {"balance = 'roundrobin'",
-     "option \"balance\" expects \"round-robin\" or \"least-requests\" or \"random\" or \"hash\" or \"maglev\" or "
+     "option \"balance\" expects \"round-robin\" or \"least-requests\" or \"random\" or \"hash\" or "
+     "\"maglev\" or "
      "\"ring-hash\", got \"roundrobin\""},
     {"key = function() end",
      "option \"key\": nobody looks at it: only balance = \"hash\", \"maglev\" and \"ring-hash\" go by a key"},
@@ -165,23 +171,28 @@ const Wrong wrong_with_endpoints[] = {
      "option \"retry\": \"conect-failure\" in on is neither a code, a status nor \"5xx\"; did you mean "
      "\"connect-failure\"?"},
     {"retry = { on = { 200 } }", "option \"retry\": a status in on is a whole number from 400 to 599"},
-    {"retry = { on = 503 }", "option \"retry\": option \"on\" expects a list of strings and numbers, got a number"},
+    {"retry = { on = 503 }",
+     "option \"retry\": option \"on\" expects a list of strings and numbers, got a number"},
     {"retry = { on = { true } }",
      "option \"retry\": option \"on\" expects a list of strings and numbers, but its item 1 is true"},
     {"retry = { atempts = 2 }", "option \"retry\": unknown option \"atempts\"; did you mean \"attempts\"?"},
     {"retry = { backoff = '1s', maxBackoff = '100ms' }", "option \"retry\": maxBackoff is less than backoff"},
     {"hedge = { after = '95' .. 'p' }",
-     "option \"hedge\": option \"after\": \"95p\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\", or a "
+     "option \"hedge\": option \"after\": \"95p\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", "
+     "\"1h\", or a "
      "percentile such as \"p95\""},
     {"hedge = {}",
-     "option \"hedge\": after says when a second endpoint is asked, connect when it is dialled; one is needed"},
-    {"health = true", "option \"health\": say what is asked: path = \"/healthz\", or tcp = true for a connect alone"},
+     "option \"hedge\": after says when a second endpoint is asked, connect when it is dialled; one is "
+     "needed"},
+    {"health = true",
+     "option \"health\": say what is asked: path = \"/healthz\", or tcp = true for a connect alone"},
     {"health = { tcp = true, path = '/' }",
      "option \"health\": path is for checks by HTTP; without tcp = true it is one"},
     {"health = { path = 'up' }",
      "option \"health\": path begins with \"/\" and has neither spaces nor \"#\", got \"up\""},
     {"health = { path = '/', status = { 399, 200 } }",
-     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 }"},
+     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, "
+     "399 }"},
     {"health = { path = '/', interval = false }", "option \"health\": interval cannot be never"},
     {"health = { path = '/', fall = 0 }", "option \"health\": rise and fall are at least 1"},
     {"health = { path = '/', port = 70000 }", "option \"health\": port is a number from 1 to 65535"},
@@ -194,9 +205,11 @@ const Wrong wrong_with_endpoints[] = {
     {"panic = 101", "option \"panic\": it is a percentage: at most 100; 0 switches it off"},
     {"preconnect = 4", "option \"preconnect\": it is from 1 (connections are opened for requests only) to 3"},
     {"pipelining = 0", "option \"pipelining\": at least one request is on the wire of a connection"},
-    {"floor = 5, maxConnectionsPerEndpoint = 2", "option \"floor\": it is above the largest number of connections"},
+    {"floor = 5, maxConnectionsPerEndpoint = 2",
+     "option \"floor\": it is above the largest number of connections"},
     {"bind = 'localhost'", "option \"bind\": it is an IP address of this machine, got \"localhost\""},
-    {"host = 'a b'", "option \"host\": \"a b\" is neither \"client\", \"endpoint\" nor a name for the Host field"},
+    {"host = 'a b'",
+     "option \"host\": \"a b\" is neither \"client\", \"endpoint\" nor a name for the Host field"},
     {"onLease = 5", "option \"onLease\" expects a function, got a number"},
     {"timeout = '5 s'",
      "option \"timeout\": \"5 s\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\""},
@@ -225,7 +238,8 @@ TEST_F(UpstreamOptions, ThoseOfForwardToo) {
   for (const Wrong& wrong : wrong_of_forward) {
     world.start();
     EXPECT_EQ(world.load("local api = upstream('api', { endpoints = { 'a:1' } })\n"
-                         "pipeline():forward(api, { " + std::string(wrong.options) + " })"),
+                         "pipeline():forward(api, { " +
+                         std::string(wrong.options) + " })"),
               std::string("main.lua:2: forward: ") + wrong.sentence)
         << wrong.options;
   }
@@ -236,7 +250,8 @@ TEST_F(UpstreamOptions, AValueOrAFunction) {
     local api = upstream('api', { endpoints = { 'a:1' }, timeout = 3, host = 'endpoint' })
     listen(1):demuxHTTP(pipeline():forward(api, { tryTimeout = function() return 1 end, key = 'x', pool = 'p' }))
     listen(2):demuxHTTP(pipeline():forward(function() return api end, { timeout = false, endpoint = 'a:1' }))
-  )"), "");
+  )"),
+            "");
 }
 
 TEST(ForwardSettings, WhatIsNotSaidIsTheClusters) {

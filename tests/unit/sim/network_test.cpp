@@ -672,7 +672,7 @@ TEST_F(SimServiceTest, TellsWhatIsNotAnsweredFromWhatIsNot) {
 }
 
 TEST_F(SimServiceTest, TheSeedDecidesWhenAnAnswerComes) {
-  const auto moments = [](uint64_t seed) {
+  const auto play = [](uint64_t seed) {
     SimFaults faults;
     faults.resolve_failure = 0.3;
     SimWorld world(seed, faults);
@@ -688,8 +688,8 @@ TEST_F(SimServiceTest, TheSeedDecidesWhenAnAnswerComes) {
     }
     return moments;
   };
-  EXPECT_EQ(moments(1), moments(1));
-  EXPECT_NE(moments(1), moments(2));
+  EXPECT_EQ(play(1), play(1));
+  EXPECT_NE(play(1), play(2));
 }
 
 TEST_F(SimNetworkTest, SendsSlowlyOnTheVirtualClock) {
