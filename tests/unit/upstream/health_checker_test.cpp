@@ -208,23 +208,32 @@ TEST(HealthCheckerTest, WhoGoesMakesRoomForThoseThatWait) {
   HealthWorld cluster;
   cluster.options.timeout = 1h;
   std::vector<std::string> members;
-  for (size_t i = 0; i < limits::health_checks_max + 1; ++i) {
-    members.push_back("10.0.0." + std::to_string(i) + ":80");
+  const auto add = [&] {
+    members.push_back("10.0.0." + std::to_string(members.size()) + ":80");
     cluster.world.set_behaviour(address_of(members.back()), {.connect = SimBehaviour::Connect::BlackHole});
-  }
+  };
+  while (members.size() < limits::health_checks_max) add();
   cluster.start(members);
   cluster.world.run_for(2s);
   ASSERT_EQ(cluster.checker->running(), limits::health_checks_max);
-  // One of them has waited in vain; one that waits may go as well.
-  members.resize(members.size() - 2);
+  for (int i = 0; i < 3; ++i) add();
   cluster.set_members(members);
-  cluster.world.run_for(1ms);
-  EXPECT_EQ(cluster.checker->running(), members.size());
-  members.resize(1);
+  cluster.world.run_for(2s);
+  ASSERT_EQ(cluster.world.pending_operations(), limits::health_checks_max) << "three wait";
+  // One that waits goes, and one that is asked: there is room for one of the two others.
+  members.erase(members.end() - 2);
+  members.erase(members.begin());
   cluster.set_members(members);
-  EXPECT_EQ(cluster.checker->running(), 1u);
-  cluster.world.run_for(1ms);
-  EXPECT_EQ(cluster.world.pending_operations(), 1u);
+  EXPECT_EQ(cluster.checker->running(), limits::health_checks_max);
+  EXPECT_EQ(cluster.world.pending_operations(), limits::health_checks_max);
+  // All that were asked go: the last one has its turn.
+  members.erase(members.begin(), members.end() - 2);
+  cluster.set_members(members);
+  EXPECT_EQ(cluster.checker->running(), 2u);
+  EXPECT_EQ(cluster.world.pending_operations(), 2u);
+  cluster.set_members({});
+  EXPECT_EQ(cluster.checker->running(), 0u);
+  EXPECT_EQ(cluster.world.pending_operations(), 0u);
 }
 
 // ---- members
