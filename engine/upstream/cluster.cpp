@@ -1,6 +1,8 @@
 #include "upstream/cluster.hpp"
 
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "algo/hash.hpp"
 #include "upstream/health_checker.hpp"
@@ -97,6 +99,10 @@ void Cluster::start() {
       health_ = std::make_unique<HealthChecker>(
           HealthChecker::Parts{parts_.runtime, parts_.network, parts_.connections}, record_, options_.health);
       health_->follow();
+    } else {
+      // Whoever was checked by an earlier script is not any more: nobody knows how it is.
+      for (const EndpointRef& member : record_->members())
+        record_->set_health(*member, algo::Health::Unknown, loop().now());
     }
     if (options_.discovery) {
       feed_ = std::make_unique<MemberFeed>(parts_.runtime.loop, parts_.network, record_, *options_.discovery);
@@ -175,7 +181,7 @@ Endpoint* Cluster::pick_from(Level& level, const Choice& choice, uint64_t random
 }
 
 Result<ClientSession*> Cluster::lease(Endpoint& endpoint, std::string_view tag, PoolWaiter& waiter, bool& is_reused) {
-  ConnectionKey& key = tag.empty() ? *endpoint.key : key_of(endpoint, tag);
+  ConnectionKey& key = tag.empty() ? endpoint.key() : key_of(endpoint, tag);
   note_activity();
   const bool is_crowded = record_->waiting.load(std::memory_order_relaxed) >= options_.queue_max;
   if (is_crowded && !pool_.policy().has_room(key))
@@ -183,7 +189,7 @@ Result<ClientSession*> Cluster::lease(Endpoint& endpoint, std::string_view tag, 
                  std::to_string(options_.queue_max) + " requests wait for a connection already"};
   auto session = pool_.lease(key, waiter, is_reused);
   if (options_.preconnect > 1) connect_ahead(endpoint);
-  endpoint.demand.on_used(endpoint.key->stats().leased);
+  endpoint.demand.on_used(endpoint.key().stats().leased);
   return session;
 }
 
@@ -222,6 +228,17 @@ Duration Cluster::hedge_connect_after(const HedgeOptions& hedge) {
 
 // ── connections
 
+ConnectionKey& Endpoint::key() {
+  if (!known_key) known_key = &cluster.make_key(*this);
+  return *known_key;
+}
+
+ConnectionKey& Cluster::make_key(Endpoint& endpoint) {
+  ConnectionKey& key = key_of(endpoint, {});
+  key.pin();
+  return key;
+}
+
 ConnectionKey& Cluster::key_of(Endpoint& endpoint, std::string_view tag) {
   std::string text = endpoint.record->name;
   if (endpoint.record->serial > 0 || !tag.empty()) text += key_separator + std::to_string(endpoint.record->serial);
@@ -238,7 +255,7 @@ void Cluster::apply_cutoff(Endpoint& endpoint) {
   endpoint.applied_cutoff = cutoff;
   algo::PoolKeyRules rules = pool_.policy().rules().key;
   rules.idle_timeout = std::min(rules.idle_timeout, cutoff);
-  pool_.set_key_rules(*endpoint.key, rules);
+  pool_.set_key_rules(endpoint.key(), rules);
 }
 
 void Cluster::on_opened(ConnectionKey& key, Duration took, const Error* error) {
@@ -291,24 +308,24 @@ void Cluster::make_room() { pool_.evict_idle(nullptr); }
 
 void Cluster::connect_ahead(Endpoint& endpoint) {
   if (is_draining_ || endpoint.is_removed || endpoint.opens_ahead) return;
-  const algo::PoolStats& stats = endpoint.key->stats();
+  const algo::PoolStats& stats = endpoint.key().stats();
   const algo::ConnectDemand demand{uint64_t{stats.waiting} + stats.covered, stats.leased, uint64_t{stats.pending} + stats.idle};
   const bool is_healthy = endpoint.record->is_available();
   uint32_t wanted = is_healthy ? algo::connects_wanted(demand, options_.preconnect) : 0;
   endpoint.opens_ahead = true;
-  while (wanted-- > 0 && pool_.open_ahead(*endpoint.key)) continue;
+  while (wanted-- > 0 && pool_.open_ahead(endpoint.key())) continue;
   endpoint.opens_ahead = false;
 }
 
 void Cluster::keep_floor(Endpoint& endpoint) {
   if (own_floor_ == 0 || !is_started_ || endpoint.opens_ahead) return;
-  const algo::PoolStats& stats = endpoint.key->stats();
+  const algo::PoolStats& stats = endpoint.key().stats();
   const uint32_t room = record_->limits.total_max() - std::min(record_->limits.used(), record_->limits.total_max());
   const auto wanted = endpoint.floor.wanted(
       {stats.used(), room, endpoint.record->is_available(), is_draining_ || endpoint.is_removed});
   counts(endpoint).floor_blocked.add(wanted.blocked);
   endpoint.opens_ahead = true;
-  for (uint32_t i = 0; i < wanted.open && pool_.open_ahead(*endpoint.key); ++i) continue;
+  for (uint32_t i = 0; i < wanted.open && pool_.open_ahead(endpoint.key()); ++i) continue;
   endpoint.opens_ahead = false;
   if (!upkeep_timer_.is_armed()) loop().arm(upkeep_timer_, upkeep_interval);
 }
@@ -323,8 +340,9 @@ void Cluster::on_upkeep() {
     Endpoint& endpoint = *owned;
     apply_cutoff(endpoint);
     keep_floor(endpoint);
-    const algo::PoolStats& stats = endpoint.key->stats();
-    if (purges) pool_.evict_idle(*endpoint.key, endpoint.demand.on_tick(stats.leased, stats.idle));
+    if (!endpoint.known_key) continue;
+    const algo::PoolStats& stats = endpoint.known_key->stats();
+    if (purges) pool_.evict_idle(*endpoint.known_key, endpoint.demand.on_tick(stats.leased, stats.idle));
     has_work = has_work || stats.used() > 0 || endpoint.applied_cutoff != Duration::max();
   }
   if (std::exchange(was_active_, false) || has_work) loop().arm(upkeep_timer_, upkeep_interval);
@@ -348,7 +366,7 @@ void Cluster::publish() {
 
 void Cluster::drain_connections(std::string_view name) {
   for (const auto& endpoint : endpoints_)
-    if (name.empty() || endpoint->record->name == name) pool_.renew_key(*endpoint->key);
+    if (endpoint->known_key && (name.empty() || endpoint->record->name == name)) pool_.renew_key(*endpoint->known_key);
 }
 
 // ── members
@@ -372,7 +390,8 @@ void Cluster::follow_record() {
     const algo::Health health = endpoint.record->health.load();
     const algo::Health before = std::exchange(endpoint.seen_health, health);
     // What is under way may end well, and what is idle would not be used.
-    if (health == algo::Health::Unhealthy && before != health) pool_.renew_key(*endpoint.key);
+    const bool has_fallen = health == algo::Health::Unhealthy && before != health;
+    if (has_fallen && endpoint.known_key) pool_.renew_key(*endpoint.known_key);
     if (health != before) keep_floor(endpoint);
   }
   rebuild_levels();
@@ -387,44 +406,59 @@ void Cluster::follow_record() {
 
 void Cluster::follow_members() {
   const ClusterRecord::Members members = record_->members();
+  // Looked up only, never walked through: its order means nothing.
+  std::unordered_map<const EndpointRecord*, size_t> places;
+  for (const EndpointRef& record : members) places.emplace(record.get(), places.size());
+  std::unordered_set<const EndpointRecord*> known;
+  for (const auto& endpoint : endpoints_) known.insert(endpoint->record.get());
   for (const EndpointRef& record : members) {
-    if (find(*record)) continue;
+    if (known.contains(record.get())) continue;
     endpoints_.push_back(std::make_unique<Endpoint>(*this, record, algo::FloorRules{own_floor_}));
     Endpoint& endpoint = *endpoints_.back();
-    endpoint.key = &key_of(endpoint, {});
-    endpoint.key->pin();
     endpoint.seen_health = record->health.load();
     keep_floor(endpoint);
   }
   for (const auto& endpoint : endpoints_) {
-    if (endpoint->is_removed || std::ranges::find(members, endpoint->record) != members.end()) continue;
+    if (endpoint->is_removed || places.contains(endpoint->record.get())) continue;
     endpoint->is_removed = true;
     // Who waits for it is served yet; what is busy ends its request.
-    std::vector<ConnectionKey*> keys;
-    pool_.each_key([&](ConnectionKey& key) {
-      if (key.owner == endpoint.get()) keys.push_back(&key);
-    });
-    std::ranges::sort(keys, {}, [](const ConnectionKey* key) { return key->number(); });
-    for (ConnectionKey* key : keys) pool_.drain_key(*key);
+    for (ConnectionKey* key : keys_of(*endpoint)) pool_.drain_key(*key);
     loop().defer(end_removed_task_);
     endpoint->cut_at = options_.drain_timeout == Duration::max() ? Instant::max() : loop().now() + options_.drain_timeout;
   }
   // The order of the record's: turns follow the declaration.
   std::ranges::stable_sort(endpoints_, {}, [&](const auto& endpoint) {
-    return std::ranges::find(members, endpoint->record) - members.begin();
+    const auto place = places.find(endpoint->record.get());
+    return place == places.end() ? members.size() : place->second;
   });
+}
+
+/// Its own and those of its tags, in the order of their first lease.
+std::vector<ConnectionKey*> Cluster::keys_of(const Endpoint& endpoint) const {
+  std::vector<ConnectionKey*> keys;
+  pool_.each_key([&](ConnectionKey& key) {
+    if (key.owner == &endpoint) keys.push_back(&key);
+  });
+  std::ranges::sort(keys, {}, [](const ConnectionKey* key) { return key->number(); });
+  return keys;
 }
 
 void Cluster::end_removed() {
   Instant next = Instant::max();
   for (const auto& endpoint : endpoints_) {
     if (!endpoint->is_removed) continue;
-    if (loop().now() >= endpoint->cut_at)
-      pool_.cut_key(*endpoint->key, Error{ErrorCode::Draining, Side::Engine, "the endpoint was removed"});
-    else next = std::min(next, endpoint->cut_at);
+    if (loop().now() >= endpoint->cut_at) {
+      for (const ConnectionKey* key : keys_of(*endpoint))
+        pool_.cut_key(*key, Error{ErrorCode::Draining, Side::Engine, "the endpoint was removed"});
+    } else {
+      next = std::min(next, endpoint->cut_at);
+    }
   }
   std::erase_if(endpoints_, [&](const auto& endpoint) {
-    return endpoint->is_removed && endpoint->users == 0 && pool_.drop_key(*endpoint->key);
+    if (!endpoint->is_removed || endpoint->users > 0) return false;
+    const std::vector<ConnectionKey*> keys = keys_of(*endpoint);
+    const bool has_others = std::ranges::any_of(keys, [&](auto* key) { return key != endpoint->known_key; });
+    return !has_others && (!endpoint->known_key || pool_.drop_key(*endpoint->known_key));
   });
   if (next != Instant::max()) loop().timers().arm(cut_timer_, next);
 }
@@ -518,7 +552,7 @@ void Cluster::on_reclaim(const EndpointRef& record) {
   if (record && !endpoint) return;
   // Another worker may have given one meanwhile.
   const bool is_wanted = record ? record->wanted_since.load() != INT64_MAX : record_->limits.is_total_wanted();
-  if (is_wanted) pool_.evict_idle(endpoint ? endpoint->key : nullptr);
+  if (is_wanted && (!endpoint || endpoint->known_key)) pool_.evict_idle(endpoint ? endpoint->known_key : nullptr);
 }
 
 algo::PoolTokens::Answer Cluster::take(algo::PoolKey& key) {

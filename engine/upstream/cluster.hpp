@@ -31,7 +31,9 @@ struct Endpoint {
 
   Cluster& cluster;
   const EndpointRef record;
-  ConnectionKey* key = nullptr;
+  /// Null before the first connection is asked for: of thousands of endpoints most workers never use most.
+  ConnectionKey* known_key = nullptr;
+  ConnectionKey& key();
   algo::IdleCutoff cutoff;
   algo::PreconnectFloor floor;
   algo::PoolDemand demand;
@@ -135,6 +137,7 @@ class Cluster final : public Object,
   void drain_connections(std::string_view name);
 
  private:
+  friend struct Endpoint;
   struct Level {
     uint32_t priority;
     std::vector<Endpoint*> endpoints;
@@ -171,6 +174,8 @@ class Cluster final : public Object,
   Endpoint* pick_from(Level& level, const Choice& choice, uint64_t random);
   uint32_t weight_of(const Endpoint& endpoint) const;
   ConnectionKey& key_of(Endpoint& endpoint, std::string_view tag);
+  ConnectionKey& make_key(Endpoint& endpoint);
+  std::vector<ConnectionKey*> keys_of(const Endpoint& endpoint) const;
   void apply_cutoff(Endpoint& endpoint);
   void note_activity();
   void connect_ahead(Endpoint& endpoint);

@@ -46,7 +46,7 @@ std::string Cluster::explain(std::string_view name) const {
     const Endpoint& endpoint = *owned;
     const EndpointRecord& record = *endpoint.record;
     if (!name.empty() && record.name != name) continue;
-    const algo::PoolStats& stats = endpoint.key->stats();
+    const algo::PoolStats stats = endpoint.known_key ? endpoint.known_key->stats() : algo::PoolStats{};
     const EndpointCounts& count = counts(endpoint);
     text.append(record.name).append(": ");
     if (endpoint.is_removed) text.append("removed, and drains");
@@ -60,7 +60,7 @@ std::string Cluster::explain(std::string_view name) const {
     // The idle one that would be taken is the one released last, or first.
     const PooledConnection* best = nullptr;
     pool_.each_connection([&](const PooledConnection& connection) {
-      if (connection.connection_key() != endpoint.key || connection.state() != algo::PoolEntry::State::Idle) return;
+      if (connection.connection_key() != endpoint.known_key || connection.state() != algo::PoolEntry::State::Idle) return;
       const bool is_later = best && connection.idle_since() > best->idle_since();
       if (!best || is_later != options_.is_fifo) best = &connection;
     });
@@ -70,7 +70,7 @@ std::string Cluster::explain(std::string_view name) const {
     } else if (best) {
       text.append("takes the connection that has been idle for ").append(time_of(now - best->idle_since()));
       text.append(" and was leased ").append(count_of(best->uses(), "time")).append("\n");
-    } else if (pool_.policy().has_room(*endpoint.key)) {
+    } else if (!endpoint.known_key || pool_.policy().has_room(*endpoint.known_key)) {
       text.append("opens a connection: none is idle\n");
     } else {
       text.append("waits: the limits of connections are reached\n");
