@@ -13,7 +13,7 @@ using namespace std::literals;
 namespace {
 
 constexpr std::string_view name_of(Question question) {
-  constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "host"};
+  constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "tenant", "host"};
   return names[static_cast<size_t>(question)];
 }
 
@@ -35,6 +35,7 @@ ForwardPlan::ForwardPlan(Services& its_services, Ref<upstream::Cluster> its_clus
   // What the cluster says of keys is known once it is chosen.
   if (settings.key.hook || !settings.key.is_given) questions.emplace_back(Question::Key, settings.key.hook.get());
   ask(Question::Pool, settings.pool.hook);
+  ask(Question::Tenant, settings.tenant.hook);
   ask(Question::Host, settings.host.hook);
 }
 
@@ -134,6 +135,7 @@ std::optional<Error> Forward::take_answer(Question question) {
     case Question::Timeout: return time(exchange_plan_.timeout);
     case Question::TryTimeout: return time(exchange_plan_.try_timeout);
     case Question::Key: exchange_plan_.key = hash_of_key(value); return std::nullopt;
+    case Question::Tenant: exchange_plan_.tenant = tenant_of(value); return std::nullopt;
     case Question::Pool:
       if (const std::string* text = value.string()) exchange_plan_.tag = *text;
       else if (const double* number = value.number()) exchange_plan_.tag = std::to_string(*number);

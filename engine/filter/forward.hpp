@@ -19,7 +19,7 @@ class ForwardPlan final : public flow::FilterPlan {
   bool answers() const override { return true; }
 
   /// An option that is asked for, or the choice of the cluster.
-  enum class Question : uint8_t { Cluster, Timeout, TryTimeout, Endpoint, Key, Pool, Host };
+  enum class Question : uint8_t { Cluster, Timeout, TryTimeout, Endpoint, Key, Pool, Tenant, Host };
 
   Services& services;
   /// Null: `choose_cluster` decides.

@@ -124,6 +124,7 @@ Result<ForwardSettings> forward_settings(const Options& options) {
   settings.endpoint = take<std::string>(options, "endpoint", {}, text_of);
   settings.pool = take<std::string>(options, "pool", {}, text_of);
   settings.key = take<Value>(options, "key", {}, same);
+  settings.tenant = take<Value>(options, "tenant", {}, same);
   settings.host = take<std::string>(options, "host", "client", text_of);
   if (settings.endpoint.is_given && !settings.endpoint.hook)
     if (auto identity = identity_of(settings.endpoint.value); !identity)
@@ -152,6 +153,8 @@ std::optional<uint64_t> hash_of_key(const Value& value) {
   return std::nullopt;
 }
 
+uint32_t tenant_of(const Value& value) { return static_cast<uint32_t>(hash_of_key(value).value_or(0)); }
+
 Result<uint64_t> identity_of(const std::string& endpoint) {
   auto address = net::Address::parse(endpoint);
   if (!address) return address.error();
@@ -173,6 +176,7 @@ void prepare(upstream::ExchangePlan& plan, const ForwardSettings& settings,
   set_host(plan, is_value(settings.host) ? settings.host.value : request.host);
   plan.key = hash_of_key(settings.key.value);
   plan.tag = settings.pool.value;
+  plan.tenant = tenant_of(settings.tenant.value);
   if (!settings.endpoint.value.empty()) {
     plan.identity = identity_of(settings.endpoint.value).value();
     plan.is_pinned = true;

@@ -30,6 +30,7 @@ inline constexpr std::array forward_options = {
     OptionSpec{"key", Function | Text | Number},
     OptionSpec{"pool", Text | Function},
     OptionSpec{"retry", Boolean | Table, {}, retry_options},
+    OptionSpec{"tenant", Function | Text | Number},
     OptionSpec{"timeout", Time | Function},
     OptionSpec{"tryTimeout", Time | Function},
     OptionSpec{"tunnelIdleTimeout", Time},
@@ -43,6 +44,7 @@ inline constexpr std::array request_options = {
     OptionSpec{"key", Text | Number},
     OptionSpec{"pool", Text},
     OptionSpec{"retry", Boolean | Table, {}, retry_options},
+    OptionSpec{"tenant", Text | Number},
     OptionSpec{"timeout", Time},
     OptionSpec{"tryTimeout", Time},
 };
@@ -63,6 +65,7 @@ struct ForwardSettings {
   Setting<std::string> endpoint;                ///< pins a member by its name; empty: none
   Setting<Value> key;                           ///< for hashing
   Setting<std::string> pool;                    ///< connections of one are not used by another
+  Setting<Value> tenant;                        ///< those who wait take turns by it
   Setting<std::string> host{"client"};          ///< "client", "endpoint" or a name
   std::optional<upstream::RetryOptions> retry;  ///< none: the cluster's
   std::optional<upstream::HedgeOptions> hedge;
@@ -84,6 +87,8 @@ void prepare(upstream::ExchangePlan& plan, const ForwardSettings& settings,
              const upstream::ClusterOptions& defaults);
 /// The hash that a key of a script stands for; none for nil and for what has none.
 std::optional<uint64_t> hash_of_key(const Value& value);
+/// Tenants whose hashes are alike in 32 bits share their turns; 0 is none.
+uint32_t tenant_of(const Value& value);
 /// The identity of an endpoint by its name, "10.0.0.1:8080". Errors: those of net::Address::parse.
 Result<uint64_t> identity_of(const std::string& endpoint);
 void set_host(upstream::ExchangePlan& plan, const std::string& host);

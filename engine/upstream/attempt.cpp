@@ -20,6 +20,7 @@ Result<void> Attempt::start(Endpoint& endpoint, const Wish& wish) {
   is_hedge_ = wish.is_hedge;
   is_idempotent = wish.is_idempotent;
   needs_fresh = wish.needs_fresh;
+  tenant = wish.tenant;
   opener = wish.opener;
   deadline = wish.deadline;
   endpoint.record->active.fetch_add(1, std::memory_order_relaxed);

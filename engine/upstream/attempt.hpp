@@ -50,6 +50,7 @@ class Attempt final : public ClientExchange, public PoolWaiter, public flow::Hoo
 
   struct Wish {
     std::string_view tag;
+    uint32_t tenant;
     flow::Context* opener;
     Instant deadline;
     Duration timeout;

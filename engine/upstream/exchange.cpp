@@ -89,7 +89,7 @@ void Exchange::begin_try(Kind kind) {
   again_ = endpoint;
   const Instant deadline = plan_.timeout == Duration::max() ? Instant::max() : begun_ + plan_.timeout;
   Attempt& attempt = free_attempt();
-  const auto started = attempt.start(*endpoint, {plan_.tag, &owner_.exchange_context(), deadline, plan_.try_timeout, is_idempotent_,
+  const auto started = attempt.start(*endpoint, {plan_.tag, plan_.tenant, &owner_.exchange_context(), deadline, plan_.try_timeout, is_idempotent_,
                                      kind == Kind::Again && has_replaced_stale_, kind == Kind::Hedge});
   if (started.has_error()) {
     if (kind != Kind::Hedge) on_attempt_failed(attempt, {started.error()});

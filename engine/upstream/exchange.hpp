@@ -21,6 +21,8 @@ struct ExchangePlan {
   bool is_pinned = false;
   /// Connections of one tag are not given to another.
   std::string tag = {};
+  /// Those who wait for a connection take turns by it; 0: none.
+  uint32_t tenant = 0;
   enum class Host : uint8_t { Client, Endpoint, Fixed } host = Host::Client;
   std::string host_name = {};
   const RetryOptions* retry = nullptr;  ///< null: none

@@ -135,6 +135,7 @@ function P:muxHTTP(pipeline, key, options) end
 ---@field endpoint? string|fun(ctx: Context): string? only this one, "10.0.0.1:8080"
 ---@field key? string|number|fun(ctx: Context): string|number|nil for hashing; default that of the upstream
 ---@field pool? string|fun(ctx: Context): string|number|nil connections of one pool are not used by another
+---@field tenant? string|number|fun(ctx: Context): string|number|nil those who wait for a connection take turns by it
 ---@field host? string|fun(ctx: Context): string? the Host field: "client", "endpoint" or a name; default that of the upstream
 ---@field forwarded? boolean adds X-Forwarded-For, -Proto and -Host; default that of the upstream
 ---@field retry? RetryOptions|false default that of the upstream

@@ -116,6 +116,7 @@ function upstream(name, options) end
 ---@field key? string|number for hashing
 ---@field endpoint? string only this one, "10.0.0.1:8080"
 ---@field pool? string connections of one pool are not used by another
+---@field tenant? string|number those who wait for a connection take turns by it
 ---@field host? "client"|"endpoint"|string default that of the upstream
 ---@field retry? RetryOptions|false default that of the upstream
 ---@field hedge? HedgeOptions|false default that of the upstream

@@ -13,7 +13,7 @@ constexpr std::string_view two = R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80"
 
 // ── keying
 
-TEST(ClusterKey, S1_TwoClustersOfOneAddressShareNoConnection) {
+TEST(ClusterKey, S1_S4_TwoClustersOfOneAddressShareNoConnection) {
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80");
   play.start(R"(
@@ -106,7 +106,7 @@ TEST(ClusterLease, S12_S13_TheOrderIsLifoOrFifo) {
   }
 }
 
-TEST(ClusterLease, S17_WhatWasSaidOnAnIdleConnectionEndsItBeforeARequestThatMustNotBeSentTwice) {
+TEST(ClusterLease, S17_S110_WhatWasSaidOnAnIdleConnectionEndsItBeforeARequestThatMustNotBeSentTwice) {
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80");
   play.start(forwarding(one));
@@ -177,6 +177,26 @@ TEST(ClusterLimits, S29_WithoutDescriptorsAnIdleConnectionMakesRoom) {
 }
 
 // ── queue
+
+TEST(ClusterQueue, S36_TenantsTakeTurns) {
+  ClusterPlay play;
+  std::vector<SeenRequest> held;
+  Upstream& server = play.upstream("10.0.0.1:80", [&](const SeenRequest& seen) { held.push_back(seen); });
+  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, maxConnections = 1 })",
+                        R"({ tenant = function(ctx) return ctx.request.path:sub(2, 2) end })"));
+  play.ask_all(1, "/first");
+  ASSERT_TRUE(play.run_until([&] { return held.size() == 1; }));
+  for (const char* path : {"/a1", "/a2", "/a3", "/b1"}) {
+    play.client().get(path);
+    play.world.run_for(1ms);
+  }
+  for (size_t i = 0; i < 5; ++i) {
+    ASSERT_TRUE(play.run_until([&] { return held.size() == i + 1; }));
+    held[i].peer->send(answer(200, "x"));
+  }
+  EXPECT_EQ(server.paths(), (std::vector<std::string>{"/first", "/a1", "/b1", "/a2", "/a3"}));
+  play.world.run_for(10ms);
+}
 
 TEST(ClusterQueue, S40_TheQueueIsBounded) {
   ClusterPlay play;
@@ -276,7 +296,7 @@ TEST(ClusterQueue, S46_AWaiterTakesWhatComesFirstAndItsOwnDialIsPooled) {
   EXPECT_EQ(server.open_connections(), 2u);  // the dial that lost is idle
 }
 
-TEST(ClusterQueue, S47_AFailedConnectLetsTheRequestGoElsewhere) {
+TEST(ClusterQueue, S47_S110_AFailedConnectLetsTheRequestGoElsewhere) {
   ClusterPlay play;
   play.upstream("10.0.0.2:80");
   play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, retry = { attempts = 2 } })"));
@@ -442,6 +462,18 @@ TEST(ClusterDead, S66_AlsoBeforeTheFirstRequest) {
   EXPECT_EQ(server.requests.size(), 0u);
 }
 
+TEST(ClusterDead, S69_ReadinessThatMeansNothingEndsNothing) {
+  ClusterPlay play(1, 1, {.spurious = 1});
+  Upstream& server = play.upstream("10.0.0.1:80");
+  play.start(forwarding(one));
+  Client& client = play.client();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(client.ask("/").status(), 200);
+    play.world.run_for(1s);
+  }
+  EXPECT_EQ(server.connections(), 1u);
+}
+
 TEST(ClusterDead, S68_AConnectionThatClosesWithItsAnswerIsNotGivenToWhoWaits) {
   ClusterPlay play;
   std::vector<SeenRequest> held;
@@ -470,7 +502,7 @@ struct ReuseCase {
   friend void PrintTo(const ReuseCase& test, std::ostream* out) { *out << test.name; }
 };
 class ClusterReuse : public testing::TestWithParam<ReuseCase> {};
-TEST_P(ClusterReuse, S71_S77) {
+TEST_P(ClusterReuse, S71_S73_S75_S76_S77_WhatMayBeUsedAgain) {
   const ReuseCase& test = GetParam();
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80", [&](const SeenRequest& seen) {
@@ -629,7 +661,7 @@ TEST(ClusterWorkersElsewhere, S99_AnIdleConnectionElsewhereMakesRoom) {
 
 // ── retries
 
-TEST(ClusterRetry, S108_AStaleConnectionIsReplacedByAFreshOne) {
+TEST(ClusterRetry, S108_S114_AStaleConnectionIsReplacedByAFreshOne) {
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80");
   play.start(forwarding(one));
