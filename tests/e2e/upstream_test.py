@@ -18,8 +18,8 @@ LOAD_SECONDS = int(os.environ.get("UPSTREAM_SECONDS", "8"))
 
 CLUSTER = """
 local api = upstream("api", { endpoints = { "127.0.0.1:$a", "127.0.0.1:$b", "127.0.0.1:$c" }, retry = { attempts = 3 },
-  -- A third of the requests is on an endpoint that goes away, and all of them want to go elsewhere.
-  retryBudget = { percent = 50 } })
+  -- Half of the requests may be on the endpoint that goes away, and all of them want to go elsewhere at once.
+  retryBudget = { percent = 100 } })
 listen($proxy):demuxHTTP(pipeline():forward(api))
 """
 

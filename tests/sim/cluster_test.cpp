@@ -463,7 +463,7 @@ TEST(ClusterDead, S66_AlsoBeforeTheFirstRequest) {
 }
 
 TEST(ClusterDead, S69_ReadinessThatMeansNothingEndsNothing) {
-  ClusterPlay play(1, 1, {.spurious = 1});
+  ClusterPlay play(1, 1, {.spurious = 0.5});
   Upstream& server = play.upstream("10.0.0.1:80");
   play.start(forwarding(one));
   Client& client = play.client();
