@@ -20,12 +20,20 @@ class KeyOfContext final : public flow::Hook {
   void cancel(flow::HookCall&) override {}
 };
 
-Ref<flow::PipelinePlan> make_client_plan(Services& services) {
-  const Place place{"http client", 0};
+Place place_of_client() { return {"http client", 0}; }
+
+Ref<flow::PipelinePlan> make_connection_plan(Services& services) {
+  const Place place = place_of_client();
   const Ref<flow::Hook> key(new KeyOfContext());
   auto connection = make_ref<flow::PipelinePlan>(services.runtime, "http client connection", place);
   FilterCall connect{*find_filter("connect"), services, place, {Argument{Value(Ref<Object>(key)), {}, {}}}, {}, {}, connection};
   connection->add(std::move(*make_filter(connect)));
+  return connection;
+}
+
+Ref<flow::PipelinePlan> make_client_plan(Services& services, const Ref<flow::PipelinePlan>& connection) {
+  const Place place = place_of_client();
+  const Ref<flow::Hook> key(new KeyOfContext());
   auto plan = make_ref<flow::PipelinePlan>(services.runtime, "http client", place);
   FilterCall mux{*find_filter("muxHTTP"),
                  services,
@@ -115,8 +123,16 @@ class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
   loop::MemberTimer<Exchange, &Exchange::on_timer> timer_{*this};
 };
 
-HttpClient::HttpClient(Services& services) : services_(services), plan_(make_client_plan(services)) {}
+HttpClient::HttpClient(Services& services)
+    : services_(services),
+      connection_plan_(make_connection_plan(services)),
+      plan_(make_client_plan(services, connection_plan_)) {}
 HttpClient::~HttpClient() = default;
+
+void HttpClient::give_back_surplus() {
+  plan_->give_back_surplus();
+  connection_plan_->give_back_surplus();
+}
 
 std::unique_ptr<HttpClientRequest> HttpClient::send(Ref<flow::Message> request, const std::string& target,
                                                     const HttpClientOptions& options,
