@@ -111,6 +111,7 @@ size_t Worker::give_back_surplus() {
   ThreadPool::give_back_surplus();
   for (const auto& program : programs_)
     for (const auto& pipeline : program->pipelines) pipeline->give_back_surplus();
+  http_->give_back_surplus();
   for (const auto& state : states_) given_back += state->give_back_surplus();
   return given_back;
 }

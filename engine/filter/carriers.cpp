@@ -28,6 +28,7 @@ constexpr std::array rules = {
     Rule{"demuxHTTP", Needs::Bytes},
     Rule{"encodeHTTPRequest", Needs::Messages, true},
     Rule{"encodeHTTPResponse", Needs::Messages, true},
+    Rule{"forward", Needs::Messages},
     Rule{"handleMessage", Needs::Messages},
     Rule{"handleMessageBody", Needs::Messages},
     Rule{"handleMessageEnd", Needs::Messages},
@@ -51,7 +52,9 @@ Carrier other(Carrier carrier) { return carrier == Carrier::Bytes ? Carrier::Mes
 /// What to write instead.
 std::string_view advice(std::string_view filter, Carrier here) {
   if (here == Carrier::Bytes)
-    return filter == "muxHTTP" ? "put demuxHTTP in front: listen(…):demuxHTTP(\"web\"), and pipeline(\"web\"):muxHTTP(…)"
+    return filter == "forward"
+               ? "put demuxHTTP in front: listen(…):demuxHTTP(pipeline():forward(…))"
+           : filter == "muxHTTP" ? "put demuxHTTP in front: listen(…):demuxHTTP(\"web\"), and pipeline(\"web\"):muxHTTP(…)"
            : filter.starts_with("encode")
                ? "decode first"
                : "it belongs into the pipeline that demuxHTTP leads to, or behind decodeHTTPRequest";

@@ -54,6 +54,9 @@ Result<void> read_http_check(upstream::HealthOptions& health, const Options& opt
     return wrong_option(
         "health", "path begins with \"/\" and has neither spaces nor \"#\", got " + in_quotes(health.path));
   health.host = options.text("host", "");
+  if (options.find("host"))
+    if (auto checked = check_host(health.host); !checked)
+      return wrong_option("health", "host: " + in_quotes(health.host) + " is no name for the Host field");
   if (const Argument* status = options.find("status")) return read_statuses(health, *status);
   return {};
 }

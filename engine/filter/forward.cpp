@@ -142,8 +142,13 @@ std::optional<Error> Forward::take_answer(Question question) {
       else if (!value.is_nil()) return wrong("a string or a number");
       return std::nullopt;
     case Question::Host:
-      if (const std::string* text = value.string()) set_host(exchange_plan_, *text);
-      else if (!value.is_nil()) return wrong("a string");
+      if (const std::string* text = value.string()) {
+        // What a client said may be in it: it must not end the field.
+        if (const auto checked = check_host(*text); !checked) return wrong("a name for the Host field");
+        set_host(exchange_plan_, *text);
+      } else if (!value.is_nil()) {
+        return wrong("a string");
+      }
       return std::nullopt;
     case Question::Endpoint: {
       if (value.is_nil()) return std::nullopt;

@@ -11,12 +11,11 @@ using flow::Event;
 
 namespace {
 
-Ref<flow::PipelinePlan> make_client_plan(Services& services) {
-  const Place place{"http client", 0};
+Ref<flow::PipelinePlan> make_client_plan(Services& services, const Ref<flow::PipelinePlan>& connection) {
+  const Place place = connection->place();
   // Both the key of a request and the target of a connection are what the context has as its key: the
   // address.
   const Ref<flow::Hook> key = key_of_context();
-  auto connection = connect_by_key(services, "http client connection", place);
   auto plan = make_ref<flow::PipelinePlan>(services.runtime, "http client", place);
   FilterCall mux{
       *find_filter("muxHTTP"),
@@ -70,8 +69,16 @@ class HttpClient::Exchange final : public HttpClientRequest, public flow::Sink {
   loop::MemberTask<Exchange, &Exchange::send> send_task_{*this};
 };
 
-HttpClient::HttpClient(Services& services) : services_(services), plan_(make_client_plan(services)) {}
+HttpClient::HttpClient(Services& services)
+    : services_(services),
+      connection_plan_(connect_by_key(services, "http client connection", {"http client", 0})),
+      plan_(make_client_plan(services, connection_plan_)) {}
 HttpClient::~HttpClient() = default;
+
+void HttpClient::give_back_surplus() {
+  plan_->give_back_surplus();
+  connection_plan_->give_back_surplus();
+}
 
 std::unique_ptr<HttpClientRequest> HttpClient::send(Ref<flow::Message> request, const std::string& target,
                                                     const HttpClientOptions& options,

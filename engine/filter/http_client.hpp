@@ -45,10 +45,13 @@ class HttpClient {
   /// Sends `request` (its head and collected body) to `target` ("host:port" or "unix:path").
   std::unique_ptr<HttpClientRequest> send(Ref<flow::Message> request, const std::string& target,
                                           const HttpClientOptions& options, HttpClientHandler& handler);
+  /// Gives back pipelines kept for reuse that nobody needed since the last call.
+  void give_back_surplus();
 
  private:
   class Exchange;
   Services& services_;
+  Ref<flow::PipelinePlan> connection_plan_;
   Ref<flow::PipelinePlan> plan_;
 };
 

@@ -73,7 +73,7 @@ Result<void> Program::check() const {
         filter->each_target([&](const flow::PipelinePlan& target) {
           if (!failure && !target.answering_filter())
             failure = at(filter->place, "nobody answers in " + label_of(target) + " (" + target.place().to_string() +
-                                            "): end it with muxHTTP, route or a replaceMessage that gives a "
+                                            "): end it with forward, muxHTTP, route or a replaceMessage that gives a "
                                             "response");
         });
         if (failure) return *failure;

@@ -163,8 +163,9 @@ void Attempt::on_timeout() {
 
 void Attempt::fail(const AttemptFailure& failure) {
   Cluster& cluster = owner_.cluster();
-  if (failure.error.side == Side::Upstream && !failure.was_stale && !failure.is_moved) {
-    cluster.counts(*endpoint_).failed.add();
+  const bool is_over = !failure.was_stale && !failure.is_moved && failure.error.code != ErrorCode::Cancelled;
+  if (is_over) cluster.counts(*endpoint_).failed.add();
+  if (is_over && failure.error.side == Side::Upstream) {
     cluster.report(*endpoint_, algo::Outcome::LocalFailure);
   }
   stop();

@@ -83,7 +83,7 @@ void Exchange::begin_try(Kind kind) {
     cluster_->keep(*endpoint);
   }
   if (kind == Kind::First || kind == Kind::Retry) ++tries_;
-  if (kind == Kind::Retry) cluster_->counts(*endpoint).retried.add();
+  if (kind == Kind::Retry || kind == Kind::Hedge) cluster_->counts(*endpoint).retried.add();
   last_endpoint_ = endpoint->record->name;
   last_identity_ = endpoint->record->identity;
   again_ = endpoint;
@@ -186,7 +186,7 @@ bool Exchange::may_retry(const AttemptFailure& failure) const {
   return tries_ < plan_.retry->attempts && plan_.retry->on.has(failure.error.code) && may_repeat(failure.was_written);
 }
 
-void Exchange::on_attempt_failed(Attempt&, const AttemptFailure& failure) {
+void Exchange::on_attempt_failed(Attempt& attempt, const AttemptFailure& failure) {
   if (is_answered_) return;
   if (failure.is_moved && moves_ < moves_max && may_repeat(false)) {
     ++moves_;
@@ -213,6 +213,8 @@ void Exchange::on_attempt_failed(Attempt&, const AttemptFailure& failure) {
       return;
     }
   }
+  // A dead connection that is not replaced is a failure like others.
+  if (failure.was_stale) cluster_->counts(attempt.endpoint()).failed.add();
   fail(failure.error);
 }
 

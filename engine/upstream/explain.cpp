@@ -31,9 +31,10 @@ void add_ends(std::string& text, const EndpointCounts& count) {
   add(closed(CloseReason::Ttl), "at the end of their ttl");
   add(closed(CloseReason::UsesSpent), "after maxMessages");
   add(closed(CloseReason::Evicted), "to make room for another endpoint or worker");
+  add(closed(CloseReason::Discarded), "refused by validate");
   add(closed(CloseReason::IdleLimit), "because maxIdle was reached");
   add(closed(CloseReason::OverLimit), "because a limit was lowered");
-  add(closed(CloseReason::Drained), "drained");
+  add(closed(CloseReason::Drained), "drained, by the script or because the endpoint became unhealthy");
   if (!ends.empty()) text.append("  connections ended: ").append(ends).append("\n");
 }
 
@@ -50,6 +51,8 @@ std::string Cluster::explain(std::string_view name) const {
     const EndpointCounts& count = counts(endpoint);
     text.append(record.name).append(": ");
     if (endpoint.is_removed) text.append("removed, and drains");
+    else if (availability_.is_available({record.priority, record.is_available()}) && !record.is_available())
+      text.append("chosen though it does not seem well: too few are");
     else if (record.health.load() == algo::Health::Unhealthy) text.append("unhealthy: not chosen");
     else if (record.is_ejected.load()) text.append("ejected after failures: not chosen");
     else text.append("may be chosen");

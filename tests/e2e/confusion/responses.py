@@ -105,7 +105,7 @@ for name, body in [
         ("the first trailer folded", b"2\r\nok\r\n0\r\n A: b\r\n\r\n"), ("blanks for a trailer", b"2\r\nok\r\n0\r\n \r\n\r\n"), ("a NUL in a trailer", b"2\r\nok\r\n0\r\nA: \0\r\n\r\n"),
         ("70,000 bytes of trailers", b"2\r\nok\r\n0\r\nA: " + b"a" * 70000 + b"\r\n\r\n")]:
     refused(name, response(CHUNKED, body=body))
-passes("20,000 of a byte", response(CHUNKED, body=b"1\r\nx\r\n" * 20000 + b"0\r\n\r\n"), 200, b"x" * 20000)
+passes("3,000 of a byte", response(CHUNKED, body=b"1\r\nx\r\n" * 3000 + b"0\r\n\r\n"), 200, b"x" * 3000)
 passes("trailers that change the message", response(CHUNKED, body=chunked(b"ok", trailers=b"Content-Length: 9\r\nSet-Cookie: e\r\nTransfer-Encoding: x\r\n")))
 
 family("status lines", "RFC 9112 section 4; RFC 9110 section 15")
