@@ -15,12 +15,14 @@ namespace {
 constexpr Duration retry_min = 1s;
 // The network gives up before, and has the answers of some targets then.
 constexpr Duration patience = limits::resolve_timeout + 1s;
-constexpr uint32_t doublings_max = 16;  // the longest retry has come long before
-constexpr int64_t jitter_part = 10;     // of a delay
+constexpr Duration longest_wait = 24h * 365;  // "never" is a time that can be added to now
+constexpr uint32_t doublings_max = 16;        // the longest retry has come long before
+constexpr int64_t jitter_part = 10;           // of a delay
 
 DiscoveryOptions with_sound_times(DiscoveryOptions options) {
   options.ttl_min = std::max(options.ttl_min, limits::discovery_ttl_min);
-  options.ttl_max = std::max(options.ttl_max, options.ttl_min);
+  options.ttl_min = std::min(options.ttl_min, longest_wait);
+  options.ttl_max = std::clamp(options.ttl_max, options.ttl_min, longest_wait);
   return options;
 }
 
@@ -141,9 +143,9 @@ void Discovery::on_absence(net::Absence absence) {
   const Instant now = loop_.now();
   if (!absent_since_) absent_since_ = now;
   const Error error{ErrorCode::ResolveFailure, Side::Upstream, options_.name.host + ": " + describe(absence)};
-  const Instant believed_at = *absent_since_ + options_.empty_grace;
+  const Duration grace_left = options_.empty_grace - (now - *absent_since_);
   const Duration retry = next_retry();
-  if (known_.empty() || now >= believed_at) {
+  if (known_.empty() || grace_left <= 0ns) {
     if (!failure_ || !known_.empty()) {
       warn("DNS names no endpoints of an upstream", options_.name.host, describe(absence));
     }
@@ -151,7 +153,7 @@ void Discovery::on_absence(net::Absence absence) {
     ask_after(retry);
     return tell_if_changed({});
   }
-  ask_after(std::min(retry, believed_at - now));
+  ask_after(std::min(retry, grace_left));
   note_failure(error);
   handler_.on_discovery_failed(error);
 }

@@ -44,11 +44,12 @@ struct DiscoveryOptions {
   /// such as
   /// "_http._tcp.example.org"; the port is not used.
   net::Address name = {};
-  /// What the TTL of an answer is held to; less than limits::discovery_ttl_min is that, and a `ttl_max` below
-  /// `ttl_min` is `ttl_min`.
+  /// What the TTL of an answer is held to. Less than limits::discovery_ttl_min is that, more than a year is a
+  /// year, and a `ttl_max` below `ttl_min` is `ttl_min`.
   Duration ttl_min = limits::discovery_ttl_min;
   Duration ttl_max = limits::discovery_ttl_max;
-  /// How long DNS has to say that there is nothing until that is believed. 0: at once.
+  /// How long DNS has to say that there is nothing until that is believed. 0: at once; Duration::max():
+  /// never.
   Duration empty_grace = limits::discovery_grace;
 };
 

@@ -20,8 +20,9 @@ def dnsmasq(*zone):
     for _ in range(5):
         port = free_port()
         process = subprocess.Popen(
-            ["/usr/sbin/dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--local=/#/",
-             "--listen-address=127.0.0.1", "--bind-interfaces", "--pid-file=", f"--port={port}", f"--user={user}", *zone],
+            ["/usr/sbin/dnsmasq", "--keep-in-foreground", "--log-facility=-", "--conf-file=/dev/null", "--no-resolv",
+             "--no-hosts", "--local=/#/", "--listen-address=127.0.0.1", "--bind-interfaces", "--pid-file=",
+             f"--port={port}", f"--user={user}", *zone],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         log = Lines(process.stderr)
         until(lambda: log.matching("started, version") or process.poll() is not None, "dnsmasq to start")

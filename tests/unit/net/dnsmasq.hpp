@@ -68,7 +68,7 @@ class Dnsmasq {
   void thaw() { kill(pid_, SIGCONT); }
   void stop() {
     if (pid_ == 0) return;
-    kill(pid_, SIGKILL);
+    kill(-pid_, SIGKILL);  // with those of its children that serve TCP
     waitpid(std::exchange(pid_, 0), nullptr, 0);
   }
 
@@ -121,7 +121,12 @@ class Dnsmasq {
     posix_spawn_file_actions_adddup2(&actions, write_end.get(), STDERR_FILENO);
     pid_t pid = 0;
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    const int failed = posix_spawn(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);
+    posix_spawnattr_t group_of_its_own;
+    posix_spawnattr_init(&group_of_its_own);
+    posix_spawnattr_setflags(&group_of_its_own, POSIX_SPAWN_SETPGROUP);
+    const int failed =
+        posix_spawn(&pid, arguments[0], &actions, &group_of_its_own, arguments.data(), environ);
+    posix_spawnattr_destroy(&group_of_its_own);
     posix_spawn_file_actions_destroy(&actions);
     ASSERT_EQ(failed, 0);
     pid_ = pid;

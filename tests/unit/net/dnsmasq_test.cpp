@@ -131,15 +131,26 @@ TEST_F(DnsmasqTest, LargeServicesAreCutTheSameWayEveryTime) {
 }
 
 TEST_F(DnsmasqTest, TargetsThatAreNotAnsweredAreNamed) {
-  // The questions for the second one are passed on to where nobody listens.
-  dns_.restart({"--host-record=a.test,10.0.0.1", "--srv-host=_http._tcp.test,a.test,8080,1,60",
-                "--srv-host=_http._tcp.test,far.example,81", "--server=/far.example/127.0.0.1#1"});
-  const ServiceAnswer answer = ask_service(service);
-  EXPECT_THAT(answer.lines(), ElementsAre("1 60 a.test 10.0.0.1:8080")) << answer.error.to_string();
-  EXPECT_THAT(answer.resolution.unanswered, ElementsAre("far.example"));
+  // Questions for one are refused, those for another one are passed on to where nobody answers.
+  const std::vector<std::string> zone{
+      "--host-record=a.test,10.0.0.1", "--srv-host=_http._tcp.test,a.test,8080,1,60",
+      "--srv-host=_http._tcp.test,refused.example,81", "--server=/refused.example/#"};
+  dns_.restart(zone);
+  const ServiceAnswer refused = ask_service(service);
+  EXPECT_THAT(refused.lines(), ElementsAre("1 60 a.test 10.0.0.1:8080")) << refused.error.to_string();
+  EXPECT_THAT(refused.resolution.unanswered, ElementsAre("refused.example"));
 
-  dns_.restart({"--srv-host=_http._tcp.test,far.example,81", "--server=/far.example/127.0.0.1#1"});
-  EXPECT_EQ(ask_service(service).error.code, ErrorCode::ResolveFailure) << "none of all targets";
+  std::vector<std::string> with_silence = zone;
+  with_silence.insert(with_silence.end(), {"--srv-host=_http._tcp.test,silent.example,82",
+                                           "--server=/silent.example/127.0.0.1#1"});
+  dns_.restart(with_silence);
+  EXPECT_THAT(ask_service(service).resolution.unanswered,
+              UnorderedElementsAre("refused.example", "silent.example"));
+
+  dns_.restart({"--srv-host=_http._tcp.test,refused.example,81", "--server=/refused.example/#"});
+  const ServiceAnswer none = ask_service(service);
+  EXPECT_EQ(none.error.code, ErrorCode::ResolveFailure) << "none of all targets";
+  EXPECT_THAT(none.error.detail, HasSubstr("refused.example: "));
 }
 
 TEST_F(DnsmasqTest, CalledOffLookupsTellNobody) {

@@ -268,6 +268,16 @@ TEST_F(DiscoveryTest, TheGraceIsAnOption) {
   EXPECT_THAT(listener_.lines, IsEmpty());
 }
 
+TEST_F(DiscoveryTest, NeverIsATimeToo) {
+  dns().set(host, {"10.0.0.1"}, 10s);
+  start({.empty_grace = Duration::max()});
+  dns().remove(host);
+  world_.run_for(24h);
+  EXPECT_EQ(listener_.changes, 1);
+  start({.name = net::Address::parse("10.1.1.1:81").value(), .ttl_max = Duration::max()});
+  expect_wait(24h * 365);
+}
+
 TEST_F(DiscoveryTest, ANameThatWasNeverThereIsToldAtOnce) {
   start();
   EXPECT_EQ(listener_.changes, 1);
