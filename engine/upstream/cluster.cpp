@@ -42,6 +42,25 @@ algo::PickerOptions picker_options(const ClusterOptions& options, unsigned worke
   return result;
 }
 
+/// The keys of an endpoint, one for each tag, in the order in which they were first leased.
+std::vector<Value> keys_of(const ConnectionPool& pool, const Endpoint& endpoint) {
+  std::vector<const ConnectionKey*> keys;
+  pool.each_key([&](const ConnectionKey& key) {
+    if (key.owner == &endpoint) keys.push_back(&key);
+  });
+  std::ranges::sort(keys, {}, [](const ConnectionKey* key) { return key->number(); });
+  std::vector<Value> values;
+  for (const ConnectionKey* key : keys) values.push_back(key->value);
+  return values;
+}
+
+/// What is done to one key may be the end of another.
+template <typename Function>
+void each_key_of(const ConnectionPool& pool, const Endpoint& endpoint, Function&& function) {
+  for (const Value& value : keys_of(pool, endpoint))
+    if (ConnectionKey* key = pool.find_key(value)) function(*key);
+}
+
 }  // namespace
 
 std::string_view target_of(std::string_view key) { return key.substr(0, key.find(key_separator)); }
@@ -244,6 +263,7 @@ void Cluster::apply_cutoff(Endpoint& endpoint) {
 void Cluster::on_opened(ConnectionKey& key, Duration took, const Error* error) {
   auto& endpoint = *static_cast<Endpoint*>(key.owner);
   EndpointCounts& count = counts(endpoint);
+  if (endpoint.is_removed) loop().defer(end_removed_task_);
   if (!error) {
     count.connections.add();
     count.connect_time.observe(took);
@@ -324,7 +344,11 @@ void Cluster::on_upkeep() {
     apply_cutoff(endpoint);
     keep_floor(endpoint);
     const algo::PoolStats& stats = endpoint.key->stats();
-    if (purges) pool_.evict_idle(*endpoint.key, endpoint.demand.on_tick(stats.leased, stats.idle));
+    if (purges) {
+      const uint32_t unneeded = endpoint.demand.on_tick(stats.leased, stats.idle);
+      // What the floor asks for would only be opened again.
+      pool_.evict_idle(*endpoint.key, std::min(unneeded, stats.used() - std::min(stats.used(), own_floor_)));
+    }
     has_work = has_work || stats.used() > 0 || endpoint.applied_cutoff != Duration::max();
   }
   if (std::exchange(was_active_, false) || has_work) loop().arm(upkeep_timer_, upkeep_interval);
@@ -348,7 +372,8 @@ void Cluster::publish() {
 
 void Cluster::drain_connections(std::string_view name) {
   for (const auto& endpoint : endpoints_)
-    if (name.empty() || endpoint->record->name == name) pool_.renew_key(*endpoint->key);
+    if (name.empty() || endpoint->record->name == name)
+      each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.renew_key(key); });
 }
 
 // ── members
@@ -372,7 +397,8 @@ void Cluster::follow_record() {
     const algo::Health health = endpoint.record->health.load();
     const algo::Health before = std::exchange(endpoint.seen_health, health);
     // What is under way may end well, and what is idle would not be used.
-    if (health == algo::Health::Unhealthy && before != health) pool_.renew_key(*endpoint.key);
+    if (health == algo::Health::Unhealthy && before != health)
+      each_key_of(pool_, endpoint, [&](ConnectionKey& key) { pool_.renew_key(key); });
     if (health != before) keep_floor(endpoint);
   }
   rebuild_levels();
@@ -400,12 +426,7 @@ void Cluster::follow_members() {
     if (endpoint->is_removed || std::ranges::find(members, endpoint->record) != members.end()) continue;
     endpoint->is_removed = true;
     // Who waits for it is served yet; what is busy ends its request.
-    std::vector<ConnectionKey*> keys;
-    pool_.each_key([&](ConnectionKey& key) {
-      if (key.owner == endpoint.get()) keys.push_back(&key);
-    });
-    std::ranges::sort(keys, {}, [](const ConnectionKey* key) { return key->number(); });
-    for (ConnectionKey* key : keys) pool_.drain_key(*key);
+    each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.drain_key(key); });
     loop().defer(end_removed_task_);
     endpoint->cut_at = options_.drain_timeout == Duration::max() ? Instant::max() : loop().now() + options_.drain_timeout;
   }
@@ -419,12 +440,20 @@ void Cluster::end_removed() {
   Instant next = Instant::max();
   for (const auto& endpoint : endpoints_) {
     if (!endpoint->is_removed) continue;
-    if (loop().now() >= endpoint->cut_at)
-      pool_.cut_key(*endpoint->key, Error{ErrorCode::Draining, Side::Engine, "the endpoint was removed"});
-    else next = std::min(next, endpoint->cut_at);
+    const bool is_cut = loop().now() >= endpoint->cut_at;
+    if (!is_cut) next = std::min(next, endpoint->cut_at);
+    each_key_of(pool_, *endpoint, [&](ConnectionKey& key) {
+      // A retry may have leased a tag anew.
+      if (key.is_attached() && !key.is_draining()) pool_.drain_key(key);
+    });
+    if (!is_cut) continue;
+    each_key_of(pool_, *endpoint, [&](ConnectionKey& key) {
+      pool_.cut_key(key, Error{ErrorCode::Draining, Side::Engine, "the endpoint was removed"});
+    });
   }
+  // Connections of each tag know it.
   std::erase_if(endpoints_, [&](const auto& endpoint) {
-    return endpoint->is_removed && endpoint->users == 0 && pool_.drop_key(*endpoint->key);
+    return endpoint->is_removed && endpoint->users == 0 && keys_of(pool_, *endpoint).size() == 1 && pool_.drop_key(*endpoint->key);
   });
   if (next != Instant::max()) loop().timers().arm(cut_timer_, next);
 }
@@ -518,7 +547,18 @@ void Cluster::on_reclaim(const EndpointRef& record) {
   if (record && !endpoint) return;
   // Another worker may have given one meanwhile.
   const bool is_wanted = record ? record->wanted_since.load() != INT64_MAX : record_->limits.is_total_wanted();
-  if (is_wanted) pool_.evict_idle(endpoint ? endpoint->key : nullptr);
+  if (!is_wanted) return;
+  if (!endpoint) {
+    pool_.evict_idle(nullptr);
+    return;
+  }
+  const PooledConnection* eldest = nullptr;
+  pool_.each_connection([&](const PooledConnection& connection) {
+    const ConnectionKey* key = connection.connection_key();
+    if (!key || key->owner != endpoint || connection.state() != algo::PoolEntry::State::Idle) return;
+    if (!eldest || connection.idle_since() < eldest->idle_since()) eldest = &connection;
+  });
+  if (eldest) pool_.evict_idle(eldest->connection_key());
 }
 
 algo::PoolTokens::Answer Cluster::take(algo::PoolKey& key) {
