@@ -1,5 +1,7 @@
 #include "filter/forward.hpp"
 
+#include <charconv>
+
 #include "filter/sticky_cookie.hpp"
 #include "filter/upstream_object.hpp"
 #include "http/max_forwards.hpp"
@@ -15,6 +17,12 @@ namespace {
 constexpr std::string_view name_of(Question question) {
   constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "host"};
   return names[static_cast<size_t>(question)];
+}
+
+/// Numbers that differ have texts that differ.
+std::string shortest(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
 }  // namespace
@@ -136,12 +144,13 @@ std::optional<Error> Forward::take_answer(Question question) {
     case Question::Key: exchange_plan_.key = hash_of_key(value); return std::nullopt;
     case Question::Pool:
       if (const std::string* text = value.string()) exchange_plan_.tag = *text;
-      else if (const double* number = value.number()) exchange_plan_.tag = std::to_string(*number);
+      else if (const double* number = value.number()) exchange_plan_.tag = shortest(*number);
       else if (!value.is_nil()) return wrong("a string or a number");
       return std::nullopt;
     case Question::Host:
-      if (const std::string* text = value.string()) set_host(exchange_plan_, *text);
-      else if (!value.is_nil()) return wrong("a string");
+      // It may be what a client said: a line end in it would be another field.
+      if (const std::string* text = value.string(); text && message::is_valid_value(*text)) set_host(exchange_plan_, *text);
+      else if (!value.is_nil()) return wrong("a string that a field may have");
       return std::nullopt;
     case Question::Endpoint: {
       if (value.is_nil()) return std::nullopt;
