@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "filter/forward_settings.hpp"
 #include "filter/option_reading.hpp"
 
 namespace perilune::filter {

@@ -1,5 +1,7 @@
 #include "filter/forward.hpp"
 
+#include <charconv>
+
 #include "filter/sticky_cookie.hpp"
 #include "filter/upstream_object.hpp"
 #include "http/max_forwards.hpp"
@@ -15,6 +17,12 @@ namespace {
 constexpr std::string_view name_of(Question question) {
   constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "tenant", "host"};
   return names[static_cast<size_t>(question)];
+}
+
+/// Numbers that differ have texts that differ.
+std::string shortest(double number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
 }  // namespace
@@ -138,7 +146,7 @@ std::optional<Error> Forward::take_answer(Question question) {
     case Question::Tenant: exchange_plan_.tenant = tenant_of(value); return std::nullopt;
     case Question::Pool:
       if (const std::string* text = value.string()) exchange_plan_.tag = *text;
-      else if (const double* number = value.number()) exchange_plan_.tag = std::to_string(*number);
+      else if (const double* number = value.number()) exchange_plan_.tag = shortest(*number);
       else if (!value.is_nil()) return wrong("a string or a number");
       return std::nullopt;
     case Question::Host:

@@ -65,6 +65,7 @@ bool Attempt::run_hooks() {
   while (hook_step_ != HookStep::Done) {
     flow::Hook* hook = hook_step_ == HookStep::Validate ? options.validate.get() : options.on_lease.get();
     if (hook) {
+      looked_at_ = Ref<PooledConnection>(&PooledConnection::of(*session_));
       if (!call_) call_ = std::make_unique<flow::HookCall>(static_cast<flow::HookHandler&>(*this));
       if (call_->run(*hook, flow::HookShape::Context, *session_->connection()) == flow::HookStatus::Waiting) return false;
       if (!judge_hook()) return false;
@@ -82,6 +83,10 @@ bool Attempt::judge_hook() {
     fail({call_->failure ? *call_->failure : Error{ErrorCode::ScriptError, Side::Script, {}}});
     return false;
   }
+  if (session_->is_closing()) {
+    fail_ended();
+    return false;
+  }
   const bool is_refused = hook_step_ == HookStep::Validate && call_->value.is_false();
   hook_step_ = hook_step_ == HookStep::Validate ? HookStep::Lease : HookStep::Done;
   if (!is_refused) return true;
@@ -92,6 +97,14 @@ bool Attempt::judge_hook() {
   if (next.has_error()) fail({next.error()});
   else if (*next) take(**next, reused);
   return false;
+}
+
+/// The connection ended while a hook looked at it. Any number of old ones may; a new one is replaced once.
+void Attempt::fail_ended() {
+  AttemptFailure failure{Error{ErrorCode::Closed, Side::Upstream, endpoint_->record->name}};
+  failure.is_moved = is_reused_;
+  failure.was_stale = !is_reused_;
+  fail(failure);
 }
 
 void Attempt::on_hook_done(flow::HookCall&) {
@@ -116,6 +129,7 @@ void Attempt::begin(const message::RequestHead& head) {
   EndpointCounts& count = owner_.cluster().counts(*endpoint_);
   if (is_reused_) count.reused.add();
   stage_ = Stage::Sent;
+  looked_at_.reset();
   session_->begin(*this, head);
 }
 
@@ -158,7 +172,10 @@ void Attempt::on_exchange_failed(ExchangeFailure failure) {
 }
 
 void Attempt::on_timeout() {
-  fail({Error{ErrorCode::TryTimeout, Side::Upstream, endpoint_->record->name}, stage_ == Stage::Sent});
+  // Who waits for our own limits, or for a script, says nothing of the endpoint.
+  const bool is_ours = stage_ == Stage::Hooks || (stage_ == Stage::Leasing && PoolWaiter::state() == State::Queued);
+  const Side side = is_ours ? Side::Engine : Side::Upstream;
+  fail({Error{ErrorCode::TryTimeout, side, endpoint_->record->name}, stage_ == Stage::Sent});
 }
 
 void Attempt::fail(const AttemptFailure& failure) {
@@ -180,6 +197,7 @@ void Attempt::stop() {
   note_wait_over();
   ClientSession* session = std::exchange(session_, nullptr);
   const Stage stage = stage_;
+  const Ref<PooledConnection> looked_at = std::move(looked_at_);
   end();
   if (!session) return;
   if (stage == Stage::Sent || stage == Stage::Answering) session->abandon(*this);
@@ -190,6 +208,7 @@ void Attempt::end() {
   timer_.disarm();
   stage_ = Stage::Free;
   hook_step_ = HookStep::Done;
+  looked_at_.reset();
   endpoint_->record->active.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -89,6 +89,7 @@ class Attempt final : public ClientExchange, public PoolWaiter, public flow::Hoo
   /// Runs what hooks are left; false when one has to wait, or the attempt failed.
   bool run_hooks();
   bool judge_hook();
+  void fail_ended();
   void note_wait_over();
   void on_timeout();
   void fail(const AttemptFailure& failure);
@@ -97,6 +98,7 @@ class Attempt final : public ClientExchange, public PoolWaiter, public flow::Hoo
   AttemptOwner& owner_;
   Endpoint* endpoint_ = nullptr;
   ClientSession* session_ = nullptr;
+  Ref<PooledConnection> looked_at_;  // by hooks: it may end meanwhile
   Stage stage_ = Stage::Free;
   enum class HookStep : uint8_t { Validate, Lease, Done } hook_step_ = HookStep::Done;
   bool is_reused_ = false;

@@ -74,9 +74,11 @@ void ConnectionLimits::want(Member& member, const EndpointRef& endpoint, const s
     wants_.insert(later, Want{&member, endpoint, key, since});
     const Answer answer = ask(*endpoint);
     // What lies idle in another worker should not keep this one waiting.
-    if (answer != Answer::Taken)
-      for (Member* other : members_)
-        if (other != &member) other->post_reclaim(answer == Answer::EndpointFull ? endpoint : nullptr);
+    // Of this worker's own, a pool gives up any by itself, but knows no endpoints: one tag may keep another waiting.
+    for (Member* each : members_) {
+      if (answer == Answer::EndpointFull) each->post_reclaim(endpoint);
+      else if (answer == Answer::TotalFull && each != &member) each->post_reclaim(nullptr);
+    }
   }
   // A token may have come back since it was asked for.
   pass_on();

@@ -61,7 +61,7 @@ bool Exchange::has_running() const {
 }
 
 void Exchange::begin_try(Kind kind) {
-  if (is_answered_) return;
+  if (is_answered_ || (kind != Kind::First && !keeps_)) return;
   if (kind == Kind::First && cluster_->awaits_members()) {
     cluster_->wait_for_members(*this);
     if (!timeout_timer_.is_armed()) runtime_.loop.arm(timeout_timer_, cluster_->options().queue_timeout);
@@ -95,6 +95,7 @@ void Exchange::begin_try(Kind kind) {
     if (kind != Kind::Hedge) on_attempt_failed(attempt, {started.error()});
     return;
   }
+  if (is_answered_) return;  // a hook failed at once
   if (kind == Kind::First && plan_.hedge) arm_hedges();
   if (attempt.stage() == Attempt::Stage::Ready) on_attempt_ready(attempt);
 }
@@ -170,6 +171,9 @@ void Exchange::settle_kept() {
   if (is_sent) {
     keeps_ = false;
     kept_.clear();
+    // Whoever is not that far would get a body with a hole.
+    for (const auto& attempt : attempts_)
+      if (attempt->is_running() && attempt->stage() < Attempt::Stage::Sent) attempt->stop();
     input_hold_.release();
   } else if (!input_hold_) {
     input_hold_ = owner_.request_valve().hold();
@@ -193,7 +197,7 @@ void Exchange::on_attempt_failed(Attempt& attempt, const AttemptFailure& failure
     begin_try_later(Kind::Again);
     return;
   }
-  if (has_running()) return;  // the other one may still answer
+  if (has_running() || retry_task_.is_queued()) return;  // the other one may still answer
   if (failure.was_stale && !has_replaced_stale_ && may_repeat(failure.was_written)) {
     has_replaced_stale_ = true;
     begin_try_later(Kind::Again);
@@ -254,7 +258,14 @@ void Exchange::on_hedge_due() {
   if (!cluster_->begin_retry()) return;
   ++retries_held_;
   ++hedges_;
+  const size_t tried = tried_.size();
   begin_try(Kind::Hedge);
+  if (is_answered_) return;
+  if (tried_.size() == tried) {
+    // There is nobody else to ask: others need the budget.
+    --retries_held_;
+    cluster_->end_retry();
+  }
   if (hedges_ < plan_.hedge->max) arm_hedges();
 }
 
@@ -274,7 +285,12 @@ void Exchange::on_attempt_event(Attempt& attempt, Event&& event) {
     return;
   }
   if (event.is_interim()) {
-    // A 1xx of one of two tries says nothing of the one that wins.
+    // The first 100 asks the client for the body, of which all tries get their copy.
+    if (event.response()->status == 100) {
+      if (!std::exchange(has_asked_for_body_, true)) owner_.on_exchange_event(std::move(event));
+      return;
+    }
+    // Any other 1xx of one of two tries says nothing of the one that wins.
     const auto is_sent = [](const auto& other) { return other->stage() == Attempt::Stage::Sent; };
     if (std::ranges::count_if(attempts_, is_sent) == 1) owner_.on_exchange_event(std::move(event));
     return;
@@ -357,7 +373,7 @@ void Exchange::finish() {
   again_ = nullptr;
   tries_ = hedges_ = moves_ = 0;
   keeps_ = true;
-  has_replaced_stale_ = false;
+  has_replaced_stale_ = has_asked_for_body_ = false;
 }
 
 }  // namespace perilune::upstream

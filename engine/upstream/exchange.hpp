@@ -125,6 +125,7 @@ class Exchange final : public AttemptOwner, public MembersWaiter {
   bool keeps_ = true;
   bool is_idempotent_ = false;
   bool has_replaced_stale_ = false;
+  bool has_asked_for_body_ = false;  // a 100 was passed on
   bool is_answered_ = false;
   Instant begun_{};
   loop::MemberTimer<Exchange, &Exchange::on_timeout> timeout_timer_{*this};
