@@ -360,18 +360,13 @@ void Cluster::on_upkeep() {
     Endpoint& endpoint = *owned;
     apply_cutoff(endpoint);
     keep_floor(endpoint);
-<<<<<<< HEAD
     if (!endpoint.known_key) continue;
     const algo::PoolStats& stats = endpoint.known_key->stats();
-    if (purges) pool_.evict_idle(*endpoint.known_key, endpoint.demand.on_tick(stats.leased, stats.idle));
-=======
-    const algo::PoolStats& stats = endpoint.key->stats();
     if (purges) {
       const uint32_t unneeded = endpoint.demand.on_tick(stats.leased, stats.idle);
       // What the floor asks for would only be opened again.
-      pool_.evict_idle(*endpoint.key, std::min(unneeded, stats.used() - std::min(stats.used(), own_floor_)));
+      pool_.evict_idle(*endpoint.known_key, std::min(unneeded, stats.used() - std::min(stats.used(), own_floor_)));
     }
->>>>>>> hostile
     has_work = has_work || stats.used() > 0 || endpoint.applied_cutoff != Duration::max();
   }
   if (std::exchange(was_active_, false) || has_work) loop().arm(upkeep_timer_, upkeep_interval);
@@ -395,12 +390,8 @@ void Cluster::publish() {
 
 void Cluster::drain_connections(std::string_view name) {
   for (const auto& endpoint : endpoints_)
-<<<<<<< HEAD
-    if (endpoint->known_key && (name.empty() || endpoint->record->name == name)) pool_.renew_key(*endpoint->known_key);
-=======
     if (name.empty() || endpoint->record->name == name)
       each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.renew_key(key); });
->>>>>>> hostile
 }
 
 // ── members
@@ -424,13 +415,8 @@ void Cluster::follow_record() {
     const algo::Health health = endpoint.record->health.load();
     const algo::Health before = std::exchange(endpoint.seen_health, health);
     // What is under way may end well, and what is idle would not be used.
-<<<<<<< HEAD
-    const bool has_fallen = health == algo::Health::Unhealthy && before != health;
-    if (has_fallen && endpoint.known_key) pool_.renew_key(*endpoint.known_key);
-=======
     if (health == algo::Health::Unhealthy && before != health)
       each_key_of(pool_, endpoint, [&](ConnectionKey& key) { pool_.renew_key(key); });
->>>>>>> hostile
     if (health != before) keep_floor(endpoint);
   }
   rebuild_levels();
@@ -461,11 +447,7 @@ void Cluster::follow_members() {
     if (endpoint->is_removed || places.contains(endpoint->record.get())) continue;
     endpoint->is_removed = true;
     // Who waits for it is served yet; what is busy ends its request.
-<<<<<<< HEAD
-    for (ConnectionKey* key : keys_of(*endpoint)) pool_.drain_key(*key);
-=======
     each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.drain_key(key); });
->>>>>>> hostile
     loop().defer(end_removed_task_);
     endpoint->cut_at = options_.drain_timeout == Duration::max() ? Instant::max() : loop().now() + options_.drain_timeout;
   }
@@ -476,28 +458,10 @@ void Cluster::follow_members() {
   });
 }
 
-/// Its own and those of its tags, in the order of their first lease.
-std::vector<ConnectionKey*> Cluster::keys_of(const Endpoint& endpoint) const {
-  std::vector<ConnectionKey*> keys;
-  pool_.each_key([&](ConnectionKey& key) {
-    if (key.owner == &endpoint) keys.push_back(&key);
-  });
-  std::ranges::sort(keys, {}, [](const ConnectionKey* key) { return key->number(); });
-  return keys;
-}
-
 void Cluster::end_removed() {
   Instant next = Instant::max();
   for (const auto& endpoint : endpoints_) {
     if (!endpoint->is_removed) continue;
-<<<<<<< HEAD
-    if (loop().now() >= endpoint->cut_at) {
-      for (const ConnectionKey* key : keys_of(*endpoint))
-        pool_.cut_key(*key, Error{ErrorCode::Draining, Side::Engine, "the endpoint was removed"});
-    } else {
-      next = std::min(next, endpoint->cut_at);
-    }
-=======
     const bool is_cut = loop().now() >= endpoint->cut_at;
     if (!is_cut) next = std::min(next, endpoint->cut_at);
     each_key_of(pool_, *endpoint, [&](ConnectionKey& key) {
@@ -508,18 +472,13 @@ void Cluster::end_removed() {
     each_key_of(pool_, *endpoint, [&](ConnectionKey& key) {
       pool_.cut_key(key, Error{ErrorCode::Draining, Side::Engine, "the endpoint was removed"});
     });
->>>>>>> hostile
   }
   // Connections of each tag know it.
   std::erase_if(endpoints_, [&](const auto& endpoint) {
-<<<<<<< HEAD
     if (!endpoint->is_removed || endpoint->users > 0) return false;
-    const std::vector<ConnectionKey*> keys = keys_of(*endpoint);
-    const bool has_others = std::ranges::any_of(keys, [&](auto* key) { return key != endpoint->known_key; });
-    return !has_others && (!endpoint->known_key || pool_.drop_key(*endpoint->known_key));
-=======
-    return endpoint->is_removed && endpoint->users == 0 && keys_of(pool_, *endpoint).size() == 1 && pool_.drop_key(*endpoint->key);
->>>>>>> hostile
+    const size_t own_keys = endpoint->known_key ? 1 : 0;
+    if (keys_of(pool_, *endpoint).size() > own_keys) return false;
+    return !endpoint->known_key || pool_.drop_key(*endpoint->known_key);
   });
   if (next != Instant::max()) loop().timers().arm(cut_timer_, next);
 }
@@ -613,9 +572,6 @@ void Cluster::on_reclaim(const EndpointRef& record) {
   if (record && !endpoint) return;
   // Another worker may have given one meanwhile.
   const bool is_wanted = record ? record->wanted_since.load() != INT64_MAX : record_->limits.is_total_wanted();
-<<<<<<< HEAD
-  if (is_wanted && (!endpoint || endpoint->known_key)) pool_.evict_idle(endpoint ? endpoint->known_key : nullptr);
-=======
   if (!is_wanted) return;
   if (!endpoint) {
     pool_.evict_idle(nullptr);
@@ -628,7 +584,6 @@ void Cluster::on_reclaim(const EndpointRef& record) {
     if (!eldest || connection.idle_since() < eldest->idle_since()) eldest = &connection;
   });
   if (eldest) pool_.evict_idle(eldest->connection_key());
->>>>>>> hostile
 }
 
 algo::PoolTokens::Answer Cluster::take(algo::PoolKey& key) {

@@ -175,7 +175,6 @@ class Cluster final : public Object,
   uint32_t weight_of(const Endpoint& endpoint) const;
   ConnectionKey& key_of(Endpoint& endpoint, std::string_view tag);
   ConnectionKey& make_key(Endpoint& endpoint);
-  std::vector<ConnectionKey*> keys_of(const Endpoint& endpoint) const;
   void apply_cutoff(Endpoint& endpoint);
   void note_activity();
   void connect_ahead(Endpoint& endpoint);
