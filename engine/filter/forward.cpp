@@ -149,8 +149,10 @@ std::optional<Error> Forward::take_answer(Question question) {
       return std::nullopt;
     case Question::Host:
       // It may be what a client said: a line end in it would be another field.
-      if (const std::string* text = value.string(); text && message::is_valid_value(*text)) set_host(exchange_plan_, *text);
-      else if (!value.is_nil()) return wrong("a string that a field may have");
+      if (const std::string* text = value.string(); text && message::is_valid_value(*text))
+        set_host(exchange_plan_, *text);
+      else if (!value.is_nil())
+        return wrong("a string that a field may have");
       return std::nullopt;
     case Question::Endpoint: {
       if (value.is_nil()) return std::nullopt;

@@ -453,7 +453,8 @@ void Cluster::end_removed() {
   }
   // Connections of each tag know it.
   std::erase_if(endpoints_, [&](const auto& endpoint) {
-    return endpoint->is_removed && endpoint->users == 0 && keys_of(pool_, *endpoint).size() == 1 && pool_.drop_key(*endpoint->key);
+    return endpoint->is_removed && endpoint->users == 0 && keys_of(pool_, *endpoint).size() == 1 &&
+           pool_.drop_key(*endpoint->key);
   });
   if (next != Instant::max()) loop().timers().arm(cut_timer_, next);
 }
