@@ -159,7 +159,7 @@ void Connect::on_stop() {
   input_hold_.release();
   dial_.reset();
   if (!channel_) return;
-  // Whose end this is: a malformed answer or a silence end it from our side, and what was written must not be sent again.
+  // A malformed answer or a silence ends it from our side, and what was written must not be sent again.
   note_progress();
   context().make_upstream().probe = nullptr;
   // A stream that was cut on the other side must not look complete on this one.

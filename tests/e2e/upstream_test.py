@@ -9,7 +9,9 @@ import time
 
 from play import End, Failure, free_port, get, main, post, same, scene, until, yes
 
+# A connection that was accepted and carried no request yet holds nginx's graceful end for client_header_timeout.
 SERVER = """
+client_header_timeout 1s;
 location / { return 200 "$server_port $request_method $request_uri"; }
 location /stub { stub_status; }
 """

@@ -86,6 +86,109 @@ TEST(HostileHooks, OnReleaseOfAnEndpointThatIsRemovedMeanwhile) {
   }
 }
 
+<<<<<<< HEAD
+=======
+TEST(HostileHooks, AHookThatNeverReturnsHoldsNothingOnceItsClientLeft) {
+  for (const char* hook : {"onLease", "validate"}) {
+    SCOPED_TRACE(hook);
+    ClusterPlay play;
+    play.upstream("10.0.0.1:80");
+    play.start(R"(
+      local calls = 0
+      local api = upstream("api", { endpoints = { "10.0.0.1:80" }, maxConnections = 1, )" + std::string(hook) + R"( = function()
+        calls = calls + 1
+        if calls <= 2 then sleep(100000) end
+      end })
+      listen(8000):demuxHTTP(pipeline():forward(api))
+    )");
+    if (std::string_view(hook) == "validate") {
+      EXPECT_EQ(play.client().ask("/").status(), 200);
+    }
+    for (int i = 0; i < 2; ++i) {
+      Client& client = play.client();
+      client.get("/");
+      play.world.run_for(100ms);
+      client.reset();
+      play.world.run_for(100ms);
+    }
+    EXPECT_EQ(play.client().ask("/").status(), 200);
+    EXPECT_EQ(play.record().requests.load(), 0u);
+  }
+}
+
+TEST(HostileHooks, TheProcessStopsWhileEachOfThemWaits) {
+  for (const char* hook : {"onLease", "validate", "onRelease", "onEvict"}) {
+    SCOPED_TRACE(hook);
+    ClusterPlay play;
+    play.upstream("10.0.0.1:80");
+    play.start(forwarding("{ endpoints = { \"10.0.0.1:80\" }, ttl = \"1s\", " + std::string(hook) + " = function() sleep(100000) end }"));
+    play.client().get("/");
+    play.world.run_for(500ms);
+    play.client().get("/");
+    play.world.run_for(2s);
+  }
+}
+
+// ── members
+
+TEST(HostileMembers, ClientsLeaveWhileMembersAreAwaited) {
+  ClusterPlay play;
+  play.start(forwarding(R"({ dns = "nowhere.test:80" })"));
+  const auto clients = play.ask_all(5);
+  play.world.run_for(1ms);
+  for (Client* client : clients) client->drop();
+  play.client().get("/");
+  play.world.run_for(1ms);
+}
+
+TEST(HostileMembers, ListsOfThousandsOfTheSameAndOfNone) {
+  ClusterPlay play(2);
+  play.start(R"(
+    local api = upstream("api", { endpoints = { "10.0.0.1:80" }, balance = "maglev", key = function() return 1 end })
+    listen(8001):serveHTTP(function(req)
+      local list = {}
+      if req.path == "/many" then for i = 1, 3000 do list[i] = "10.1." .. math.floor(i / 250) .. "." .. i % 250 .. ":80" end end
+      if req.path == "/same" then for i = 1, 3000 do list[i] = "10.0.0.1:80" end end
+      api:set(list)
+      return Message(tostring(#api:endpoints()))
+    end)
+    listen(8000):demuxHTTP(pipeline():forward(api, { timeout = "1s" }))
+  )");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(play.client(8001).ask("/many").body, "3000");
+    play.world.run_for(10ms);
+    EXPECT_EQ(play.client().ask("/").status(), 502);
+    EXPECT_EQ(play.client(8001).ask("/same").status(), 500);  // refused, and nothing changed
+    EXPECT_EQ(play.client().ask("/").status(), 502);
+    EXPECT_EQ(play.client(8001).ask("/none").body, "0");
+    play.world.run_for(10ms);
+    EXPECT_EQ(play.client().ask("/").status(), 503);
+  }
+}
+
+TEST(HostileMembers, ATunnelToARemovedEndpointIsCut) {
+  ClusterPlay play;
+  Upstream& server = play.upstream("10.0.0.1:80", [](const SeenRequest& seen) {
+    seen.peer->send("HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
+  });
+  play.start(R"(
+    local api = upstream("api", { endpoints = { "10.0.0.1:80" }, drainTimeout = "1s" })
+    listen(8001):serveHTTP(function() api:drain() api:set({}) return Message "ok" end)
+    listen(8000):demuxHTTP(pipeline():forward(api, { pool = function() return "p" end }))
+  )");
+  Client& client = play.client();
+  client.get("/", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
+  play.world.run_for(100ms);
+  EXPECT_TRUE(client.peer().received().starts_with("HTTP/1.1 101")) << client.peer().received();
+  EXPECT_EQ(play.client(8001).ask("/").status(), 200);
+  play.world.run_for(500ms);
+  EXPECT_FALSE(client.is_over());
+  play.world.run_for(3s);
+  EXPECT_TRUE(client.is_over());
+  EXPECT_EQ(server.open_connections(), 0u);
+}
+
+>>>>>>> hostile
 // ── pools by tag
 
 TEST(HostileTags, AnEndpointIsRemovedWhileATaggedConnectionIsDialledForNobody) {
