@@ -150,7 +150,6 @@ std::optional<Error> Forward::take_answer(Question question) {
       else if (!value.is_nil()) return wrong("a string or a number");
       return std::nullopt;
     case Question::Host:
-<<<<<<< HEAD
       if (const std::string* text = value.string()) {
         // What a client said may be in it: it must not end the field.
         if (const auto checked = check_host(*text); !checked) return wrong("a name for the Host field");
@@ -158,13 +157,6 @@ std::optional<Error> Forward::take_answer(Question question) {
       } else if (!value.is_nil()) {
         return wrong("a string");
       }
-=======
-      // It may be what a client said: a line end in it would be another field.
-      if (const std::string* text = value.string(); text && message::is_valid_value(*text))
-        set_host(exchange_plan_, *text);
-      else if (!value.is_nil())
-        return wrong("a string that a field may have");
->>>>>>> hostile
       return std::nullopt;
     case Question::Endpoint: {
       if (value.is_nil()) return std::nullopt;

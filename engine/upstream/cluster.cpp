@@ -475,15 +475,10 @@ void Cluster::end_removed() {
   }
   // Connections of each tag know it.
   std::erase_if(endpoints_, [&](const auto& endpoint) {
-<<<<<<< HEAD
     if (!endpoint->is_removed || endpoint->users > 0) return false;
     const size_t own_keys = endpoint->known_key ? 1 : 0;
     if (keys_of(pool_, *endpoint).size() > own_keys) return false;
     return !endpoint->known_key || pool_.drop_key(*endpoint->known_key);
-=======
-    return endpoint->is_removed && endpoint->users == 0 && keys_of(pool_, *endpoint).size() == 1 &&
-           pool_.drop_key(*endpoint->key);
->>>>>>> hostile
   });
   if (next != Instant::max()) loop().timers().arm(cut_timer_, next);
 }

@@ -86,8 +86,6 @@ TEST(HostileHooks, OnReleaseOfAnEndpointThatIsRemovedMeanwhile) {
   }
 }
 
-<<<<<<< HEAD
-=======
 TEST(HostileHooks, AHookThatNeverReturnsHoldsNothingOnceItsClientLeft) {
   for (const char* hook : {"onLease", "validate"}) {
     SCOPED_TRACE(hook);
@@ -188,7 +186,6 @@ TEST(HostileMembers, ATunnelToARemovedEndpointIsCut) {
   EXPECT_EQ(server.open_connections(), 0u);
 }
 
->>>>>>> hostile
 // ── pools by tag
 
 TEST(HostileTags, AnEndpointIsRemovedWhileATaggedConnectionIsDialledForNobody) {
