@@ -20,6 +20,7 @@ class AsioNetwork final : public Network {
   std::unique_ptr<Operation> connect(const Address& address, const ConnectOptions& options,
                                      ConnectHandler& handler) override;
   std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler) override;
+  bool is_crowded() const override { return driver_.is_crowded(); }
 
  private:
   AsioDriver& driver_;

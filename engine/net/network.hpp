@@ -134,6 +134,10 @@ class Network {
                                              ConnectHandler& handler) = 0;
   /// Looks up A and AAAA of a name. The answer comes in a later turn, also for a literal address.
   virtual std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler) = 0;
+
+  /// More than half of the descriptors are in use, as far as the newest connection of this worker tells: who can do
+  /// with fewer should.
+  virtual bool is_crowded() const { return false; }
 };
 
 }  // namespace perilune::net
