@@ -80,7 +80,10 @@ bool DemuxHttp::may_parse() const {
   if (awaits_upgrade_ || has_last_ || is_resting_) return false;
   // Who does not read answers gets no more requests answered.
   if (output_valve().is_held() || waiting_bytes_ > limits::buffer_bytes_max) return false;
-  return streams_count_ < plan_.pipelined_max;
+  if (streams_count_ == 0) return true;
+  // There is a descriptor for one upstream connection of each client (limits::descriptors_per_client): one may have more
+  // only as long as others do not need them.
+  return streams_count_ < plan_.pipelined_max && !plan_.services->network.is_crowded();
 }
 
 void DemuxHttp::pump() {

@@ -67,6 +67,11 @@ class AsioDriver final : public loop::Driver {
   /// Needed only before descriptors that stay open; closing one takes it out of the set.
   void unwatch(int fd);
 
+  /// To be told of the descriptor of each new connection: the kernel hands out the lowest free number, so it tells how
+  /// many are in use.
+  void note_descriptor(int fd) { newest_descriptor_ = fd; }
+  bool is_crowded() const { return newest_descriptor_ >= crowded_from_; }
+
   /// Hands `events` to `target` in the next dispatch, as if the kernel had said so.
   void redeliver(EventTarget& target, uint32_t events) { again_.push_back({&target, events}); }
 
@@ -103,6 +108,8 @@ class AsioDriver final : public loop::Driver {
   std::unique_ptr<Asio> asio_;  // made when it is asked for
   std::atomic<uint32_t> wake_state_{Awake};
   Random random_;
+  int newest_descriptor_ = 0;
+  const int crowded_from_ = first_spare_descriptor() / 2;
 
   std::array<epoll_event, static_cast<size_t>(limits::turn_events_max)> batch_;
   size_t next_ = 0;

@@ -21,6 +21,7 @@ class AsioNetwork final : public Network {
                                      ConnectHandler& handler) override;
   std::unique_ptr<Operation> resolve(const Address& name, ResolveHandler& handler) override;
   std::unique_ptr<Operation> resolve_service(const std::string& name, ServiceHandler& handler) override;
+  bool is_crowded() const override { return driver_.is_crowded(); }
 
  private:
   AsioDriver& driver_;

@@ -33,6 +33,7 @@ AsioStream::AsioStream(AsioDriver& driver, Descriptor fd, const PackedEndpoint& 
     : EventTarget(driver), fd_(std::move(fd)), peer_(peer) {}
 
 std::unique_ptr<AsioStream> AsioStream::make(AsioDriver& driver, Descriptor fd, const PackedEndpoint& peer) {
+  driver.note_descriptor(fd.get());
   std::unique_ptr<AsioStream> stream(new AsioStream(driver, std::move(fd), peer));
   if (!driver.watch(stream->fd_.get(), stream_events, *stream)) return nullptr;
   return stream;

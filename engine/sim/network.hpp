@@ -27,6 +27,7 @@ class SimNetwork final : public net::Network {
   std::unique_ptr<net::Operation> resolve(const net::Address& name, net::ResolveHandler& handler) override;
   std::unique_ptr<net::Operation> resolve_service(const std::string& name,
                                                   net::ServiceHandler& handler) override;
+  bool is_crowded() const override { return descriptors_ > descriptors_max_ / 2; }
 
   /// Connections that this worker may have; beyond it accepting rests and connecting fails with Resources.
   void set_descriptors_max(size_t count) { descriptors_max_ = count; }

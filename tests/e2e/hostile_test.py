@@ -1,5 +1,7 @@
 """What hostile clients and upstreams once made the proxy do: keep descriptors, memory, or others waiting."""
 
+import contextlib
+import resource
 import time
 
 import play
@@ -109,6 +111,29 @@ def waiting_answers(stage):
     more = proxy.resident() - before
     if not play.SANITIZED:
         yes(more < 6 << 20, f"{more >> 10} KiB more")
+
+
+@scene("clients that pipeline to an upstream that never answers leave descriptors for others")
+def pipelined_to_a_mute(stage):
+    def act(wire, number):
+        with contextlib.suppress(End):
+            while True:
+                wire.fill()
+
+    mute, good = stage.upstream(act), stage.upstream()
+    limit = 200
+    proxy = stage.proxy("""
+listen($proxy):demuxHTTP("web")
+pipeline("web"):route(function(ctx) return ctx.request.path == "/mute" and "mute" or "good" end)
+pipeline("mute"):muxHTTP(pipeline():connect("127.0.0.1:$mute"))
+pipeline("good"):muxHTTP(pipeline():connect("127.0.0.1:$good"))
+""", {"limits": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))}, mute=mute.port, good=good.port)
+    for _ in range(10):
+        stage.client(proxy).send(get("/mute") * 64)
+    until(lambda: mute.connections >= 10, "the mute upstream's connections")
+    for _ in range(20):
+        same(stage.client(proxy).ask(get("/x")).body, b"/x")
+    yes(proxy.descriptors() < limit * 3 // 4, f"{proxy.descriptors()} descriptors of {limit}")
 
 
 @scene("clients that send thousands of requests in a row leave others their turn")
