@@ -79,6 +79,11 @@ class PoolPolicy {
   /// Others want what an idle entry holds: closes the least recently used one, of `key` or of any. Whether
   /// there was one.
   bool evict_idle(PoolKey* key, Instant now);
+  /// The idle entry that the next lease of `key` would get; null when none is idle.
+  const PoolEntry* next_idle(const PoolKey& key) const {
+    if (key.idle_.empty()) return nullptr;
+    return rules_of(key).order == PoolOrder::Lifo ? &key.idle_.back() : &key.idle_.front();
+  }
   /// A lease of `key` would be served at once, by what is idle or by its own limits.
   bool has_room(const PoolKey& key) const;
 

@@ -13,6 +13,10 @@ namespace {
 
 constexpr Duration upkeep_interval = 1s;
 
+/// Where nobody knows how long a server keeps idle connections, what must not be sent twice takes none that was idle
+/// for longer: the shortest timeouts in use are a second, and between our last look and the server's lies its way.
+constexpr Duration unsafe_idle_age = 500ms;
+
 /// Between the address and what else tells connections apart: no address has it.
 constexpr char key_separator = '\x1f';
 
@@ -206,6 +210,10 @@ Result<ClientSession*> Cluster::lease(Endpoint& endpoint, std::string_view tag, 
   if (is_crowded && !pool_.policy().has_room(key))
     return Error{ErrorCode::QueueFull, Side::Engine,
                  std::to_string(options_.queue_max) + " requests wait for a connection already"};
+  if (!waiter.is_idempotent && endpoint.applied_cutoff == Duration::max()) {
+    const algo::PoolEntry* idle = pool_.policy().next_idle(key);
+    if (idle && loop().now() - idle->idle_since() >= unsafe_idle_age) waiter.needs_fresh = true;
+  }
   auto session = pool_.lease(key, waiter, is_reused);
   if (options_.preconnect > 1) connect_ahead(endpoint);
   endpoint.demand.on_used(endpoint.key().stats().leased);

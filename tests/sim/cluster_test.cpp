@@ -120,6 +120,26 @@ TEST(ClusterLease, S17_S110_WhatWasSaidOnAnIdleConnectionEndsItBeforeARequestTha
   EXPECT_EQ(server.connections(), 2u);
 }
 
+TEST(ClusterLease, APostTakesNoOldIdleConnectionOfAServerThatNobodyKnows) {
+  ClusterPlay play;
+  Upstream& server = play.upstream("10.0.0.1:80");
+  play.start(forwarding(one));
+  const auto ask = [&](Duration pause) {
+    play.world.run_for(pause);
+    Client& client = play.client();
+    client.post("/", "x");
+    EXPECT_EQ(client.wait().status(), 200);
+    return server.requests.back().connection;
+  };
+  EXPECT_EQ(play.client().ask("/").status(), 200);
+  EXPECT_EQ(ask(400ms), 0u);
+  EXPECT_EQ(ask(600ms), 1u);
+  EXPECT_EQ(ask(10ms), 1u);
+  play.world.run_for(600ms);
+  EXPECT_EQ(play.client().ask("/").status(), 200);
+  EXPECT_EQ(server.connections(), 2u);  // a GET may
+}
+
 // ── limits
 
 TEST(ClusterLimits, S21_S30_NeverMoreConnectionsThanTheLimit) {
