@@ -51,6 +51,11 @@ Program::~Program() {
   for (const auto& plan : pipelines) plan->dismantle();
 }
 
+void Program::retire() {
+  for (const auto& plan : pipelines)
+    for (const auto& filter : plan->filters()) filter->retire();
+}
+
 void Program::drain() {
   for (const auto& cluster : clusters) cluster->drain();
   for (const auto& plan : pipelines)

@@ -34,6 +34,8 @@ struct Program {
   /// Those of `upstreams`.
   std::vector<Ref<upstream::Cluster>> clusters;
 
+  /// Another version took over: what is under way goes on, and nothing is kept for requests to come.
+  void retire();
   /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.
   void drain();
   /// Checks what can only be checked when all is there: names, that somebody answers, that only one does.

@@ -270,6 +270,13 @@ void ConnectionPool::renew_key(ConnectionKey& key) {
   settle();
 }
 
+void ConnectionPool::retire() {
+  algo::PoolRules rules = policy_.rules();
+  rules.idle_max = 0;
+  policy_.set_rules(rules, runtime_.loop.now());
+  settle();
+}
+
 void ConnectionPool::drain() {
   is_draining_ = true;
   std::vector<Ref<ClientSession>> sessions;

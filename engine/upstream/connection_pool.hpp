@@ -144,7 +144,9 @@ class ConnectionPool {
   /// Opens one more connection for whoever comes; whether limits allow that.
   bool open_ahead(ConnectionKey& key);
 
-  /// Closes idle connections now, and each busy one after its exchange. Waiters fail with Draining.
+  /// Closes idle connections now, and each busy one after its exchange; who comes yet is still served.
+  void retire();
+  /// The same, and nobody is served any more: waiters fail with Draining.
   void drain();
   void set_rules(const algo::PoolRules& rules);
   /// For limits that are shared: see algo::PoolPolicy.
