@@ -86,7 +86,8 @@ class Process {
   static constexpr auto never = Clock::time_point::max();
 
   bool start_workers() {
-    const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_};
+    const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_,
+                                      std::make_shared<algo::SharedDictionaries>()};
     for (unsigned i = 0; i < count_; ++i) {
       workers_.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
       // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.

@@ -21,6 +21,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
       http_(std::make_unique<filter::HttpClient>(services_)) {
   services_.worker = static_cast<unsigned>(index);
   if (shared.clusters) services_.clusters = shared.clusters;
+  if (shared.dictionaries) services_.dictionaries = shared.dictionaries;
 }
 
 Worker::~Worker() { stop(); }

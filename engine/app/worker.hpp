@@ -15,6 +15,8 @@ struct WorkerShared {
   /// Null: the worker is alone.
   edge::ConnectionCounts* counts = nullptr;
   std::shared_ptr<upstream::ClusterBoard> clusters = nullptr;
+  /// Null: its own.
+  std::shared_ptr<algo::SharedDictionaries> dictionaries = nullptr;
   /// How long sessions that cannot move may keep a version that was replaced.
   Duration old_version_timeout = limits::old_version_timeout;
   /// See script::StateOptions.

@@ -27,7 +27,8 @@ void WorkerThread::main() {
   {
     net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets, {.servers = shared_.options.dns});
     Worker worker(driver_->loop, network, index_,
-                  {&shared_.outputs, &shared_.counts, shared_.clusters, shared_.options.old_version_timeout});
+                  {&shared_.outputs, &shared_.counts, shared_.clusters, shared_.dictionaries,
+                   shared_.options.old_version_timeout});
     worker_ = &worker;
     auto result = worker.load(shared_.options.files, shared_.files);
     if (result.has_value() && index_ == 0 && !worker.has_work())

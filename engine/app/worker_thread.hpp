@@ -32,6 +32,7 @@ class WorkerThread {
     LineOutputs& outputs;
     edge::ConnectionCounts& counts;
     std::shared_ptr<upstream::ClusterBoard> clusters;
+    std::shared_ptr<algo::SharedDictionaries> dictionaries;
   };
   WorkerThread(const Shared& shared, int index);
   WorkerThread(const WorkerThread&) = delete;

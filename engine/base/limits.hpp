@@ -40,6 +40,8 @@ inline constexpr size_t descriptors_per_client = 2;         // its own and its u
 inline constexpr size_t clients_min = 4;                    // one client alone holds a quarter of maxConnections at most
 inline constexpr Duration idle_age_min = 1s;                // younger idle connections do not give way to newcomers
 
+inline constexpr size_t shared_bytes_max = 64 * 1024 * 1024;  // of one dictionary: some hundred thousand sessions or counters
+inline constexpr size_t shared_bytes_min = 64 * 1024;       // less would hold no value of a few KB
 inline constexpr size_t kept_bytes_max = 16 * 1024 * 1024;  // of one value of reload.keep: copying it takes some 10 ms
 inline constexpr size_t old_versions_max = 32;              // of scripts, kept by tunnels: some MB; one more ends the oldest
 

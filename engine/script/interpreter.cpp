@@ -122,6 +122,20 @@ bool Interpreter::collect_garbage() {
   return false;
 }
 
+void Interpreter::start() {
+  is_started_ = true;
+  for (const auto& [dictionary, bytes_max] : wanted_sizes_) dictionary->resize(bytes_max);
+  wanted_sizes_.clear();
+  tasks.start();
+}
+
+algo::SharedDictionary& Interpreter::open_dictionary(const std::string& name, std::optional<size_t> bytes_max) {
+  algo::SharedDictionary& dictionary = services.dictionaries->of(name, bytes_max.value_or(limits::shared_bytes_max));
+  if (bytes_max && is_started_) dictionary.resize(*bytes_max);
+  else if (bytes_max) wanted_sizes_.emplace_back(&dictionary, *bytes_max);
+  return dictionary;
+}
+
 void Interpreter::stop() {
   tasks.stop();
   if (std::exchange(is_started_, false)) survival.unload();

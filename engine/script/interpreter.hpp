@@ -65,10 +65,9 @@ class Interpreter final : public BindingHost {
   /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
   bool collect_garbage();
   /// The scripts' version serves: what it declared begins.
-  void start() {
-    is_started_ = true;
-    tasks.start();
-  }
+  void start();
+  /// The dictionary of this name. One that is there is as large as was asked for once the script is started.
+  algo::SharedDictionary& open_dictionary(const std::string& name, std::optional<size_t> bytes_max);
   /// Ends what runs by itself: tasks, waits, what caches and pools hold.
   void stop();
 
@@ -87,6 +86,7 @@ class Interpreter final : public BindingHost {
   void tune_collector();
 
   bool is_started_ = false;
+  std::vector<std::pair<algo::SharedDictionary*, size_t>> wanted_sizes_;
   std::unique_ptr<lua_State, CloseState> main_;
   int cancelled_ = LUA_NOREF;
   uint32_t calls_ = 0;

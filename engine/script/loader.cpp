@@ -26,7 +26,7 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "upstream", "reload", "finish"};
+                                              "caches",  "pool",    "http", "upstream", "reload", "shared", "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -104,6 +104,7 @@ void Loader::push_core(lua_State* L) {
   bind_http(L);
   bind_pool(L);
   bind_upstream(L);
+  bind_shared(L);
   interpreter_.survival.bind(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
