@@ -57,6 +57,14 @@ std::string unknown_word(const CLI::App& app, const std::vector<std::string>& wo
   return {};
 }
 
+/// Complains where `text` is no time.
+bool read_time(const char* option, const std::string& text, perilune::Duration& time) {
+  const auto read = perilune::parse_duration(text);
+  if (!read) std::fprintf(stderr, "perilune: %s: \"%s\" is no time; write 10s or 1m\n", option, text.c_str());
+  else time = *read;
+  return read.has_value();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -73,6 +81,10 @@ int main(int argc, char** argv) {
   std::string level_name = "info";
   run->add_option("--log-level", level_name, "debug, info, warn, error or off")->check(CLI::IsMember(level_names));
   run->add_option("--drain", drain, "How long a stop waits for open connections, such as 10s or 1m");
+  run->add_flag("--watch", options.watches, "Load the scripts anew when one of their files changes");
+  std::string old_version = "1h";
+  run->add_option("--reload-drain", old_version,
+                  "How long downloads and tunnels may keep a version of the scripts that was replaced, such as 10m");
 
   run->add_option("--dns", options.dns, "DNS servers to ask, ip:port,…; default: those of /etc/resolv.conf")
       ->check([](const std::string& servers) {
@@ -109,11 +121,7 @@ int main(int argc, char** argv) {
   log::set_level(level_of(level_name));
   if (check->parsed()) return perilune::app::check(files);
   if (graph->parsed()) return perilune::app::graph(files, form == "mermaid" ? GraphForm::Mermaid : GraphForm::Text);
-  const auto wait = perilune::parse_duration(drain);
-  if (!wait) {
-    std::fprintf(stderr, "perilune: --drain: \"%s\" is no time; write 10s or 1m\n", drain.c_str());
-    return 2;
-  }
-  options.drain = *wait;
+  if (!read_time("--drain", drain, options.drain)) return 2;
+  if (!read_time("--reload-drain", old_version, options.old_version_timeout)) return 2;
   return perilune::app::run(options);
 }

@@ -50,6 +50,7 @@ class HandleSessionStart final : public WaitingFilter {
   void on_start() override;
   void process(flow::Event&& event) override;
   void on_hook_result() override;
+  bool is_movable() const override { return !is_waiting(); }
 
   const HandlePlan& plan_;
 };
@@ -62,6 +63,7 @@ class HandleEnd final : public flow::Filter {
  private:
   void on_event(flow::Event&& event) override { output(std::move(event)); }
   void on_end(const Error* error) override;
+  bool is_movable() const override { return true; }
 
   const HandlePlan& plan_;
 };

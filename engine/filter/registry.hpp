@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "algo/shared_dictionary.hpp"
 #include "base/error.hpp"
 #include "base/place.hpp"
 #include "base/time.hpp"
@@ -39,8 +40,10 @@ struct Services {
   /// The clusters of the process, and which of its workers this is.
   std::shared_ptr<upstream::ClusterBoard> clusters = std::make_shared<upstream::ClusterBoard>();
   unsigned worker = 0;
+  /// The dictionaries of the process.
+  std::shared_ptr<algo::SharedDictionaries> dictionaries = std::make_shared<algo::SharedDictionaries>();
   /// The upstreams of the worker's scripts.
-  std::vector<const UpstreamObject*> upstreams = {};
+  std::vector<UpstreamObject*> upstreams = {};
 };
 
 /// What an argument or option may be. Several are joined with |.

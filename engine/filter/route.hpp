@@ -42,6 +42,12 @@ class Route final : public WaitingFilter {
   void on_hook_result() override;
   void on_stop() override;
   void on_reset() override;
+  bool end_if_idle(Instant since) override { return chosen_ && chosen_->end_if_idle(since); }
+  bool is_movable() const override { return chosen_ && !is_waiting() && chosen_->is_movable(); }
+  bool leave(flow::Leaving how) override { return !chosen_ || chosen_->leave(how); }
+  void take_unused(buffer::Buffer& unused) override {
+    if (chosen_) unused.append(chosen_->take_unused());
+  }
   void choose(flow::PipelinePlan& target);
   void give_up(const Error& error);
 

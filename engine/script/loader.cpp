@@ -1,9 +1,10 @@
 #include "script/loader.hpp"
 
+#include <luajit.h>
+
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "base/text.hpp"
 #include "script/embedded.hpp"
@@ -25,22 +26,12 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "upstream", "finish"};
+                                              "caches",  "pool",    "http", "upstream", "reload", "shared", "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
   lua_pushstring(L, name);
   lua_call(L, 1, 0);
-}
-
-std::optional<std::string> read_file(const std::string& path) {
-  std::error_code code;
-  if (std::filesystem::is_directory(path, code)) return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
 }
 
 bool is_module_name(std::string_view name) {
@@ -113,6 +104,8 @@ void Loader::push_core(lua_State* L) {
   bind_http(L);
   bind_pool(L);
   bind_upstream(L);
+  bind_shared(L);
+  interpreter_.survival.bind(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
     lua_setfield(L, -2, name);
@@ -172,9 +165,9 @@ void Loader::run_library() {
 }
 
 std::optional<std::string> Loader::push_file(lua_State* L, const std::string& path) {
-  auto text = read_file(path);
-  if (!text) return path + ": cannot be read";
   files_.push_back(path);
+  auto text = interpreter_.read_file(path, limits::file_bytes_max);
+  if (!text) return text.error().detail;
   if (text->starts_with('#')) text->insert(0, "--");  // a line for the shell
   const std::string chunk = "@" + path;
   if (luaL_loadbufferx(L, text->data(), text->size(), chunk.c_str(), "t") != 0) {
@@ -187,20 +180,58 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
   return std::nullopt;
 }
 
+/// Ends the top of a file that runs for too long. Compiled code calls no hook, so nothing is compiled meanwhile.
+class Loader::TimeLimit {
+ public:
+  TimeLimit(lua_State* L, Duration time_max) : L_(L), ends_at_(std::chrono::steady_clock::now() + time_max), is_set_(time_max > Duration::zero()) {
+    if (!is_set_) return;
+    running_ = this;
+    luaJIT_setmode(L_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+    lua_sethook(L_, look, LUA_MASKCOUNT, instructions_a_look);
+  }
+  ~TimeLimit() {
+    if (!is_set_) return;
+    lua_sethook(L_, nullptr, 0, 0);
+    luaJIT_setmode(L_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
+    running_ = nullptr;
+  }
+  TimeLimit(const TimeLimit&) = delete;
+  TimeLimit& operator=(const TimeLimit&) = delete;
+
+ private:
+  static constexpr int instructions_a_look = 100'000;
+  static void look(lua_State* L, lua_Debug*) {
+    if (std::chrono::steady_clock::now() < running_->ends_at_) return;
+    push_text(L, "the top of the file has not ended in time; it only declares, what takes long belongs into every or after");
+    raise_at_script(L);
+  }
+
+  static thread_local TimeLimit* running_;
+  lua_State* const L_;
+  const std::chrono::steady_clock::time_point ends_at_;
+  const bool is_set_;
+};
+
+thread_local Loader::TimeLimit* Loader::TimeLimit::running_ = nullptr;
+
 Result<void> Loader::run(const std::string& path) {
   lua_State* L = interpreter_.main();
+  const TimeLimit limit(L, interpreter_.options.load_time_max);
   folder_ = std::filesystem::path(path).parent_path().string();
   const auto fail = [](std::string sentence) {
     return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
   };
-  if (auto failure = push_file(L, path)) return fail(std::move(*failure));
+  is_loading_ = true;
+  if (auto failure = push_file(L, path)) {
+    is_loading_ = false;
+    return fail(std::move(*failure));
+  }
   // Said where it is raised: behind the call the place is gone.
   lua_pushcfunction(L, [](lua_State* raised) -> int {
     push_text(raised, Interpreter::of(raised).describe_error(raised));
     return 1;
   });
   lua_insert(L, -2);
-  is_loading_ = true;
   const int status = lua_pcall(L, 0, 1, -2);
   is_loading_ = false;
   lua_remove(L, -2);

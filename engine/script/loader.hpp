@@ -39,6 +39,7 @@ class Loader {
   const std::vector<std::string>& files() const { return files_; }
 
  private:
+  class TimeLimit;
   // functions of the library, see lua/prelude.lua
   static Outcome find_module(lua_State* L);
   static Outcome unknown_global(lua_State* L);

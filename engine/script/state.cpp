@@ -10,6 +10,7 @@ State::State(filter::Services& services, filter::HttpClient& http, StateOptions 
 State::~State() = default;
 
 Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
+  path_ = path;
   auto program = std::make_unique<filter::Program>();
   interpreter_->builder.begin(*program);
   auto run = interpreter_->loader.run(path);
@@ -22,7 +23,11 @@ Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
   return program;
 }
 
-void State::start_tasks() { interpreter_->tasks.start(); }
+void State::start_tasks() { interpreter_->start(); }
+
+void State::stop_tasks() { interpreter_->tasks.stop(); }
+
+std::optional<std::string> State::kept(std::string_view name) { return interpreter_->survival.kept(name); }
 
 void State::stop() { interpreter_->stop(); }
 

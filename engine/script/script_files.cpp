@@ -1,0 +1,23 @@
+#include "script/script_files.hpp"
+
+#include "script/script_file.hpp"
+
+namespace perilune::script {
+
+Result<std::string> ScriptFiles::read(const std::string& path, size_t bytes_max) {
+  const std::lock_guard lock(mutex_);
+  const auto found = files_.find(path);
+  const Result<std::string>& content =
+      found != files_.end() ? found->second : files_.emplace(path, read_whole_file(path, bytes_max)).first->second;
+  if (content.has_value() && content->size() > bytes_max) return too_large(path, bytes_max);
+  return content;
+}
+
+std::vector<std::string> ScriptFiles::paths() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> paths;
+  for (const auto& [path, content] : files_) paths.push_back(path);
+  return paths;
+}
+
+}  // namespace perilune::script
