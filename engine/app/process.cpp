@@ -101,6 +101,7 @@ class Process {
         return false;
       }
     }
+    files_->close();
     for (const auto& worker : workers_) worker->go();
     return true;
   }

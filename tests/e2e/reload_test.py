@@ -436,7 +436,7 @@ def drain_busy(stage):
 
 @scene("--reload-drain: a tunnel keeps its version that long; a wrong time is refused")
 def reload_drain(stage):
-    upstream = stage.upstream(lambda wire, number: wire.rest())
+    upstream = stage.upstream(lambda wire, number: wire.over())
     script = 'listen($proxy):connect("127.0.0.1:$upstream")'
     proxy = stage.proxy(script, {"words": ["--reload-drain", "1s"]}, upstream=upstream.port)
     client = stage.client(proxy)

@@ -211,6 +211,7 @@ TEST_F(Reload, HalfAHeadIsReadToItsEndOnce) {
   EXPECT_NEAR(seconds_until_answer(slow), 1, 0.1);  // its time began before the reload
   EXPECT_EQ(status(slow), 408);
   EXPECT_GE(seconds_until_over(slow), 0);
+  slow.close();
   EXPECT_TRUE(is_alone());
 }
 
@@ -318,7 +319,8 @@ TEST_F(Reload, AConnectionThatMayMoveIsTakenByWhateverListensThereNow) {
   reload("listen(8000):connect('10.0.0.1:80')");
   EXPECT_TRUE(is_alone());
   peer.send("bytes");
-  EXPECT_GE(seconds_until([&] { return upstream_peer(server).received() == "bytes"; }, 1s), 0);
+  SimPeer& up = upstream_peer(server);
+  EXPECT_GE(seconds_until([&] { return up.received() == "bytes"; }, 1s), 0);
 }
 
 TEST_F(Reload, AnErrorAnswerStaysReadable) {
@@ -462,9 +464,10 @@ TEST_F(Reload, ASessionWhoseRouteLeadsToARelayStays) {
   reload(routed);
   pass(1s);
   peer.send("two");
-  EXPECT_GE(seconds_until([&] { return upstream_peer(server).received() == "onetwo"; }, 1s), 0);
+  SimPeer& up = upstream_peer(server);
+  EXPECT_GE(seconds_until([&] { return up.received() == "onetwo"; }, 1s), 0);
   EXPECT_EQ(old_versions(), 1u);
-  upstream_peer(server).close();
+  up.close();
   seconds_until_over(peer);
 }
 
@@ -493,7 +496,7 @@ TEST_F(Reload, WhatCannotMoveClosesWithItsNextAnswer) {
 // ---- listeners
 
 TEST_F(Reload, ARemovedListenerServesItsQueueAndClosesItsClients) {
-  auto& server = answering(ok("x"));
+  answering(ok("x"));
   start(proxy(1) + "\nlisten(8001):serveHTTP(Message 'y')");
   SimPeer& idle = client(get());
   next(idle);
@@ -516,7 +519,6 @@ TEST_F(Reload, ARemovedListenerServesItsQueueAndClosesItsClients) {
   idle.close();
   queued.peer().close();
   EXPECT_TRUE(is_alone());
-  EXPECT_EQ(server.peers().size(), 2u);
 }
 
 TEST_F(Reload, AnAddedListenerServes) {
@@ -539,6 +541,7 @@ TEST_F(Reload, AListenerThatComesBackTakesWhoIsStillThere) {
   SimPeer& busy = client(get());
   asked(server);
   reload("listen(8001):serveHTTP(Message 'y')");
+  pass();
   reload(proxy(3));
   asked(server).send(ok("x"));
   const WireMessage answer = next(busy);
@@ -632,7 +635,7 @@ struct WrongCase {
 class WrongReload : public Reload, public ::testing::WithParamInterface<WrongCase> {};
 
 TEST_P(WrongReload, ChangesNothing) {
-  sim::SimServer taken(play.outside, address_of("0.0.0.0:9000"));
+  sim::SimServer taken(play.outside, address_of("127.0.0.1:9000"));
   answering(ok("x"));
   const std::string after = R"(
     every(1, function() log.info("tick of the first") end)
@@ -968,6 +971,7 @@ TEST_F(Reload, RequestsThatWaitForAConnectionStillGetOne) {
   std::vector<SimPeer*> peers;
   for (int i = 0; i < 4; ++i) peers.push_back(&client(get("/" + std::to_string(i))));
   asked(server);
+  pass();
   reload(narrow(2));
   for (size_t i = 0; i < 4; ++i) {
     pass(200ms);
