@@ -125,8 +125,7 @@ void Version::start(Version* before) {
     if (predecessor) server->inherit(*predecessor);
     else server->open();
   }
-  for (const auto& program : programs_)
-    for (const auto& cluster : program->clusters) cluster->start();
+  for (const auto& program : programs_) program->start();
   for (const auto& state : states_) state->start_tasks();
 }
 

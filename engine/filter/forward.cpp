@@ -27,10 +27,10 @@ std::string shortest(double number) {
 
 }  // namespace
 
-ForwardPlan::ForwardPlan(Services& its_services, Ref<upstream::Cluster> its_cluster, Ref<flow::Hook> chooser,
+ForwardPlan::ForwardPlan(Services& its_services, Ref<UpstreamObject> its_upstream, Ref<flow::Hook> chooser,
                          ForwardSettings its_settings)
     : services(its_services),
-      cluster(std::move(its_cluster)),
+      upstream(std::move(its_upstream)),
       choose_cluster(std::move(chooser)),
       settings(std::move(its_settings)) {
   const auto ask = [&](Question question, const Ref<flow::Hook>& hook) {
@@ -51,9 +51,8 @@ Result<std::unique_ptr<flow::FilterPlan>> ForwardPlan::make_plan(FilterCall& cal
   auto settings = forward_settings(call.options);
   if (settings.has_error()) return settings.error();
   const Argument& target = call.arguments[0];
-  auto* object = target.value.object_as<UpstreamObject>();
   return std::unique_ptr<flow::FilterPlan>(std::make_unique<ForwardPlan>(
-      call.services, object ? object->cluster : nullptr, Ref<flow::Hook>(target.hook()), std::move(*settings)));
+      call.services, Ref<UpstreamObject>(target.value.object_as<UpstreamObject>()), Ref<flow::Hook>(target.hook()), std::move(*settings)));
 }
 
 std::unique_ptr<flow::Filter> ForwardPlan::make() const { return std::make_unique<Forward>(*this); }
@@ -91,7 +90,7 @@ void Forward::process(Event&& event) {
 
 void Forward::begin() {
   output_valve().set_watcher(this);
-  cluster_ = plan_.cluster;
+  if (plan_.upstream) cluster_ = plan_.upstream->cluster;
   if (cluster_) prepare(exchange_plan_, plan_.settings, cluster_->options());
   next_question_ = 0;
   ask();

@@ -51,13 +51,18 @@ Program::~Program() {
   for (const auto& plan : pipelines) plan->dismantle();
 }
 
+void Program::start() {
+  for (const auto& each : upstreams) each->start();
+}
+
 void Program::retire() {
+  for (const auto& each : upstreams) each->retire();
   for (const auto& plan : pipelines)
     for (const auto& filter : plan->filters()) filter->retire();
 }
 
 void Program::drain() {
-  for (const auto& cluster : clusters) cluster->drain();
+  for (const auto& each : upstreams) each->drain();
   for (const auto& plan : pipelines)
     for (const auto& filter : plan->filters()) filter->drain();
 }

@@ -31,9 +31,9 @@ struct Program {
   std::vector<Ref<PipelineScope>> scopes;
   /// Every pipeline there is, anonymous ones too, in the order of definition.
   std::vector<Ref<flow::PipelinePlan>> pipelines;
-  /// Those of `upstreams`.
-  std::vector<Ref<upstream::Cluster>> clusters;
 
+  /// It serves from now on: its upstreams begin what they do by themselves.
+  void start();
   /// Another version took over: what is under way goes on, and nothing is kept for requests to come.
   void retire();
   /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.

@@ -40,7 +40,7 @@ struct Services {
   std::shared_ptr<upstream::ClusterBoard> clusters = std::make_shared<upstream::ClusterBoard>();
   unsigned worker = 0;
   /// The upstreams of the worker's scripts.
-  std::vector<const UpstreamObject*> upstreams = {};
+  std::vector<UpstreamObject*> upstreams = {};
 };
 
 /// What an argument or option may be. Several are joined with |.

@@ -39,7 +39,6 @@ Outcome define(lua_State* L) {
       filter::UpstreamObject::make(interpreter.services, std::string(*name), place, std::move(*settings));
   if (!object) return fail(object.error().detail);
   program->upstreams.push_back(*object);
-  program->clusters.push_back((*object)->cluster);
   new_userdata<UpstreamBox>(L, class_name)->object = std::move(*object);
   return 1;
 }

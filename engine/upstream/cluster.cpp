@@ -98,7 +98,7 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       record_(std::move(record)),
       options_(std::move(options)),
       own_floor_(share_of(options_.floor, parts.worker, record_->workers())),
-      pool_(parts.runtime, parts.connections, pool_options(options_, record_->name), this),
+      pool_(parts.runtime, *parts.connections, pool_options(options_, record_->name), this),
       availability_(options_.availability),
       is_alive_(std::make_shared<bool>(true)),
       hook_runs_(parts.runtime) {
@@ -117,10 +117,14 @@ Cluster::~Cluster() {
 
 void Cluster::start() {
   is_started_ = true;
+  begin();
+}
+
+void Cluster::begin() {
   if (parts_.worker == 0) {
     if (options_.health.kind != HealthOptions::Kind::None) {
       health_ = std::make_unique<HealthChecker>(
-          HealthChecker::Parts{parts_.runtime, parts_.network, parts_.connections}, record_, options_.health);
+          HealthChecker::Parts{parts_.runtime, parts_.network, *parts_.connections}, record_, options_.health);
       health_->follow();
     } else {
       // Whoever was checked by an earlier script is not any more: nobody knows how it is.
@@ -134,6 +138,34 @@ void Cluster::start() {
     on_restore();
   }
   for (const auto& endpoint : endpoints_) keep_floor(*endpoint);
+}
+
+void Cluster::adopt(Cluster& newer, bool keeps_connections) {
+  std::swap(options_, newer.options_);
+  std::swap(parts_.connections, newer.parts_.connections);
+  health_.reset();
+  feed_.reset();
+  own_floor_ = newer.own_floor_;
+  for (const auto& endpoint : endpoints_) endpoint->floor = algo::PreconnectFloor({own_floor_});
+  pool_.adopt(*parts_.connections, pool_options(options_, record_->name));
+  for (const auto& endpoint : endpoints_) {
+    endpoint->applied_cutoff = Duration::max();
+    if (!keeps_connections) each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.renew_key(key); });
+  }
+  availability_ = algo::Availability(options_.availability);
+  levels_.clear();
+  record_->configure(options_, loop().now());
+  follow_record();
+  begin();
+  if (!upkeep_timer_.is_armed()) loop().arm(upkeep_timer_, upkeep_interval);
+}
+
+void Cluster::retire() {
+  health_.reset();
+  feed_.reset();
+  own_floor_ = 0;
+  options_.preconnect = 1.0;
+  pool_.retire();
 }
 
 void Cluster::drain() {

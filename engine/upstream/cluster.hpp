@@ -79,7 +79,7 @@ class Cluster final : public Object,
     flow::Runtime& runtime;
     net::Network& network;
     /// Connects to the address that its context's key begins with: see target_of.
-    flow::PipelinePlan& connections;
+    Ref<flow::PipelinePlan> connections;
     unsigned worker = 0;
   };
   Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, ClusterOptions options);
@@ -87,6 +87,12 @@ class Cluster final : public Object,
 
   /// Begins what runs by itself: checks, discovery, the floor. Loading alone touches no socket.
   void start();
+  /// A newer version of the script says what `newer` has, which was not started: its options hold from now on, and `newer`
+  /// gets those that held. Not `keeps_connections`: they are made another way now, and idle ones close.
+  void adopt(Cluster& newer, bool keeps_connections);
+  /// The newer version of the script has no such cluster: nothing is kept, and nothing is checked any more; requests that are
+  /// under way still go through.
+  void retire();
   /// The program is over: idle connections close, nothing new is leased.
   void drain();
 
@@ -163,6 +169,7 @@ class Cluster final : public Object,
   template <typename Function>
   void post(Function function);
 
+  void begin();
   void on_token(const EndpointRef& endpoint, const std::string& key);
   void on_reclaim(const EndpointRef& endpoint);
   void follow_record();
@@ -183,10 +190,10 @@ class Cluster final : public Object,
   void on_restore();
   void make_room();
 
-  const Parts parts_;
+  Parts parts_;
   const std::shared_ptr<ClusterRecord> record_;
-  const ClusterOptions options_;
-  const uint32_t own_floor_;
+  ClusterOptions options_;
+  uint32_t own_floor_;
   ConnectionPool pool_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<Level> levels_;

@@ -18,7 +18,7 @@ PooledConnection& connection_of(algo::PoolEntry& entry) { return static_cast<Poo
 
 ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan, const ConnectionPoolOptions& options,
                                algo::PoolTokens* tokens)
-    : runtime_(runtime), plan_(plan), options_(options), policy_(options.rules, tokens) {}
+    : runtime_(runtime), plan_(&plan), options_(options), policy_(options.rules, tokens) {}
 
 ConnectionPool::~ConnectionPool() {
   drain();
@@ -268,6 +268,12 @@ void ConnectionPool::drain_key(ConnectionKey& key) {
 void ConnectionPool::renew_key(ConnectionKey& key) {
   policy_.drain(key, algo::Drain::Existing, runtime_.loop.now());
   settle();
+}
+
+void ConnectionPool::adopt(flow::PipelinePlan& plan, const ConnectionPoolOptions& options) {
+  plan_ = &plan;
+  options_ = options;
+  set_rules(options.rules);
 }
 
 void ConnectionPool::retire() {

@@ -144,6 +144,9 @@ class ConnectionPool {
   /// Opens one more connection for whoever comes; whether limits allow that.
   bool open_ahead(ConnectionKey& key);
 
+  /// Connections are made by `plan` from now on, and the new rules hold for all; `options` as in the constructor, with the
+  /// same binding.
+  void adopt(flow::PipelinePlan& plan, const ConnectionPoolOptions& options);
   /// Closes idle connections now, and each busy one after its exchange; who comes yet is still served.
   void retire();
   /// The same, and nobody is served any more: waiters fail with Draining.
@@ -196,8 +199,8 @@ class ConnectionPool {
   void close_forgotten_keys();
 
   flow::Runtime& runtime_;
-  flow::PipelinePlan& plan_;
-  const ConnectionPoolOptions options_;
+  flow::PipelinePlan* plan_;
+  ConnectionPoolOptions options_;
   algo::PoolPolicy policy_;
   PoolObserver* observer_ = nullptr;
   boost::unordered_flat_map<Value, std::unique_ptr<ConnectionKey>, boost::hash<Value>> keys_;

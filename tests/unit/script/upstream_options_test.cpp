@@ -21,7 +21,7 @@ class UpstreamOptions : public ScriptTest {
     const std::string problem = said("endpoints = { 'a:1', 'b:2' }, " + text);
     EXPECT_EQ(problem, "") << text;
     static const ClusterOptions none;
-    return problem.empty() ? world.program->clusters.front()->options() : none;
+    return problem.empty() ? world.program->upstreams.front()->cluster->options() : none;
   }
 };
 
@@ -53,7 +53,7 @@ TEST_F(UpstreamOptions, LeftOutTheyAreThoseOfTheTables) {
 TEST_F(UpstreamOptions, EndpointsHaveWeightsAndPriorities) {
   ASSERT_EQ(said("endpoints = { '10.0.0.1:80', { '[::1]:81', weight = 3, priority = 1 }, 'unix:/run/a' }"),
             "");
-  const auto& endpoints = world.program->clusters.front()->options().endpoints;
+  const auto& endpoints = world.program->upstreams.front()->cluster->options().endpoints;
   ASSERT_EQ(endpoints.size(), 3u);
   EXPECT_EQ(endpoints[0].address.to_string(), "10.0.0.1:80");
   EXPECT_EQ(endpoints[0].weight, 1u);
@@ -114,11 +114,11 @@ TEST_F(UpstreamOptions, RetriesHedgesAndChecks) {
 
 TEST_F(UpstreamOptions, MembersByDns) {
   ASSERT_EQ(said("dns = 'api.example.org:8080'"), "");
-  auto dns = world.program->clusters.front()->options().discovery;
+  auto dns = world.program->upstreams.front()->cluster->options().discovery;
   EXPECT_EQ(dns->kind, upstream::DiscoveryOptions::Kind::Addresses);
   EXPECT_EQ(dns->name.to_string(), "api.example.org:8080");
   ASSERT_EQ(said("dns = { name = '_http._tcp.example.org', service = true, refreshMax = '10m' }"), "");
-  dns = world.program->clusters.front()->options().discovery;
+  dns = world.program->upstreams.front()->cluster->options().discovery;
   EXPECT_EQ(dns->kind, upstream::DiscoveryOptions::Kind::Service);
   EXPECT_EQ(dns->name.host, "_http._tcp.example.org");
   EXPECT_EQ(dns->ttl_max, 10min);
