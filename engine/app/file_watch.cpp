@@ -4,8 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
-#include <set>
+#include <utility>
 
 namespace perilune::app {
 
@@ -19,25 +20,33 @@ FileWatch::Traits FileWatch::traits_of(const std::string& path) {
 }
 
 void FileWatch::follow(const std::vector<std::string>& paths) {
-  std::set<std::string> wanted;
-  files_.clear();
+  const auto known = std::exchange(files_, {});
+  // Always anew: a folder of the same name may be another one by now. For one that is watched the system gives the same
+  // number again.
+  std::set<int> watches;
   for (const std::string& path : paths) {
-    files_.emplace(path, traits_of(path));
-    const auto folder = std::filesystem::path(path).parent_path();
-    wanted.insert(folder.empty() ? "." : folder.string());
+    const auto before = known.find(path);
+    files_.emplace(path, before != known.end() ? before->second : traits_of(path));
+    if (inotify_.is_open()) watch_folders_of(path, watches);
   }
-  if (!is_open()) return;
-  std::erase_if(folders_, [&](const auto& folder) {
-    if (wanted.contains(folder.first)) return false;
-    inotify_rm_watch(inotify_.get(), folder.second);
-    return true;
-  });
-  for (const std::string& folder : wanted) {
-    if (folders_.contains(folder)) continue;
-    const int watch = inotify_add_watch(inotify_.get(), folder.c_str(),
+  for (const int watch : watches_)
+    if (!watches.contains(watch)) inotify_rm_watch(inotify_.get(), watch);
+  watches_ = std::move(watches);
+}
+
+void FileWatch::watch_folders_of(const std::string& path, std::set<int>& watches) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const auto add = [&](const fs::path& folder) {
+    const int watch = inotify_add_watch(inotify_.get(), folder.empty() ? "." : folder.c_str(),
                                         IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY);
-    if (watch >= 0) folders_.emplace(folder, watch);
-  }
+    if (watch >= 0) watches.insert(watch);
+  };
+  fs::path way(path);
+  add(way.parent_path());
+  add(fs::weakly_canonical(way, ignored).parent_path());
+  for (; way.has_relative_path(); way = way.parent_path())
+    if (fs::is_symlink(way, ignored)) add(way.parent_path());
 }
 
 void FileWatch::take_events() {
@@ -46,15 +55,14 @@ void FileWatch::take_events() {
   }
 }
 
+bool FileWatch::differs() const {
+  return std::ranges::any_of(files_, [](const auto& file) { return traits_of(file.first) != file.second; });
+}
+
 bool FileWatch::has_changed() {
-  bool has_changed = false;
-  for (auto& [path, traits] : files_) {
-    Traits now = traits_of(path);
-    if (now == traits) continue;
-    traits = std::move(now);
-    has_changed = true;
-  }
-  return has_changed;
+  const bool result = differs();
+  for (auto& [path, traits] : files_) traits = traits_of(path);
+  return result;
 }
 
 }  // namespace perilune::app

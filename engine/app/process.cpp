@@ -19,6 +19,9 @@
 namespace perilune::app {
 namespace {
 
+// How often --watch looks at files without being told: network file systems tell nothing, nor do folders swapped above.
+constexpr Duration look_interval = 2s;
+
 /// The end where a worker does not come back from its script: a thread cannot be stopped from outside.
 [[noreturn]] void end_without_workers() {
   log::error("a worker does not return from its script; the process ends without it");
@@ -74,7 +77,6 @@ class Process {
   int run() {
     if (!start_workers()) return 1;
     log::info("perilune serves with " + std::to_string(count_) + (count_ == 1 ? " worker" : " workers"));
-    if (options_.watches && !watch_.is_open()) log::warn("--watch: the system does not tell of changed files (inotify)");
     if (options_.watches) watch_.follow(reloader_.files().paths());
     while (!all_done(workers_)) look();
     workers_.clear();
@@ -100,6 +102,7 @@ class Process {
         return false;
       }
     }
+    files_->close();
     for (const auto& worker : workers_) worker->go();
     return true;
   }
@@ -113,26 +116,36 @@ class Process {
   /// Waits for something to do, and does it.
   void look() {
     pollfd inputs[] = {{signal_descriptor_.get(), POLLIN, 0},
-                       {options_.watches && watch_.is_open() ? watch_.descriptor() : -1, POLLIN, 0}};
+                       {options_.watches ? watch_.descriptor() : -1, POLLIN, 0}};
     ::poll(inputs, std::size(inputs), wait_in_milliseconds());
     const auto now = Clock::now();
     if (now >= given_up_at_) end_without_workers();
     while (const int number = take_signal()) on_signal(number);
     if (inputs[1].revents != 0) {
       watch_.take_events();
-      if (settled_at_ == never) latest_settled_at_ = now + 10 * limits::watch_settle;
-      settled_at_ = std::min(now + limits::watch_settle, latest_settled_at_);
+      settle_from(now);
+    }
+    if (now >= next_look_) {
+      next_look_ = now + look_interval;
+      if (settled_at_ == never && watch_.differs()) settle_from(now);
     }
     if (now < settled_at_) return;
     settled_at_ = never;
-    if (watch_.has_changed()) reload("a file has changed");
+    if (watch_.differs()) reload("a file has changed");
+  }
+
+  /// Files are about to change: they are read when that has been over for a moment.
+  void settle_from(Clock::time_point now) {
+    if (settled_at_ == never) latest_settled_at_ = now + 10 * limits::watch_settle;
+    settled_at_ = std::min(now + limits::watch_settle, latest_settled_at_);
   }
 
   int wait_in_milliseconds() const {
     if (stops_ > 0) return 50;  // whether all is done
-    if (settled_at_ == never) return -1;
-    return static_cast<int>(std::max<int64_t>(
-        0, std::chrono::ceil<std::chrono::milliseconds>(settled_at_ - Clock::now()).count()));
+    const auto next = std::min(settled_at_, next_look_);
+    if (next == never) return -1;
+    return static_cast<int>(
+        std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count()));
   }
 
   void on_signal(int number) {
@@ -146,6 +159,7 @@ class Process {
   void reload(const std::string& why) {
     if (stops_ > 0) return;
     log::info("reload: " + why);
+    (void)watch_.has_changed();  // what changes from here on may not be read any more
     const ReloadReport report = reloader_.reload();
     if (options_.watches) watch_.follow(reloader_.files().paths());
     char took[32];
@@ -170,6 +184,7 @@ class Process {
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   Reloader reloader_{options_, workers_, files_};
   FileWatch watch_;
+  Clock::time_point next_look_ = options_.watches ? Clock::time_point{} : never;
   Clock::time_point settled_at_ = never;
   Clock::time_point latest_settled_at_ = never;
   Clock::time_point given_up_at_ = never;

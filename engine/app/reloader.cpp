@@ -42,6 +42,7 @@ ReloadReport Reloader::reload() {
       report.sessions.staying += some.staying;
     }
   }
+  files_->close();
   report.version = version_;
   report.took = std::chrono::steady_clock::now() - began;
   return report;

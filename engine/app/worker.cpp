@@ -26,7 +26,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
 
 Worker::~Worker() { stop(); }
 
-Version::Parts Worker::parts() { 
+Version::Parts Worker::parts() {
   return {loop_, network_, services_, *http_, counts_, outputs_, index_, load_time_max_};
 }
 
@@ -47,9 +47,11 @@ edge::Departures Worker::start() {
   std::unique_ptr<Version> before = std::exchange(current_, std::move(loaded_));
   current_->start(before.get());
   if (!before) return {};
-  if (old_.size() == limits::old_versions_max) old_.front().cut_at = loop_.now();
   const Instant cut_at = old_version_timeout_ == Duration::max() ? Instant::max() : loop_.now() + old_version_timeout_;
   old_.push_back({std::move(before), cut_at});
+  size_t kept = 0;
+  for (auto old = old_.rbegin(); old != old_.rend(); ++old)
+    if (old->version->sessions() > 0 && ++kept > limits::old_versions_max) old->cut_at = loop_.now();
   edge::Departures all;
   for (const OldVersion& old : old_) {
     const edge::Departures some = old.version->retire(*current_);

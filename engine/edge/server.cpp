@@ -21,7 +21,11 @@ Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Addr
                ListenerCounts& counts)
     : runtime_(runtime), plan_(&plan), options_(options), address_(address), counts_(counts) {}
 
-Server::~Server() { PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions"); }
+Server::~Server() {
+  // It hands out whoever waits in the kernel's queue.
+  listener_.reset();
+  PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions");
+}
 
 Result<void> Server::listen(net::Network& network) {
   auto listener = network.listen(address_, options_.listen, *this);
@@ -31,7 +35,13 @@ Result<void> Server::listen(net::Network& network) {
   return {};
 }
 
+void Server::open() {
+  is_serving_ = true;
+  listener_->resume();
+}
+
 void Server::inherit(Server& before) {
+  is_serving_ = true;
   before.room_timer_.disarm();
   listener_ = std::move(before.listener_);
   listener_->hand_over(*this, options_.listen);
@@ -116,6 +126,8 @@ void Server::refuse(const std::string& ip) {
 }
 
 void Server::on_accept(std::unique_ptr<net::Stream> stream) {
+  // It ends without having begun: another worker, or another address, could not be had.
+  if (!is_serving_) return stream->reset_on_close();
   if (options_.connections_per_ip_max > 0) {
     const std::string ip = stream->peer().host;
     const auto client = counted_client(ip);

@@ -55,7 +55,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   /// Listens, and accepts nothing before open(): clients wait in the kernel's queue. Errors (Side::Engine): Resources, with
   /// the system's words.
   Result<void> listen(net::Network& network);
-  void open() { listener_->resume(); }
+  void open();
   /// As it was asked for.
   const net::Address& address() const { return address_; }
   /// Takes the listening socket of `before`, which had the same address in the version that this one replaces.
@@ -101,6 +101,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   Sessions::iterator next_to_leave_ = sessions_.end();
   Server* heir_ = nullptr;
   bool is_retired_ = false;
+  bool is_serving_ = false;
   ListenerCounts& counts_;
   size_t sessions_count_ = 0;
   bool is_at_limit_ = false;

@@ -84,7 +84,15 @@ void HandleSessionStart::on_hook_result() {
     output_from_pipeline(Event::stream_end());
     return;
   }
-  if (has_waited) pipeline().resume_start();
+  if (!has_waited) return;
+  pipeline().resume_start();
+  // It was to move meanwhile.
+  if (flow::ClientInfo* client = is_ended() ? nullptr : context().client(); client && is_leaving_) client->on_rest();
+}
+
+void HandleSessionStart::on_reset() {
+  WaitingFilter::on_reset();
+  is_leaving_ = false;
 }
 
 void HandleEnd::on_end(const Error* error) {

@@ -104,6 +104,10 @@ void Route::choose(flow::PipelinePlan& target) {
                                    {pipeline().input_valve(), pipeline().output_valve(), outlet_, pipeline().role()});
   chosen_->continue_from(pipeline());
   chosen_->start();
+  // Its session was to leave meanwhile.
+  if (!leaving_ || is_ended()) return;
+  chosen_->leave(*leaving_);
+  if (flow::ClientInfo* client = context().client()) client->on_rest();
 }
 
 void Route::give_up(const Error& error) {
@@ -124,6 +128,7 @@ void Route::on_reset() {
   chosen_.reset();
   first_ = Event::stream_end();
   has_first_ = is_asked_ = has_failed_ = false;
+  leaving_.reset();
 }
 
 }  // namespace perilune::filter

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "filter/registry.hpp"
 #include "filter/waiting_filter.hpp"
 
@@ -43,8 +45,12 @@ class Route final : public WaitingFilter {
   void on_stop() override;
   void on_reset() override;
   bool end_if_idle(Instant since) override { return chosen_ && chosen_->end_if_idle(since); }
-  bool is_movable() const override { return chosen_ && !is_waiting() && chosen_->is_movable(); }
-  bool leave(flow::Leaving how) override { return !chosen_ || chosen_->leave(how); }
+  /// Before it has chosen nobody knows: it is asked again then.
+  bool is_movable() const override { return !has_failed_ && (!chosen_ || chosen_->is_movable()); }
+  bool leave(flow::Leaving how) override {
+    leaving_ = how;
+    return chosen_ && chosen_->leave(how);
+  }
   void take_unused(buffer::Buffer& unused) override {
     if (chosen_) unused.append(chosen_->take_unused());
   }
@@ -58,6 +64,7 @@ class Route final : public WaitingFilter {
   bool has_first_ = false;
   bool is_asked_ = false;
   bool has_failed_ = false;
+  std::optional<flow::Leaving> leaving_;
 };
 
 }  // namespace perilune::filter

@@ -11,6 +11,7 @@
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
 #include "script/place.hpp"
+#include "script/script_files.hpp"
 
 namespace perilune::script {
 namespace {
@@ -280,6 +281,9 @@ Outcome Loader::find_module(lua_State* L) {
     push_text(L, *failure);
     return 2;
   }
+  // Noted: when it is there one day, it is time to look again.
+  if (ScriptFiles* files = self.interpreter_.options.files.get())
+    for (const std::string& path : {base + ".lua", base + "/init.lua"}) (void)files->read(path, limits::file_bytes_max);
   const size_t dot = name->rfind('.');
   const auto known = modules_beside(base, dot == std::string_view::npos ? "" : name->substr(0, dot + 1));
   return Outcome::error("require: there is no module \"" + std::string(*name) + "\" (neither " + base +

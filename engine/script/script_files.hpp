@@ -17,10 +17,14 @@ class ScriptFiles {
   Result<std::string> read(const std::string& path, size_t bytes_max);
   /// What was asked for, in the order of their names, also what could not be read: that is for watching too.
   std::vector<std::string> paths() const;
+  /// All have loaded: what the files hold is let go, and who reads yet reads the disk.
+  void close();
 
  private:
   mutable std::mutex mutex_;
   std::map<std::string, Result<std::string>> files_;
+  std::vector<std::string> closed_paths_;
+  bool is_closed_ = false;
 };
 
 }  // namespace perilune::script

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import signal
 import unittest
 
 import program
@@ -50,7 +51,7 @@ class Recipes(unittest.TestCase):
         return found
 
     def test_every_recipe_is_tried_here(self):
-        self.assertEqual(len(recipes()), 7)
+        self.assertEqual(len(recipes()), 8)
 
     def test_a_reverse_proxy(self):
         with self.served("reverse proxy"):
@@ -88,6 +89,15 @@ class Recipes(unittest.TestCase):
     def test_bytes(self):
         with self.served("Bytes"):
             self.assertEqual(self.ask("/raw")[:2], (200, "8080 /raw"))
+
+    def test_what_survives_a_reload(self):
+        with self.served("survives reloads") as proxy:
+            self.assertEqual(self.ask()[1], "request 1")
+            for number in (2, 3):
+                proxy.process.send_signal(signal.SIGHUP)
+                proxy.wait_for(f"version {number} serves")
+                proxy.wait_for("a version has ended")
+                self.assertEqual(self.ask()[1], f"request {number}")
 
 
 if __name__ == "__main__":

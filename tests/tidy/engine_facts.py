@@ -104,7 +104,8 @@ def functions(root):
             add(classes[prefix], signature)
     for path in sorted(glob.glob(os.path.join(root, "lua/*.lua"))):
         source = text_of(root, os.path.relpath(path, root))
-        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "Upstream": "Cluster:"}
+        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "reload": "reload.",
+                    "Upstream": "Cluster:"}
         for owner, name, arguments in re.findall(r"^function (\w+)[.:](\w+)\((.*?)\)", source, re.M):
             if owner in class_of and (owner, name) != ("Cache", "close"):  # close is the engine's
                 result[class_of[owner] + name] = re.findall(r"\w+", arguments)
