@@ -37,7 +37,7 @@ class Worker {
   /// Listens on every address of the scripts, all or none, and opens their access logs. Errors
   /// (Side::Script): ScriptError with the script's file:line and what the system said.
   Result<void> listen();
-  /// Starts the scripts' tasks.
+  /// Starts the scripts' clusters and tasks. Until then nothing that outlives the scripts has changed.
   void start();
 
   /// Gives back what pools keep for reuse and nobody needed since the last call. How many bytes of chunks and Lua blocks

@@ -103,10 +103,6 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       is_alive_(std::make_shared<bool>(true)),
       hook_runs_(parts.runtime) {
   pool_.set_observer(this);
-  record_->limits.attach(*this);
-  record_->attach(*this);
-  record_->configure(options_, loop().now());
-  follow_record();
 }
 
 Cluster::~Cluster() {
@@ -116,6 +112,10 @@ Cluster::~Cluster() {
 }
 
 void Cluster::start() {
+  record_->limits.attach(*this);
+  record_->attach(*this);
+  record_->configure(options_, parts_.worker, loop().now());
+  follow_record();
   is_started_ = true;
   if (parts_.worker == 0) {
     if (options_.health.kind != HealthOptions::Kind::None) {

@@ -82,10 +82,12 @@ class Cluster final : public Object,
     flow::PipelinePlan& connections;
     unsigned worker = 0;
   };
+  /// Changes nothing outside: a script that is loaded may yet be found wrong.
   Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, ClusterOptions options);
   ~Cluster() override;
 
-  /// Begins what runs by itself: checks, discovery, the floor. Loading alone touches no socket.
+  /// The program begins: the record takes on the options, and what runs by itself starts: checks, discovery, the
+  /// floor. Once, before the first request.
   void start();
   /// The program is over: idle connections close, nothing new is leased.
   void drain();
