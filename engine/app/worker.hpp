@@ -42,7 +42,7 @@ class Worker {
   /// Listens on every new address of the scripts, all or none, and opens their access logs. Errors
   /// (Side::Script): ScriptError with the script's file:line and what the system said.
   Result<void> listen();
-  /// What was loaded begins to serve. What becomes of the sessions of the version before.
+  /// What was loaded begins to serve; until then nothing that outlives the scripts has changed. What becomes of the sessions of the version before.
   edge::Departures start();
   /// Drops what was loaded and not started.
   void discard() { loaded_.reset(); }

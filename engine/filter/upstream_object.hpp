@@ -12,9 +12,9 @@ namespace perilune::filter {
 /// scripts.
 class UpstreamObject final : public Object {
  public:
-  /// Makes the cluster, which follows the record of that name in `services`. Nothing is connected before
-  /// cluster->start(). Errors (Side::Script): another script file has an upstream of this name with other
-  /// endpoints.
+  /// Makes the cluster, which follows the record of that name in `services`. The record is as it was, and nothing is
+  /// connected, before cluster->start(). Errors (Side::Script): another script file has an upstream of this name
+  /// with other endpoints.
   static Result<Ref<UpstreamObject>> make(Services& services, std::string name, const Place& place,
                                           ClusterSettings settings);
   ~UpstreamObject() override;

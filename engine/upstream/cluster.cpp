@@ -103,10 +103,6 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       is_alive_(std::make_shared<bool>(true)),
       hook_runs_(parts.runtime) {
   pool_.set_observer(this);
-  record_->limits.attach(*this);
-  record_->attach(*this);
-  record_->configure(options_, loop().now());
-  follow_record();
 }
 
 Cluster::~Cluster() {
@@ -116,6 +112,10 @@ Cluster::~Cluster() {
 }
 
 void Cluster::start() {
+  record_->limits.attach(*this);
+  record_->attach(*this);
+  record_->configure(options_, parts_.worker, loop().now());
+  follow_record();
   is_started_ = true;
   begin();
 }
@@ -154,7 +154,7 @@ void Cluster::adopt(Cluster& newer, bool keeps_connections) {
   }
   availability_ = algo::Availability(options_.availability);
   levels_.clear();
-  record_->configure(options_, loop().now());
+  record_->configure(options_, parts_.worker, loop().now());
   follow_record();
   begin();
   if (!upkeep_timer_.is_armed()) loop().arm(upkeep_timer_, upkeep_interval);

@@ -82,10 +82,12 @@ class Cluster final : public Object,
     Ref<flow::PipelinePlan> connections;
     unsigned worker = 0;
   };
+  /// Changes nothing outside: a script that is loaded may yet be found wrong.
   Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, ClusterOptions options);
   ~Cluster() override;
 
-  /// Begins what runs by itself: checks, discovery, the floor. Loading alone touches no socket.
+  /// The program begins: the record takes on the options, and what runs by itself starts: checks, discovery, the
+  /// floor. Once, before the first request.
   void start();
   /// A newer version of the script says what `newer` has, which was not started: its options hold from now on, and `newer`
   /// gets those that held. Not `keeps_connections`: they are made another way now, and idle ones close.

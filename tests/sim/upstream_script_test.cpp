@@ -205,6 +205,68 @@ TEST(UpstreamFiles, OneNameIsOneUpstream) {
   EXPECT_NE(said.find("upstream: \"api\" has other endpoints at "), std::string::npos) << said;
 }
 
+/// A script that is loaded beside what runs, as a reload does.
+struct Loaded {
+  Loaded(ClusterPlay& play, size_t index, std::string_view script)
+      : worker(play.engines[index]->loop, play.engines[index]->network, static_cast<int>(index),
+               app::WorkerShared{nullptr, &play.counts, play.board}) {
+    const auto result = worker.load({folder.write(script)});
+    if (result.has_error()) said = result.error().detail;
+  }
+  ScriptFolder folder;
+  app::Worker worker;
+  std::string said;
+};
+
+TEST(UpstreamFiles, WhatIsLoadedChangesNothingBeforeItStarts) {
+  ClusterPlay play;
+  play.upstream("10.0.0.1:80");
+  play.upstream("10.0.0.2:80");
+  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, maxConnections = 7 })"));
+  const std::string other =
+      forwarding(R"({ endpoints = { "10.0.0.2:80" }, maxConnections = 3, ejection = false })");
+  const uint64_t version = play.record().version();
+  const auto is_as_it_was = [&] {
+    return play.record().version() == version && play.record().limits.total_max() == 7 &&
+           play.board->all().size() == 1 && play.client().ask("/").body == "10.0.0.1:80";
+  };
+  {
+    const Loaded broken(play, 0, other + "upstream('new', { endpoints = {} })\nlisen(1)");
+    EXPECT_NE(broken.said.find(":4: unknown name \"lisen\""), std::string::npos) << broken.said;
+    EXPECT_TRUE(is_as_it_was());
+  }
+  EXPECT_TRUE(is_as_it_was());
+  Loaded good(play, 0, other);
+  EXPECT_EQ(good.said, "");
+  EXPECT_TRUE(is_as_it_was());
+  good.worker.start();
+  EXPECT_EQ(play.record().limits.total_max(), 3u);
+  EXPECT_EQ(play.client().ask("/").body, "10.0.0.2:80");
+}
+
+TEST(UpstreamFiles, AWorkerThatStartsLateDoesNotUndoWhatAScriptHasSet) {
+  ClusterPlay play(2);
+  const std::string script = forwarding(R"({ endpoints = { "10.0.0.1:80" } })") +
+                             "every(1000, function() api:set { '10.0.0.2:80' } end, { worker = 'one', atStart = true })";
+  const auto members = [&] {
+    std::string names;
+    for (const auto& member : play.record().members()) names += member->name + " ";
+    return names;
+  };
+  std::vector<std::unique_ptr<Loaded>> versions;
+  for (int version = 0; version < 2; ++version) {
+    Loaded& early = *versions.emplace_back(std::make_unique<Loaded>(play, 0, script));
+    Loaded& late = *versions.emplace_back(std::make_unique<Loaded>(play, 1, script));
+    early.worker.start();
+    EXPECT_EQ(members(), "10.0.0.1:80 ");
+    play.world.run_for(1s);
+    EXPECT_EQ(members(), "10.0.0.2:80 ");
+    late.worker.start();
+    play.world.run_for(1s);
+    EXPECT_EQ(members(), "10.0.0.2:80 ");
+  }
+}
+
 TEST(UpstreamMetrics, AreSumsOfEachEndpoint) {
   ClusterPlay play;
   play.upstream("10.0.0.1:80");
