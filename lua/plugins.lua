@@ -69,28 +69,42 @@ local function at_load(position, entry)
   )
 end
 
---- In a handler no file is run and no pipeline made any more.
-local function at_run(position, entry)
-  if core.is_pipeline(entry) then return entry end
-  local module = type(entry) == "string" and modules[entry]
-  if core.is_pipeline(module) then return module end
-  if type(entry) == "string" then
-    fail(
-      "use: " .. quoted(entry) .. " is not loaded as a pipeline; load it at the top of the file: "
-        .. "local plugin = require " .. describe(entry)
-    )
-  end
-  fail("use: plugin " .. position .. " that the function gave expects a pipeline, got " .. describe(entry))
-end
-
-local function resolved(list, resolve)
-  local pipelines, count = {}, #list
+--- What is wrong with a table as a list, or nil.
+local function fault_of_list(list)
+  local count = #list
   for key in next, list do
     if type(key) ~= "number" or key < 1 or key > count or key % 1 ~= 0 then
-      fail("use: plugins are a list without names and gaps, this one has " .. describe(key))
+      return "plugins are a list without names and gaps, this one has " .. describe(key)
     end
   end
-  for position = 1, count do pipelines[position] = resolve(position, list[position]) end
+end
+
+local function loaded(list)
+  local fault = fault_of_list(list)
+  if fault then fail("use: " .. fault) end
+  local pipelines = {}
+  for position = 1, #list do pipelines[position] = at_load(position, list[position]) end
+  return core.plugin_list(pipelines)
+end
+
+--- What a function chose. In a handler no file is run and no pipeline made any more. Gives nil and what is wrong.
+local function chosen(list)
+  local fault = fault_of_list(list)
+  if fault then return nil, fault end
+  local pipelines = {}
+  for position = 1, #list do
+    local entry = list[position]
+    local is_name = type(entry) == "string"
+    local plugin = is_name and modules[entry] or entry
+    if not core.is_pipeline(plugin) then
+      if not is_name then
+        return nil, "plugin " .. position .. " that the function gave expects a pipeline, got " .. describe(entry)
+      end
+      return nil, quoted(entry) .. " is not loaded as a pipeline; load it at the top of the file: "
+        .. "local plugin = require " .. describe(entry)
+    end
+    pipelines[position] = plugin
+  end
   return core.plugin_list(pipelines)
 end
 
@@ -101,12 +115,15 @@ function methods.use(self, plugins, ...)
   end
   local given = plugins
   if type(plugins) == "table" then
-    given = resolved(plugins, at_load)
+    given = loaded(plugins)
   elseif type(plugins) == "function" then
+    local place = core.place()
     given = function(ctx)
       local list, err = plugins(ctx)
       if type(list) ~= "table" then return list, err end
-      return resolved(list, at_run)
+      local pipelines, fault = chosen(list)
+      if not pipelines then error(place .. ": use: " .. fault, 0) end
+      return pipelines
     end
   end
   local chain = use_pipelines(self, given, ...)

@@ -76,6 +76,7 @@ void Builder::bind_plugins(lua_State* L) {
   add("is_pipeline", [](lua_State* asked) -> int {
     return lua_pushboolean(asked, test_userdata<PipelineBox>(asked, 1) != nullptr), 1;
   });
+  add("place", [](lua_State* asked) -> int { return push(asked, script_place(asked).to_string()); });
   add("plugin_list", [](lua_State* given) -> int {  // (list of pipelines)
     const auto count = static_cast<int>(lua_objlen(given, 1));
     auto* box = Interpreter::of(given).objects.push_plugins(given);

@@ -160,7 +160,7 @@ TEST(Use, APluginWaitsAndItsClientLeaves) {
   stays.get("/");
   ASSERT_TRUE(play.run_until([&] { return server.requests.size() == 1; }));
   stays.reset();
-  play.world.run_for(10s);
+  play.world.run_for(90s);
   EXPECT_EQ(alive_in(*play.workers[0]), "");
 }
 
@@ -258,7 +258,7 @@ TEST(Use, WhatAFunctionMayNotChooseIsA500ThatSaysWhy) {
   const std::pair<const char*, const char*> cases[] = {
       {"/nil", "use: the function gave nil, not a list of plugins; {} is the list of none"},
       {"/word", "use: the function gave a string, not a list of plugins"},
-      {"/late", "use: plugin \"plugins.late\" is not loaded as a pipeline; load it at the top of the file"},
+      {"/late", ": use: plugin \"plugins.late\" is not loaded as a pipeline; load it at the top of the file"},
       {"/number", "use: plugin 1 that the function gave expects a pipeline, got 5"},
       {"/open",
        "has no next(): beside a replaceMessage, a plugin that a function chooses says where the chain goes "
@@ -268,6 +268,7 @@ TEST(Use, WhatAFunctionMayNotChooseIsA500ThatSaysWhy) {
       {"/map", "use: plugins are a list without names and gaps, this one has \"x\""},
   };
   for (const auto& [path, sentence] : cases) {
+    play.world.run_for(2s);  // the log tells of one place once a second
     CapturedLog log;
     const WireMessage message = play.client().ask(path);
     EXPECT_EQ(message.status(), 500) << path;

@@ -78,7 +78,7 @@ TEST_F(Plugins, MistakesAreTold) {
        "\"plugins.jwt\", from "
        "the folder of the script"},
       {"'plugins.jwt'", "main.lua:1: use: argument 1 (plugins) expects a list, write { \"plugins.jwt\" }"},
-      {"5", "main.lua:1: use: argument 1 (plugins) expects a function or a list of plugins, got 5"},
+      {"5", "main.lua:1: use: argument 1 (plugins) expects a function or a list of plugins, got a number"},
       {"nil",
        "main.lua:1: use: argument 1 (plugins) expects a function or a list of plugins, got nil; a value that "
        "is known only "
@@ -166,7 +166,7 @@ TEST_F(Plugins, AreMadeAtLoadOnly) {
       world.load("local web = pipeline('web')\nhook('f', function() web:use({ 'plugins.jwt' }, 'p') end)" +
                  std::string(answering)),
       "");
-  EXPECT_EQ(world.outcome("f").substr(0, 33), "failed: main.lua:2: use \"plugins.j");
+  EXPECT_EQ(world.outcome("f").substr(0, 34), "failed: main.lua:2: use \"plugins.j");
 }
 
 }  // namespace
