@@ -21,7 +21,7 @@ release-tree:
 	@$(packages) build
 	@if [ ! -f build/release/CMakeCache.txt ]; then cmake --preset release -DPERILUNE_TESTS=OFF; fi
 
-run: build ## the lesson's proxy on port 8000, with its demo upstreams on 8080 and 8081
+run: build ## the lesson's proxy on port 8000, with its demo upstreams on 8080 to 8082
 	@echo
 	@echo 'The lesson of tutorial/03-connection-pool on port 8000. Try, from another terminal:'
 	@echo

@@ -47,15 +47,16 @@ function globals.print(...)
 end
 
 local modules, loading = {}, {}
+core.modules = modules
 
---- Runs a module once and returns what it returned, or true.
-function globals.require(name)
+--- Runs a module once and returns what it returned, or true. `who` asks.
+function core.load_module(name, who)
   local module = modules[name]
   if module ~= nil then return module end
   if loading[name] then
-    fail("require: module " .. core.describe(name) .. " requires itself, directly or through others")
+    fail(who .. ": module " .. core.describe(name) .. " requires itself, directly or through others")
   end
-  local chunk, failure = core.find_module(name)
+  local chunk, failure = core.find_module(name, who)
   if not chunk then error(failure, 0) end
   loading[name] = true
   local ok, result = pcall(chunk, name)
@@ -65,6 +66,9 @@ function globals.require(name)
   modules[name] = result
   return result
 end
+
+--- Runs a module once and returns what it returned, or true.
+function globals.require(name) return core.load_module(name, "require") end
 
 -- Scripts read the chosen globals through an empty table, so that every write is seen.
 setmetatable(globals, { __index = core.unknown_global })

@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
   std::string form = "text";
   auto* graph = app.add_subcommand("graph", "Print the pipelines of the scripts");
   graph->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
-  graph->add_option("--format", form, "text or mermaid")->check(CLI::IsMember({"text", "mermaid"}));
+  graph->add_option("--format", form, "text, mermaid or svg")->check(CLI::IsMember({"text", "mermaid", "svg"}));
   auto* help = app.add_subcommand("help", "Print this help");
 
   const std::vector<std::string> words = spell_out(argc, argv);
@@ -120,7 +120,10 @@ int main(int argc, char** argv) {
   }
   log::set_level(level_of(level_name));
   if (check->parsed()) return perilune::app::check(files);
-  if (graph->parsed()) return perilune::app::graph(files, form == "mermaid" ? GraphForm::Mermaid : GraphForm::Text);
+  if (graph->parsed())
+    return perilune::app::graph(files, form == "svg"       ? GraphForm::Svg
+                                       : form == "mermaid" ? GraphForm::Mermaid
+                                                           : GraphForm::Text);
   if (!read_time("--drain", drain, options.drain)) return 2;
   if (!read_time("--reload-drain", old_version, options.old_version_timeout)) return 2;
   return perilune::app::run(options);

@@ -210,6 +210,12 @@ int check(const std::vector<std::string>& files) {
 
 int graph(const std::vector<std::string>& files, GraphForm form) {
   return with_loaded(files, [&](const Worker& worker) {
+    if (form == GraphForm::Svg) {
+      std::vector<const filter::Program*> programs;
+      for (const auto& program : worker.programs()) programs.push_back(program.get());
+      std::fputs(filter::graph_svg(programs).c_str(), stdout);
+      return;
+    }
     for (const auto& program : worker.programs())
       std::fputs((form == GraphForm::Text ? filter::graph_text(*program) : filter::graph_mermaid(*program)).c_str(),
                  stdout);

@@ -29,7 +29,7 @@ int run(const RunOptions& options);
 /// Loads the scripts once, opens no port, and says what is wrong. 0 or 1.
 int check(const std::vector<std::string>& files);
 
-enum class GraphForm : uint8_t { Text, Mermaid };
+enum class GraphForm : uint8_t { Text, Mermaid, Svg };
 /// Prints the pipelines of the scripts. 0 or 1.
 int graph(const std::vector<std::string>& files, GraphForm form);
 

@@ -6,6 +6,7 @@
 
 #include "base/text.hpp"
 #include "filter/route.hpp"
+#include "filter/use.hpp"
 
 namespace perilune::filter {
 namespace {
@@ -68,12 +69,12 @@ class Walk {
   explicit Walk(const Program& program) : program_(program) {}
 
   Result<void> all() {
+    for (const auto& plan : program_.pipelines) note(*plan);
     for (const ListenPlan& listen : program_.listens) enter(*listen.pipeline, Carrier::Bytes);
     // What a function may choose is known by name at best: the named ones that nothing else leads to.
     if (dynamic_carriers_.size() == 1)
       for (const auto& plan : program_.pipelines)
         if (!plan->name().empty() && !is_reached(*plan)) enter(*plan, *dynamic_carriers_.begin());
-    for (const auto& plan : program_.pipelines) note(*plan);
     if (failure_) return *failure_;
     return {};
   }
@@ -116,6 +117,14 @@ class Walk {
       filter.each_target([&](const PipelinePlan& target) { enter(target, here); });
       return;
     }
+    if (const auto* use = dynamic_cast<const UsePlan*>(&filter)) {
+      use->carriers |= flow::bit_of(here);
+      for (const auto& link : use->chain) {
+        enter(*link, here);
+        if (link->changes_carrier) here = other(here);
+      }
+      return;
+    }
     if (filter.name == "serveHTTP") return;  // what is inside is ours
     filter.each_target([&](const PipelinePlan& target) {
       enter(target, filter.name == "muxHTTP" ? Carrier::Bytes : Carrier::Messages);
@@ -129,13 +138,18 @@ class Walk {
                            std::string(advice(filter.name, here)));
   }
 
-  /// What a pipeline takes, by its own filters alone: the first that is particular decides.
+  /// What a pipeline takes, by its own filters alone, of which the first that is particular decides; and whether its
+  /// next() carries the same.
   static void note(PipelinePlan& plan) {
+    bool is_particular = false;
+    bool is_changed = false;
     for (const auto& filter : plan.filters()) {
       const Rule rule = rule_of(filter->name);
-      if (rule.needs == Needs::Either) continue;
+      if (filter->name == "next") plan.changes_carrier = is_changed;
+      is_changed ^= rule.changes;
+      if (is_particular || rule.needs == Needs::Either) continue;
+      is_particular = true;
       plan.takes = flow::bit_of(rule.needs == Needs::Bytes ? Carrier::Bytes : Carrier::Messages);
-      return;
     }
   }
 
@@ -149,27 +163,57 @@ class Walk {
 
 Result<void> check_carriers(const Program& program) { return Walk(program).all(); }
 
-Result<void> check_circles(const Program& program) {
-  const auto next = [](const PipelinePlan& plan) -> const RoutePlan* {
-    for (const auto& filter : plan.filters())
-      if (const auto* route = dynamic_cast<const RoutePlan*>(filter.get())) return route->target ? route : nullptr;
-    return nullptr;
-  };
-  for (const auto& begin : program.pipelines) {
-    std::vector<const PipelinePlan*> path;
-    for (const PipelinePlan* plan = begin.get(); plan;) {
-      const auto earlier = std::find(path.begin(), path.end(), plan);
-      if (earlier != path.end()) {
-        std::string names;
-        for (auto step = earlier; step != path.end(); ++step) names += in_quotes((*step)->name()) + " → ";
-        return Error{ErrorCode::ScriptError, Side::Script,
-                     next(*plan)->place.to_string() + ": route leads in a circle: " + names + in_quotes(plan->name())};
-      }
-      path.push_back(plan);
-      const RoutePlan* route = next(*plan);
-      plan = route ? route->target.get() : nullptr;
+namespace {
+
+/// Follows what leads on with the same context and no function in between: fixed routes, and the chains of use.
+class CircleWalk {
+ public:
+  Result<void> enter(const PipelinePlan& plan) {
+    const auto earlier = std::find(path_.begin(), path_.end(), &plan);
+    if (earlier != path_.end()) return circle(earlier);
+    if (!seen_.insert(&plan).second) return {};
+    path_.push_back(&plan);
+    for (const auto& filter : plan.filters()) {
+      const auto* route = dynamic_cast<const RoutePlan*>(filter.get());
+      if (!dynamic_cast<const UsePlan*>(filter.get()) && !(route && route->target)) continue;
+      Result<void> result;
+      filter->each_target([&](const PipelinePlan& target) {
+        if (result.has_value()) result = enter(target);
+      });
+      if (result.has_error()) return result;
     }
+    path_.pop_back();
+    return {};
   }
+
+ private:
+  using Path = std::vector<const PipelinePlan*>;
+
+  static std::string name_of(const PipelinePlan& plan) {
+    return plan.name().empty() ? label_of(plan) : in_quotes(plan.name());
+  }
+
+  Result<void> circle(Path::const_iterator begin) const {
+    std::string names;
+    for (auto step = begin; step != path_.end(); ++step) names += name_of(**step) + " → ";
+    const auto& filters = path_.back()->filters();
+    const auto guilty = std::ranges::find_if(filters, [](const auto& filter) {
+      return filter->name == "route" || filter->name == "use";
+    });
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 (*guilty)->place.to_string() + ": " + (*guilty)->name + " leads in a circle: " + names + name_of(**begin)};
+  }
+
+  Path path_;
+  std::set<const PipelinePlan*> seen_;
+};
+
+}  // namespace
+
+Result<void> check_circles(const Program& program) {
+  CircleWalk walk;
+  for (const auto& begin : program.pipelines)
+    if (auto result = walk.enter(*begin); result.has_error()) return result.error();
   return {};
 }
 

@@ -10,7 +10,7 @@ namespace perilune::filter {
 /// function can refuse at run time what this cannot see. Errors (Side::Script): file:line, and what to write instead.
 Result<void> check_carriers(const Program& program);
 
-/// Checks that no route with a fixed target leads back to its own pipeline.
+/// Checks that no route with a fixed target, and no chain of use, leads back to its own pipeline.
 Result<void> check_circles(const Program& program);
 
 }  // namespace perilune::filter

@@ -15,6 +15,12 @@ const PipelineScope::Entry* PipelineScope::entry(std::string_view name) const {
 
 Ref<flow::PipelinePlan> PipelineScope::refer(std::string_view name, const Place& place) {
   if (const Entry* known = entry(name)) return known->plan;
+  if (file_)
+    if (flow::PipelinePlan* known = file_->find(name)) return Ref<flow::PipelinePlan>(known);
+  return add(name, place);
+}
+
+Ref<flow::PipelinePlan> PipelineScope::add(std::string_view name, const Place& place) {
   auto plan = make_ref<flow::PipelinePlan>(runtime_, std::string(name), place);
   entries_.push_back({std::string(name), plan, place, false});
   return plan;
@@ -30,18 +36,19 @@ Result<Ref<flow::PipelinePlan>> PipelineScope::define(std::string_view name, con
     known->plan->set_place(place);
     return known->plan;
   }
-  auto plan = refer(name, place);
+  auto plan = add(name, place);
   entries_.back().is_defined = true;
   return plan;
 }
 
 flow::PipelinePlan* PipelineScope::find(std::string_view name) const {
   const Entry* known = entry(name);
-  return known && known->is_defined ? known->plan.get() : nullptr;
+  if (known && known->is_defined) return known->plan.get();
+  return file_ ? file_->find(name) : nullptr;
 }
 
 std::vector<std::string_view> PipelineScope::names() const {
-  std::vector<std::string_view> names;
+  std::vector<std::string_view> names = file_ ? file_->names() : std::vector<std::string_view>();
   for (const Entry& known : entries_)
     if (known.is_defined) names.push_back(known.name);
   return names;

@@ -4,16 +4,13 @@
 #include "filter/carriers.hpp"
 #include "filter/connect.hpp"
 #include "filter/mux_http.hpp"
+#include "filter/use.hpp"
 
 namespace perilune::filter {
 namespace {
 
 Error at(const Place& place, const std::string& sentence) {
   return {ErrorCode::ScriptError, Side::Script, place.to_string() + ": " + sentence};
-}
-
-std::string label_of(const flow::PipelinePlan& plan) {
-  return plan.name().empty() ? "pipeline at " + plan.place().to_string() : "pipeline " + in_quotes(plan.name(), plan.name().size());
 }
 
 Result<void> check_answers(const flow::PipelinePlan& plan) {
@@ -45,7 +42,32 @@ Result<void> check_mux(const flow::FilterPlan& filter) {
   return {};
 }
 
+/// A pipeline that others than `use` lead to directly is no part of a chain.
+Result<void> check_next(const flow::PipelinePlan& plan, const std::string& leader) {
+  for (const auto& filter : plan.filters())
+    if (filter->name == "next")
+      return at(filter->place, "next goes on with the rest of a chain, and " + leader +
+                                   " leads here: it is for pipelines that use leads to");
+  return {};
+}
+
+/// Somebody has to answer in what demuxHTTP leads to, and at the end of a chain.
+Result<void> check_somebody_answers(const flow::FilterPlan& filter) {
+  const flow::PipelinePlan* answerer = nullptr;
+  if (const auto* use = dynamic_cast<const UsePlan*>(&filter)) answerer = use->chain.back().get();
+  else if (filter.name == "demuxHTTP") filter.each_target([&](const flow::PipelinePlan& target) { answerer = &target; });
+  if (!answerer || answerer->answering_filter()) return {};
+  return at(filter.place, "nobody answers in " + label_of(*answerer) + " (" + answerer->place().to_string() +
+                              "): end it with forward, muxHTTP, route or a replaceMessage that gives a response");
+}
+
 }  // namespace
+
+void Program::link() {
+  std::vector<Ref<flow::PipelinePlan>> entrances;
+  for (const ListenPlan& listen : listens) entrances.push_back(listen.pipeline);
+  add_missing_next(pipelines, entrances);
+}
 
 Program::~Program() {
   for (const auto& plan : pipelines) plan->dismantle();
@@ -78,15 +100,11 @@ Result<void> Program::check() const {
   for (const auto& plan : pipelines) {
     for (const auto& filter : plan->filters()) {
       if (auto result = check_mux(*filter); result.has_error()) return result.error();
-      if (filter->name == "demuxHTTP") {
-        std::optional<Error> failure;
-        filter->each_target([&](const flow::PipelinePlan& target) {
-          if (!failure && !target.answering_filter())
-            failure = at(filter->place, "nobody answers in " + label_of(target) + " (" + target.place().to_string() +
-                                            "): end it with forward, muxHTTP, route or a replaceMessage that gives a "
-                                            "response");
-        });
-        if (failure) return *failure;
+      if (auto result = check_somebody_answers(*filter); result.has_error()) return result.error();
+      if (filter->name == "demuxHTTP" || filter->name == "muxHTTP") {
+        Result<void> result;
+        filter->each_target([&](const flow::PipelinePlan& target) { result = check_next(target, filter->name); });
+        if (result.has_error()) return result.error();
       }
       const bool is_session_handler = filter->name == "handleSessionStart";
       bool is_listen = false;
@@ -95,6 +113,8 @@ Result<void> Program::check() const {
         return at(filter->place, "handleSessionStart stands in a listen pipeline only: elsewhere no session starts");
     }
   }
+  for (const ListenPlan& listen : listens)
+    if (auto result = check_next(*listen.pipeline, "listen"); result.has_error()) return result.error();
   for (const ListenPlan& listen : listens)
     if (listen.pipeline->filters().empty() || (!listen.pipeline->answering_filter() &&
                                                listen.pipeline->filters().back()->name != "encodeHTTPResponse"))

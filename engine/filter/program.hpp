@@ -38,6 +38,8 @@ struct Program {
   void retire();
   /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.
   void drain();
+  /// Completes what can only be completed when all is there: plugins get the next() that they left out.
+  void link();
   /// Checks what can only be checked when all is there: names, that somebody answers, that only one does.
   /// Errors (Side::Script): a sentence with file:line.
   Result<void> check() const;
@@ -46,5 +48,8 @@ struct Program {
 /// The graph of a program: pipelines and what leads where. `mermaid` for Mermaid's flowchart text.
 std::string graph_text(const Program& program);
 std::string graph_mermaid(const Program& program);
+/// The same as one drawing of several programs, the text of an SVG file: equal programs give equal bytes. Readable on
+/// light and on dark ground.
+std::string graph_svg(const std::vector<const Program*>& programs);
 
 }  // namespace perilune::filter

@@ -15,6 +15,7 @@
 #include "filter/route.hpp"
 #include "filter/small_filters.hpp"
 #include "filter/upstream_object.hpp"
+#include "filter/use.hpp"
 
 namespace perilune::filter {
 namespace {
@@ -77,6 +78,8 @@ constexpr std::array replace_bytes_arguments = {ArgumentSpec{"replacement", Func
 constexpr std::array insert_arguments = {ArgumentSpec{"what", Function | Text | MessageObject}};
 constexpr std::array tag_arguments = {ArgumentSpec{"tag", Text, false}};
 constexpr std::array forward_arguments = {ArgumentSpec{"upstream", Function | Upstream}};
+constexpr std::array use_arguments = {ArgumentSpec{"plugins", Function | Plugins},
+                                      ArgumentSpec{"pipeline", PipelineObject}};
 constexpr std::array timeout_arguments = {ArgumentSpec{"time", Time}};
 
 constexpr std::array specs = {
@@ -98,6 +101,7 @@ constexpr std::array specs = {
     FilterSpec{"handleSessionStart", function_only, {}, make_handle_plan},
     FilterSpec{"insert", insert_arguments, {}, make_insert_plan},
     FilterSpec{"muxHTTP", mux_arguments, mux_options, MuxHttpPlan::make_plan},
+    FilterSpec{"next", {}, {}, NextPlan::make_plan},
     FilterSpec{"print", {}, {}, make_print_plan},
     FilterSpec{"replaceData", replace_bytes_arguments, {}, make_handle_plan},
     FilterSpec{"replaceMessage", replace_arguments, collect_options, make_handle_plan},
@@ -106,6 +110,7 @@ constexpr std::array specs = {
     FilterSpec{"route", route_arguments, {}, RoutePlan::make_plan},
     FilterSpec{"serveHTTP", serve_arguments, serve_options, make_serve_plan},
     FilterSpec{"timeout", timeout_arguments, {}, make_timeout_plan},
+    FilterSpec{"use", use_arguments, {}, UsePlan::make_plan},
 };
 
 Error refuse(uint32_t accepts, const Value& value) {
@@ -174,11 +179,12 @@ std::string describe(const Value& value) {
   if (value.object_as<flow::Hook>()) return "a function";
   if (value.object_as<flow::PipelinePlan>()) return "a pipeline";
   if (value.object_as<UpstreamObject>()) return "an upstream";
+  if (value.object_as<PluginList>()) return "a list of plugins";
   return "a table";
 }
 
 std::string describe(uint32_t accepts) {
-  constexpr std::array<std::pair<uint32_t, std::string_view>, 16> words{
+  constexpr std::array<std::pair<uint32_t, std::string_view>, 17> words{
       {{Function, "a function"},
        {Text, "a string"},
        {Number, "a number"},
@@ -190,6 +196,7 @@ std::string describe(uint32_t accepts) {
        {Count, "a whole number"},
        {TextList, "a list of strings"},
        {Upstream, "an upstream"},
+       {Plugins, "a list of plugins"},
        {EndpointList, "a list of endpoints"},
        {MixedList, "a list of strings and numbers"},
        {Percentile, "a percentile such as \"p95\""},
@@ -219,6 +226,7 @@ Result<Value> check_value(uint32_t accepts, std::string_view choices, Value valu
   if ((accepts & MessageObject) && value.object_as<flow::Message>()) return value;
   if ((accepts & PipelineObject) && value.object_as<flow::PipelinePlan>()) return value;
   if ((accepts & Upstream) && value.object_as<UpstreamObject>()) return value;
+  if ((accepts & Plugins) && value.object_as<PluginList>()) return value;
   if ((accepts & Anything) && !value.is_nil()) return value;
   if ((accepts & Text) && value.string()) {
     if (choices.empty()) return value;

@@ -65,6 +65,7 @@ enum Accepts : uint32_t {
   MixedList = 1 << 13,   // a list of strings and numbers
   Percentile = 1 << 14,  // "p95": stored as a string; together with Time
   Table = 1 << 15,       // a table of the options that the spec has as members
+  Plugins = 1 << 16,     // a Ref<PluginList>
 };
 
 /// One positional argument of a filter.
@@ -172,10 +173,12 @@ Duration from_option(const Value& value);
 /// What is accepted, in words: "a function or a string".
 std::string describe(uint32_t accepts);
 
-/// The named pipelines of one file. A name may be referred to before it is defined.
+/// The named pipelines of one file, or of one call of a plugin's function, which sees those of its file as well. A name
+/// may be referred to before it is defined.
 class PipelineScope final : public Object {
  public:
-  explicit PipelineScope(flow::Runtime& runtime) : runtime_(runtime) {}
+  explicit PipelineScope(flow::Runtime& runtime, Ref<PipelineScope> file = {})
+      : runtime_(runtime), file_(std::move(file)) {}
 
   /// The pipeline of that name for reference; made empty when it is not there yet.
   Ref<flow::PipelinePlan> refer(std::string_view name, const Place& place);
@@ -195,10 +198,12 @@ class PipelineScope final : public Object {
     Place place;
     bool is_defined;
   };
+  Ref<flow::PipelinePlan> add(std::string_view name, const Place& place);
   Entry* entry(std::string_view name);
   const Entry* entry(std::string_view name) const;
 
   flow::Runtime& runtime_;
+  Ref<PipelineScope> file_;
   std::vector<Entry> entries_;
 };
 

@@ -86,6 +86,7 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
   pipeline->stays_ = 0;
   pipeline->quiet_watcher_ = nullptr;
   pipeline->continued_ = nullptr;
+  pipeline->rest_ = nullptr;
   pipeline->depth_ = 0;
   if (AnswerGate* gate = pipeline->answer_gate_.get()) gate->begun = gate->is_closed = false;
   return pipeline;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -80,6 +81,8 @@ class PipelinePlan final : public Object {
   const std::vector<std::unique_ptr<FilterPlan>>& filters() const { return filters_; }
   /// What it can begin with, as bit_of; the check of the program says it.
   uint8_t takes = bit_of(Carrier::Bytes) | bit_of(Carrier::Messages);
+  /// Its `next` carries the other kind than it begins with: it decodes or encodes in between.
+  bool changes_carrier = false;
   /// Empty for an anonymous one.
   const std::string& name() const { return name_; }
   const Place& place() const { return place_; }
@@ -114,6 +117,13 @@ class PipelinePlan final : public Object {
 enum class Leaving : uint8_t {
   Move,   // to another pipeline, as soon as it waits for its client's next message
   Close,  // its next answer says that the connection closes behind it
+};
+
+/// The rest of a chain of pipelines, as one of them sees it: the next one and those behind it.
+struct Rest {
+  std::span<const Ref<PipelinePlan>> pipelines;  // never empty
+  /// What the last of them sees: the rest of the chain that this one is part of; null where there is none.
+  const Rest* outer = nullptr;
 };
 
 /// Where a pipeline is plugged in.
@@ -159,13 +169,17 @@ class Pipeline final : public Object, public Sink {
   void end_stay();
   bool is_quiet() const { return stays_ == 0; }
   void watch_quiet(loop::Task* watcher) { quiet_watcher_ = watcher; }
-  /// This one continues `pipeline` (route), whose owner waits for both.
+  /// This one continues `pipeline` (route, use, next), whose owner waits for both.
   void continue_from(Pipeline& pipeline) {
     continued_ = &pipeline;
+    rest_ = pipeline.rest_;
     depth_ = static_cast<uint16_t>(pipeline.depth_ + 1);
   }
   /// How many pipelines it continues, one after the other.
   uint16_t depth() const { return depth_; }
+  /// It is part of a chain, and this is what comes behind it; null: nothing. `rest` outlives the pipeline.
+  void set_rest(const Rest* rest) { rest_ = rest; }
+  const Rest* rest() const { return rest_; }
   /// Asks its filters to end it if it has only waited for its client since `since`; whether one did.
   bool end_if_idle(Instant since);
   /// The client can be handed to another pipeline between two messages without noticing: no filter has to do with
@@ -233,6 +247,7 @@ class Pipeline final : public Object, public Sink {
   Sink* answer_sink_ = nullptr;
   const Error* end_error_ = nullptr;
   Pipeline* continued_ = nullptr;
+  const Rest* rest_ = nullptr;
   loop::Task* quiet_watcher_ = nullptr;
   std::unique_ptr<AnswerGate> answer_gate_;  // where somebody watches
   uint32_t stays_ = 0;

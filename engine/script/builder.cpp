@@ -58,8 +58,58 @@ void Builder::bind(lua_State* L) {
     lua_pushcclosure(L, script_function<add_filter>, 1);
     lua_rawset(L, -3);
   }
+  lua_pushvalue(L, -1);
+  methods_ = luaL_ref(L, LUA_REGISTRYINDEX);
   lua_pushcclosure(L, script_function<find_filter>, 1);
   interpreter_.objects.create(L, luaL_ref(L, LUA_REGISTRYINDEX));
+}
+
+void Builder::bind_plugins(lua_State* L) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, methods_);
+  lua_setfield(L, -2, "filter_methods");
+  const auto add = [&](const char* name, lua_CFunction function) {
+    lua_pushcfunction(L, function);
+    lua_setfield(L, -2, name);
+  };
+  add("begin_plugin", begin_plugin);
+  add("end_plugin", end_plugin);
+  add("is_pipeline", [](lua_State* asked) -> int {
+    return lua_pushboolean(asked, test_userdata<PipelineBox>(asked, 1) != nullptr), 1;
+  });
+  add("place", [](lua_State* asked) -> int { return push(asked, script_place(asked).to_string()); });
+  add("plugin_list", [](lua_State* given) -> int {  // (list of pipelines)
+    const auto count = static_cast<int>(lua_objlen(given, 1));
+    auto* box = Interpreter::of(given).objects.push_plugins(given);
+    for (int i = 1; i <= count; ++i) {
+      lua_rawgeti(given, 1, i);
+      if (const auto* pipeline = test_userdata<PipelineBox>(given, -1)) box->list->plugins.push_back(pipeline->plan);
+      lua_pop(given, 1);
+    }
+    return 1;
+  });
+}
+
+// (a plugin's function): until end_plugin the names of pipelines in its file are of this call alone.
+int Builder::begin_plugin(lua_State* L) {
+  Builder& self = Interpreter::of(L).builder;
+  lua_Debug info;
+  lua_pushvalue(L, 1);
+  const bool is_script = lua_getinfo(L, ">S", &info) && info.source[0] == '@';
+  const std::string file = is_script ? info.source + 1 : "";
+  auto own = self.scope_of(file);
+  self.scopes_[file] = make_ref<filter::PipelineScope>(self.interpreter_.services.runtime, own);
+  self.outer_scopes_.emplace_back(file, std::move(own));
+  return 0;
+}
+
+int Builder::end_plugin(lua_State* L) {
+  Builder& self = Interpreter::of(L).builder;
+  auto& [file, own] = self.outer_scopes_.back();
+  auto& scope = self.scopes_[file];
+  self.program_->scopes.push_back(std::move(scope));
+  scope = std::move(own);
+  self.outer_scopes_.pop_back();
+  return 0;
 }
 
 void Builder::end() {

@@ -23,6 +23,9 @@ class Builder {
 
   /// Adds `listen` and `pipeline` to the table at the top of the stack.
   void bind(lua_State* L);
+  /// Adds the primitives of lua/plugins.lua to the table at the top of the stack: filter_methods, is_pipeline,
+  /// plugin_list, place, begin_plugin, end_plugin.
+  void bind_plugins(lua_State* L);
   void begin(filter::Program& program) { program_ = &program; }
   void end();
   /// What is being built; null outside of loading.
@@ -33,6 +36,8 @@ class Builder {
   static Outcome pipeline(lua_State* L);
   static Outcome add_filter(lua_State* L);
   static Outcome find_filter(lua_State* L);
+  static int begin_plugin(lua_State* L);
+  static int end_plugin(lua_State* L);
 
   Ref<filter::PipelineScope> scope_of(const std::string& file);
   Ref<flow::PipelinePlan> make_anonymous(const Place& place);
@@ -40,6 +45,9 @@ class Builder {
   Interpreter& interpreter_;
   filter::Program* program_ = nullptr;
   std::map<std::string, Ref<filter::PipelineScope>> scopes_;  // by file
+  /// Where calls of plugins' functions are under way: their file, and its own scope.
+  std::vector<std::pair<std::string, Ref<filter::PipelineScope>>> outer_scopes_;
+  int methods_ = LUA_NOREF;
 };
 
 /// Reads the arguments of one call that a script makes, against what is accepted. Failures are sentences that

@@ -27,7 +27,8 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "upstream", "reload", "shared", "finish"};
+                                              "caches",  "pool",    "http", "upstream", "plugins",
+                                              "reload",  "shared",  "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -101,6 +102,7 @@ void Loader::push_core(lua_State* L) {
   lua_newtable(L);
   interpreter_.contexts.bind(L);
   interpreter_.tasks.bind(L);
+  interpreter_.builder.bind_plugins(L);
   bind_waits(L);
   bind_http(L);
   bind_pool(L);
@@ -258,17 +260,19 @@ std::string Loader::resolve(lua_State* L, std::string_view path) {
   return resolved.string();
 }
 
+// (name, who asks)
 Outcome Loader::find_module(lua_State* L) {
   Loader& self = Interpreter::of(L).loader;
+  const std::string who(string_at(L, 2).value_or("require"));
   const auto name = string_at(L, 1);
-  if (!name) return Outcome::error("require expects the name of a module, got " + describe_value(L, 1));
+  if (!name) return Outcome::error(who + " expects the name of a module, got " + describe_value(L, 1));
   if (!is_module_name(*name))
     return Outcome::error(
-        "require: " + in_quotes(*name) +
+        who + ": " + in_quotes(*name) +
         " is no name of a module: write names with dots, such as \"plugins.jwt\", from the folder of "
         "the script");
   if (!self.is_loading_)
-    return Outcome::error("require \"" + std::string(*name) + "\": modules are loaded at the top of a file");
+    return Outcome::error(who + " \"" + std::string(*name) + "\": modules are loaded at the top of a file");
   std::string relative(*name);
   std::replace(relative.begin(), relative.end(), '.', '/');
   const std::string base = self.folder_.empty() ? relative : self.folder_ + "/" + relative;
@@ -286,7 +290,7 @@ Outcome Loader::find_module(lua_State* L) {
     for (const std::string& path : {base + ".lua", base + "/init.lua"}) (void)files->read(path, limits::file_bytes_max);
   const size_t dot = name->rfind('.');
   const auto known = modules_beside(base, dot == std::string_view::npos ? "" : name->substr(0, dot + 1));
-  return Outcome::error("require: there is no module \"" + std::string(*name) + "\" (neither " + base +
+  return Outcome::error(who + ": there is no module \"" + std::string(*name) + "\" (neither " + base +
                         ".lua nor " + base + "/init.lua)" + suggest(*name, known));
 }
 

@@ -45,6 +45,11 @@ void Objects::create(lua_State* L, int chain_index) {
   pipeline_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
 
   lua_newtable(L);
+  lua_pushcfunction(L, destroy_userdata<PluginsBox>);
+  lua_setfield(L, -2, "__gc");
+  plugins_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
+
+  lua_newtable(L);
   lua_pushcfunction(L, destroy_userdata<IdentityBox>);
   lua_setfield(L, -2, "__gc");
   identity_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -68,6 +73,7 @@ Value Objects::to_value(lua_State* L, int index) {
         return box->message ? Value(Ref<Object>(box->message)) : Value();
       if (const auto* box = test_userdata<PipelineBox>(L, index)) return Ref<Object>(box->plan);
       if (const auto* box = test_userdata<UpstreamBox>(L, index)) return Ref<Object>(box->object);
+      if (const auto* box = test_userdata<PluginsBox>(L, index)) return Ref<Object>(box->list);
       if (const auto* box = test_userdata<DataBox>(L, index)) {
         std::string bytes;
         bytes.reserve(box->size());
@@ -127,5 +133,7 @@ void Objects::push_pipeline(lua_State* L, Ref<flow::PipelinePlan> plan, Ref<filt
   box->scope = std::move(scope);
   box->place = place;
 }
+
+PluginsBox* Objects::push_plugins(lua_State* L) { return new_userdata<PluginsBox>(L, plugins_metatable_); }
 
 }  // namespace perilune::script

@@ -4,6 +4,7 @@
 
 #include "base/value.hpp"
 #include "filter/registry.hpp"
+#include "filter/use.hpp"
 
 namespace perilune::script {
 
@@ -21,6 +22,13 @@ struct PipelineBox {
   Place place;
 };
 
+/// What the userdata of a list of plugins holds; lua/plugins.lua makes it of a script's list.
+struct PluginsBox {
+  static constexpr char tag = 0;
+  const void* kind = &tag;
+  Ref<filter::PluginList> list = make_ref<filter::PluginList>();
+};
+
 /// Values between Lua and the engine.
 class Objects {
  public:
@@ -36,10 +44,13 @@ class Objects {
   void push_pipeline(lua_State* L, Ref<flow::PipelinePlan> plan, Ref<filter::PipelineScope> scope,
                      const Place& place);
 
+  PluginsBox* push_plugins(lua_State* L);
+
  private:
   Ref<Object> identify(lua_State* L, int index);
 
   int pipeline_metatable_ = LUA_NOREF;
+  int plugins_metatable_ = LUA_NOREF;
   int identity_metatable_ = LUA_NOREF;
   int identities_ = LUA_NOREF;  // object to its box, weak keys
   int originals_ = LUA_NOREF;   // address of an Identity to the object, weak values

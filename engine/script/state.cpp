@@ -16,6 +16,7 @@ Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
   auto run = interpreter_->loader.run(path);
   interpreter_->builder.end();
   if (!run) return std::move(run).error();
+  program->link();
   if (auto checked = program->check(); !checked) return checked.error();
   if (program->listens.empty() && !interpreter_->tasks.is_used() && !interpreter_->loader.is_module())
     return Error{ErrorCode::ScriptError, Side::Script,

@@ -155,6 +155,21 @@ function P:forward(upstream, options) end
 ---@return Pipeline
 function P:route(target, names) end
 
+---@alias Plugin string|table|Pipeline the name of a module, "plugins.jwt", or { "plugins.jwt", config }, or a pipeline
+
+--- Goes through the plugins, and at last on in the pipeline; all share the context. A module returns a pipeline, or a
+--- function of its configuration that does. Filters behind `use` see every answer. A function chooses among pipelines,
+--- and modules that are loaded already, for each session or message.
+---@param plugins Plugin[]|fun(ctx: Context): (Pipeline|string)[] may wait
+---@param pipeline PipelineReference the end of the chain
+---@return Pipeline
+function P:use(plugins, pipeline) end
+
+--- In a plugin: goes on with the rest of the chain. Filters behind it see what comes back. In a plugin without one it
+--- stands at the end.
+---@return Pipeline
+function P:next() end
+
 --- The time that an answer's head may take: 504 after it.
 ---@param time Time
 ---@return Pipeline

@@ -1,14 +1,13 @@
 """The `console` blocks of README.md and of the lessons are executed, and what they show is what happens.
 
 A line that begins with `$ ` is a command; the lines behind it, up to the next command, are all of its output. A line of
-output `...` stands for any number of lines. A command that begins with `build/perilune` and names scripts serves until
-the next such command or the end of the text, and its log is not compared. `make` is not run here: what it does is what
-runs this test. Everything happens in a copy of the tutorial, in which free ports stand for those that the texts name.
+output `...` stands for any number of lines, and ` ...` at the end of a line for the rest of it. A command that begins
+with `build/perilune`, names scripts and shows no output serves until the next such command or the end of the text, and
+its log is not compared; it has one worker here, whether the text says so or not. `make` is not run here: what it does is
+what runs this test. Everything happens in a copy of the tutorial, in which free ports stand for those that the texts name.
 """
 
-import glob
 import os
-import pathlib
 import re
 import shutil
 import subprocess
@@ -16,9 +15,9 @@ import unittest
 
 import program
 
-PORTS = ("8000", "8080", "8081")
+PORTS = ("8000", "8001", "8080", "8081", "8082")
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
-SERVES = re.compile(r"build/perilune(?: run)?((?: [\w./-]+\.lua)+)$")
+SERVES = re.compile(r"build/perilune(?: run)?(?: --workers 1)?((?: --watch)?(?: [\w./-]+\.lua)+)$")
 
 
 def commands_of(text):
@@ -33,12 +32,16 @@ def commands_of(text):
     return found
 
 
+def is_line(expected, line):
+    return line.startswith(expected[:-3]) if expected.endswith(" ...") else line == expected
+
+
 def matches(expected, lines):
     """Whether the lines are as expected, `...` being any number of them."""
     if "..." not in expected:
-        return expected == lines
+        return len(expected) == len(lines) and all(map(is_line, expected, lines))
     at = expected.index("...")
-    if expected[:at] != lines[:at]:
+    if not matches(expected[:at], lines[:at]):
         return False
     rest = expected[at + 1:]
     return any(matches(rest, lines[i:]) for i in range(at, len(lines) + 1))
@@ -53,8 +56,7 @@ class Stage:
         (self.folder / "build").mkdir()
         os.symlink(os.path.abspath(program.PROGRAM), self.folder / "build" / "perilune")
         self.ports = dict(zip(PORTS, map(str, program.free_ports(len(PORTS)))))
-        for script in glob.glob(str(self.folder / "tutorial" / "**" / "*.lua"), recursive=True):
-            path = pathlib.Path(script)
+        for path in [path for kind in ("lua", "json") for path in self.folder.glob(f"tutorial/**/*.{kind}")]:
             path.write_text(self.moved(path.read_text(encoding="utf-8")), encoding="utf-8")
 
     def moved(self, text):
@@ -77,7 +79,8 @@ def play(test, text):
         for command, expected in commands_of(text):
             if command.startswith("make "):
                 continue
-            if match := SERVES.match(command):
+            match = SERVES.match(command)
+            if match and not expected:
                 if serving:
                     serving.__exit__(None, None, None)
                 serving = program.Running(stage.folder, *match[1].split())
@@ -130,6 +133,9 @@ class TheTestItself(unittest.TestCase):
         self.assertTrue(matches(["a", "..."], ["a"]))
         self.assertFalse(matches(["a", "...", "d"], ["a", "b", "c"]))
         self.assertFalse(matches(["...", "a"], ["a", "b"]))
+        self.assertTrue(matches(["Date: ...", "b"], ["Date: today", "b"]))
+        self.assertFalse(matches(["Date: ...", "b"], ["Data: today", "b"]))
+        self.assertFalse(matches(["Date...", "b"], ["Date: today", "b"]))
 
 
 if __name__ == "__main__":

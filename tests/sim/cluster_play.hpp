@@ -166,6 +166,8 @@ class ClusterPlay {
     }
   }
 
+  /// A file beside the script, for one that loads it.
+  void write(std::string_view name, std::string_view text) { folder_.write(text, name); }
   void start(std::string_view script) {
     const std::string file = folder_.write(script);
     for (size_t i = 0; i < engines.size(); ++i) {

@@ -54,8 +54,9 @@ class ScriptFolder {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
-  std::string write(std::string_view text) const {
-    const std::filesystem::path file = path_ / "main.lua";
+  std::string write(std::string_view text, std::string_view name = "main.lua") const {
+    const std::filesystem::path file = path_ / name;
+    std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << text;
     return file.string();
   }

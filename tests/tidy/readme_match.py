@@ -3,7 +3,7 @@
 Usage: readme_match.py ROOT
 
 Findings: a filter, an option, a default, an error code, a status or a limit that README.md and the engine tell differently;
-a `lua` block of a text that is not in the script beside it; two copies of the lesson that differ; a `make` target or a
+a `lua` block of a text that is not in the file that it names; two copies of the lesson that differ; a `make` target or a
 linked file that does not exist.
 """
 
@@ -99,22 +99,38 @@ def check_limits(root, text):
 
 
 def blocks(text, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+    """[(what stands behind the language, the block)]"""
+    return re.findall(rf"^```{language}(?: ([^\n]*))?\n(.*?)^```$", text, re.M | re.S)
+
+
+def missing_piece(block, whole):
+    """The first line of the first piece of a block that does not stand in the text behind the piece before it; None when
+    all do. A line `-- ...` stands for lines that are left out."""
+    at, whole = 0, "\n" + whole
+    for piece in re.split(r"^[ ]*-- \.\.\.\n", block, flags=re.M):
+        found = whole.find("\n" + piece, at)
+        if found < 0:
+            return piece.splitlines()[0]
+        at = found + len(piece)
+    return None
 
 
 def check_excerpts(root):
-    """Each `lua` block is some of its script, line by line, in one piece; recipes are whole, and tests/docs runs them."""
-    scripts = {"README.md": LESSON}
-    for path in glob.glob(os.path.join(root, "tutorial/*/README.md")):
-        path = os.path.relpath(path, root)
-        scripts[path] = os.path.join(os.path.dirname(path), "main.lua")
+    """A block `lua FILE` or `json FILE` is an excerpt of that file, which lies in the folder of the text. Blocks without
+    a file are loaded by tests/docs/lua_blocks.py, or say why not: `lua not loaded: WHY`."""
     findings = []
-    for path, script in sorted(scripts.items()):
-        whole = "\n" + engine_facts.text_of(root, script)
-        text = re.sub(r"^### Recipes\n.*?(?=^### )", "", engine_facts.text_of(root, path), flags=re.M | re.S)
-        for block in blocks(text, "lua"):
-            if "\n" + block not in whole:
-                findings.append(f"{path}: this is not in {script}: {block.splitlines()[0]} …")
+    for path in ["README.md", *sorted(glob.glob("tutorial/*/README.md", root_dir=root))]:
+        text = engine_facts.text_of(root, path)
+        for language in ("lua", "json"):
+            for info, block in blocks(text, language):
+                beginning = block.splitlines()[0]
+                if re.match(r"not loaded: \w", info) or (not info and language == "lua"):
+                    continue
+                file = os.path.join(os.path.dirname(path), info)
+                if not info or not os.path.isfile(os.path.join(root, file)):
+                    findings.append(f"{path}: {beginning} … says neither a file nor why it is not loaded: {info}")
+                elif missing := missing_piece(block, engine_facts.text_of(root, file)):
+                    findings.append(f"{path}: this is not in {file}, or not in its place: {missing} …")
     return findings
 
 
@@ -125,7 +141,7 @@ def check_copies(root):
         for path, reason in COPIES.items()
         if engine_facts.text_of(root, path) != lesson
     ]
-    if lesson not in blocks(engine_facts.text_of(root, "README.md"), "lua"):
+    if lesson not in [block for _, block in blocks(engine_facts.text_of(root, "README.md"), "lua")]:
         findings.append(f"README.md: does not show all of {LESSON}")
     return findings
 

@@ -37,7 +37,9 @@ class ReadmeMatch(unittest.TestCase):
             (readme, "`make lint`", "`make lints`", ["make lints does not exist"]),
             (readme, "](CHANGELOG.md)", "](CHANGES.md)", ["there is no CHANGES.md"]),
             (readme, 'pipeline("404")', 'pipeline("405")', ["does not show all of", "this is not in"]),
-            (f"{LESSON}/README.md", "```lua\n", "```lua\nlocal x = 1\n", ["this is not in", "local x = 1"]),
+            (f"{LESSON}/README.md", "```lua main.lua\n", "```lua main.lua\nlocal x = 1\n", ["this is not in", "local x = 1"]),
+            (f"{LESSON}/README.md", "```lua main.lua\n", "```lua mian.lua\n", ["says neither a file nor why"]),
+            (f"{LESSON}/README.md", "```lua main.lua\n", "```lua not loaded\n", ["says neither a file nor why"]),
             ("tests/bench/scripts/lesson.lua", "lastID = 0", "lastID = 1", ["lesson.lua: differs from"]),
             ("engine/filter/registry.cpp", 'OptionSpec{"backlog",', 'OptionSpec{"log",', ["listen: the option backlog"]),
             ("engine/base/limits.hpp", "drain_bytes_max = 64", "drain_bytes_max = 32", ["drain_bytes_max", "32 KiB"]),
@@ -54,6 +56,14 @@ class ReadmeMatch(unittest.TestCase):
                     self.assertIn(part, found)
                 file.write_text(before, encoding="utf-8")
         self.assertEqual(self.findings(), [])
+
+    def test_pieces_stand_in_their_order(self):
+        whole = "a\nb\nc\nd\n"
+        for block in ("a\n", "b\nc\n", "a\n-- ...\nd\n", "-- ...\nb\n  -- ...\nd\n", "a\n-- ...\n"):
+            self.assertIsNone(readme_match.missing_piece(block, whole), block)
+        for block, first in (("a\nc\n", "a"), ("d\n-- ...\na\n", "a"), ("a\n-- ...\na\n", "a"), ("b\n-- ...\nb\n", "b"),
+                             ("ab\n", "ab"), (" a\n", " a"), ("a\nb\nc\nd\ne\n", "a")):
+            self.assertEqual(readme_match.missing_piece(block, whole), first, block)
 
 
 if __name__ == "__main__":

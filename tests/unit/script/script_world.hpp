@@ -134,6 +134,7 @@ class ScriptWorld {
     const auto run = interpreter->loader.run(folder + "/main.lua");
     interpreter->builder.end();
     if (!run) return without_folder(run.error().detail);
+    program->link();
     const auto checked = program->check();
     return checked ? "" : without_folder(checked.error().detail);
   }
@@ -159,7 +160,7 @@ class ScriptWorld {
   std::string result(const std::string& text) {
     const std::string problem = load(text);
     if (!problem.empty()) return problem;
-    for (const auto& cluster : program->clusters) cluster->start();
+    program->start();
     return outcome("f");
   }
 

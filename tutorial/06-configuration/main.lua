@@ -1,0 +1,66 @@
+-- main.lua
+local path = os.env.CONFIG or "config.json"
+local config = assert(json.load(path))
+
+local balancers = {}
+for name, targets in pairs(config.services) do
+  balancers[name] = algo.RoundRobinLoadBalancer(targets)
+end
+
+local router = algo.URLRouter()
+for pattern, route in pairs(config.routes) do
+  local balancer = balancers[route.service]
+  if not balancer then
+    error(path .. ": the route " .. pattern .. " wants the service " .. tostring(route.service) .. ", which is not there")
+  end
+  router:add(pattern, { balancer = balancer, prefix = route.prefix })
+end
+
+local lastID = 0
+local connections = algo.ResourcePool(function(target)
+  lastID = lastID + 1
+  return lastID
+end)
+
+listen(config.listen)
+  :handleSessionStart(function(ctx)
+    ctx.choices = algo.Cache(
+      function(balancer)         return balancer:select() end,
+      function(balancer, target) balancer:deselect(target) end)
+    ctx.targets = algo.Cache(
+      function(target)     return connections:allocate(target) end,
+      function(target, id) connections:free(id) end)
+  end)
+  :handleSessionEnd(function(ctx)
+    ctx.choices:clear()
+    ctx.targets:clear()
+  end)
+  :demuxHTTP("routing")
+
+pipeline("routing")
+  :handleMessageStart(function(req, ctx)
+    local route, rest = router:find(req.headers.host, req.path)
+    if not route then return end
+    ctx.target = ctx.choices:get(route.balancer)
+    ctx.prefix = route.prefix
+    if route.prefix then
+      local query = req.path:match("%?.*") or ""
+      req.path = "/" .. rest .. query
+    end
+  end)
+  :route(function(ctx) return ctx.target and "forward" or "404" end)
+  :handleMessageStart(function(res, ctx)
+    local location = res.headers.location
+    if ctx.prefix and location and location:sub(1, 1) == "/" then
+      res.headers.location = ctx.prefix .. location
+    end
+  end)
+
+pipeline("forward")
+  :muxHTTP("connection", function(ctx) return ctx.targets:get(ctx.target) end)
+
+pipeline("connection")
+  :connect(function(ctx) return ctx.target end)
+
+pipeline("404")
+  :replaceMessage(Message { status = 404, body = "No route" })
