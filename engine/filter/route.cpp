@@ -79,7 +79,7 @@ void Route::on_hook_result() {
     return;
   } else {
     give_up({ErrorCode::ScriptError, Side::Script,
-             plan_.place.to_string() + ": route: the function gave " + describe(call_.value) +
+             plan_.place.to_string() + ": route: the function gave " + show(call_.value) +
                  ", not a pipeline, its name or nil"});
     return;
   }

@@ -43,6 +43,12 @@ std::optional<std::string> read_file(const std::string& path) {
   return std::move(text).str();
 }
 
+std::optional<std::string> read_script(const std::string& path) {
+  auto text = read_file(path);
+  if (text && text->starts_with('#')) text->insert(0, "--");  // a line for the shell
+  return text;
+}
+
 bool is_module_name(std::string_view name) {
   bool at_begin = true;
   for (const char c : name) {
@@ -171,11 +177,18 @@ void Loader::run_library() {
   lua_pop(L, 1);
 }
 
+std::vector<SourceFile> Loader::sources() const {
+  std::vector<SourceFile> sources;
+  for (const std::string& path : run_)
+    if (auto text = read_script(path)) sources.push_back({path, std::move(*text)});
+  return sources;
+}
+
 std::optional<std::string> Loader::push_file(lua_State* L, const std::string& path) {
-  auto text = read_file(path);
+  auto text = read_script(path);
   if (!text) return path + ": cannot be read";
   files_.push_back(path);
-  if (text->starts_with('#')) text->insert(0, "--");  // a line for the shell
+  run_.push_back(path);
   const std::string chunk = "@" + path;
   if (luaL_loadbufferx(L, text->data(), text->size(), chunk.c_str(), "t") != 0) {
     std::string message = lua_tostring(L, -1);

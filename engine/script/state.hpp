@@ -50,6 +50,8 @@ class State {
   /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail; a script
   /// that asks for nothing at all is one, unless it returns something: then it is a module.
   Result<std::unique_ptr<filter::Program>> load(const std::string& path);
+  /// What in `program`, which it has loaded, is hardly meant; in the order of files and lines.
+  std::vector<filter::Warning> warnings(const filter::Program& program) const;
   /// Starts what `every` and `after` recorded.
   void start_tasks();
   /// Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
