@@ -141,7 +141,7 @@ void raise_descriptor_limit() {
 
 void print_error(const std::string& text) { std::fprintf(stderr, "perilune: %s\n", text.c_str()); }
 
-/// Loads the scripts into a worker whose network opens nothing.
+/// Loads the scripts into a worker whose network opens nothing; `use(worker)` gives the exit code.
 template <typename Use>
 int with_loaded(const std::vector<std::string>& files, Use&& use) {
   net::AsioDriver driver;
@@ -153,8 +153,11 @@ int with_loaded(const std::vector<std::string>& files, Use&& use) {
     print_error(result.error().detail);
     return 1;
   }
-  use(worker);
-  return 0;
+  return use(worker);
+}
+
+std::string counted(size_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
 bool all_done(const std::vector<std::unique_ptr<WorkerThread>>& workers) {
@@ -204,12 +207,24 @@ int run(const RunOptions& options) {
   return 0;
 }
 
-int check(const std::vector<std::string>& files) {
+int check(const std::vector<std::string>& files, Warnings warnings) {
   return with_loaded(files, [&](const Worker& worker) {
     size_t listens = 0;
-    for (const auto& program : worker.programs()) listens += program->listens.size();
-    std::printf("ok: %zu file%s, %zu listener%s\n", files.size(), files.size() == 1 ? "" : "s", listens,
-                listens == 1 ? "" : "s");
+    size_t warned = 0;
+    for (size_t i = 0; i < worker.programs().size(); ++i) {
+      const filter::Program& program = *worker.programs()[i];
+      listens += program.listens.size();
+      for (const filter::Warning& warning : worker.states()[i]->warnings(program)) {
+        print_error(warning.place.to_string() + ": warning: " + warning.text);
+        ++warned;
+      }
+    }
+    const bool has_failed = warned > 0 && warnings == Warnings::Fail;
+    std::string line = has_failed ? "not ok: " : "ok: ";
+    line += counted(files.size(), "file") + ", " + counted(listens, "listener");
+    if (warned > 0) line += ", " + counted(warned, "warning");
+    std::puts(line.c_str());
+    return has_failed ? 1 : 0;
   });
 }
 
@@ -218,6 +233,7 @@ int graph(const std::vector<std::string>& files, GraphForm form) {
     for (const auto& program : worker.programs())
       std::fputs((form == GraphForm::Text ? filter::graph_text(*program) : filter::graph_mermaid(*program)).c_str(),
                  stdout);
+    return 0;
   });
 }
 
