@@ -102,6 +102,7 @@ lint-cpp:
 install: build ## into $(PREFIX), by way of $(DESTDIR)
 	cmake --install build/release --prefix $(PREFIX)
 	@test -x $(DESTDIR)$(PREFIX)/bin/perilune
+	@test -f $(DESTDIR)$(PREFIX)/share/perilune/types/pipeline.lua
 
 clean: ## everything that was built
 	rm -rf build

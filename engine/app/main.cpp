@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/new_project.hpp"
 #include "app/process.hpp"
 #include "base/text.hpp"
 #include "net/resolver.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 using perilune::app::GraphForm;
 using perilune::app::RunOptions;
+using perilune::app::Warnings;
 namespace log = perilune::log;
 
 const std::vector<std::string> level_names{"debug", "info", "warn", "error", "off"};
@@ -21,7 +23,7 @@ log::Level level_of(const std::string& name) {
   return levels[std::find(level_names.begin(), level_names.end(), name) - level_names.begin()];
 }
 
-const std::vector<std::string> commands{"run", "check", "graph", "help"};
+const std::vector<std::string> commands{"run", "check", "graph", "new", "help"};
 
 /// `perilune FILE…` is short for `perilune run FILE…`.
 std::vector<std::string> spell_out(int argc, char** argv) {
@@ -95,11 +97,17 @@ int main(int argc, char** argv) {
   std::vector<std::string> files;
   auto* check = app.add_subcommand("check", "Load the scripts, open no port, say what is wrong");
   check->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
+  bool is_strict = false;
+  check->add_flag("--strict", is_strict, "Warnings fail too");
 
   std::string form = "text";
   auto* graph = app.add_subcommand("graph", "Print the pipelines of the scripts");
   graph->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
   graph->add_option("--format", form, "text, mermaid or svg")->check(CLI::IsMember({"text", "mermaid", "svg"}));
+
+  std::string project;
+  auto* make = app.add_subcommand("new", "Make a folder with a proxy, its test and settings for editors");
+  make->add_option("NAME", project, "The folder, which is not there yet")->required();
   auto* help = app.add_subcommand("help", "Print this help");
 
   const std::vector<std::string> words = spell_out(argc, argv);
@@ -119,7 +127,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   log::set_level(level_of(level_name));
-  if (check->parsed()) return perilune::app::check(files);
+  if (check->parsed()) return perilune::app::check(files, is_strict ? Warnings::Fail : Warnings::Say);
+  if (make->parsed()) return perilune::app::make_project(project);
   if (graph->parsed())
     return perilune::app::graph(files, form == "svg"       ? GraphForm::Svg
                                        : form == "mermaid" ? GraphForm::Mermaid

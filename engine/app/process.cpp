@@ -45,11 +45,16 @@ void raise_descriptor_limit() {
 
 void print_error(const std::string& text) { std::fprintf(stderr, "perilune: %s\n", text.c_str()); }
 
-/// Loads the scripts, opens nothing, and shows them to `use`. The exit code.
-int with_loaded(const std::vector<std::string>& files, const std::function<void(const Worker&)>& use) {
-  const std::string error = load_alone(files, nullptr, use);
+/// Loads the scripts, opens nothing, and shows them to `use`, which gives the exit code.
+int with_loaded(const std::vector<std::string>& files, const std::function<int(const Worker&)>& use) {
+  int code = 1;
+  const std::string error = load_alone(files, nullptr, [&](const Worker& worker) { code = use(worker); });
   if (!error.empty()) print_error(error);
-  return error.empty() ? 0 : 1;
+  return code;
+}
+
+std::string counted(size_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
 bool all_done(const std::vector<std::unique_ptr<WorkerThread>>& workers) {
@@ -199,12 +204,24 @@ int run(const RunOptions& options) {
   return Process(options).run();
 }
 
-int check(const std::vector<std::string>& files) {
+int check(const std::vector<std::string>& files, Warnings warnings) {
   return with_loaded(files, [&](const Worker& worker) {
     size_t listens = 0;
-    for (const auto& program : worker.programs()) listens += program->listens.size();
-    std::printf("ok: %zu file%s, %zu listener%s\n", files.size(), files.size() == 1 ? "" : "s", listens,
-                listens == 1 ? "" : "s");
+    size_t warned = 0;
+    for (size_t i = 0; i < worker.programs().size(); ++i) {
+      const filter::Program& program = *worker.programs()[i];
+      listens += program.listens.size();
+      for (const filter::Warning& warning : worker.states()[i]->warnings(program)) {
+        print_error(warning.place.to_string() + ": warning: " + warning.text);
+        ++warned;
+      }
+    }
+    const bool has_failed = warned > 0 && warnings == Warnings::Fail;
+    std::string line = has_failed ? "not ok: " : "ok: ";
+    line += counted(files.size(), "file") + ", " + counted(listens, "listener");
+    if (warned > 0) line += ", " + counted(warned, "warning");
+    std::puts(line.c_str());
+    return has_failed ? 1 : 0;
   });
 }
 
@@ -214,11 +231,12 @@ int graph(const std::vector<std::string>& files, GraphForm form) {
       std::vector<const filter::Program*> programs;
       for (const auto& program : worker.programs()) programs.push_back(program.get());
       std::fputs(filter::graph_svg(programs).c_str(), stdout);
-      return;
+      return 0;
     }
     for (const auto& program : worker.programs())
       std::fputs((form == GraphForm::Text ? filter::graph_text(*program) : filter::graph_mermaid(*program)).c_str(),
                  stdout);
+    return 0;
   });
 }
 

@@ -26,8 +26,10 @@ struct RunOptions {
 /// exit code: 0, or 1 when a script does not load or an address cannot be listened on; then nothing was served.
 int run(const RunOptions& options);
 
-/// Loads the scripts once, opens no port, and says what is wrong. 0 or 1.
-int check(const std::vector<std::string>& files);
+enum class Warnings : uint8_t { Say, Fail };
+/// Loads the scripts once, opens no port, and says what is wrong, and what is hardly meant. 0; 1 for what is wrong, and
+/// for the rest with Warnings::Fail.
+int check(const std::vector<std::string>& files, Warnings warnings);
 
 enum class GraphForm : uint8_t { Text, Mermaid, Svg };
 /// Prints the pipelines of the scripts. 0 or 1.

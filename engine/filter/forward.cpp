@@ -1,7 +1,5 @@
 #include "filter/forward.hpp"
 
-#include <charconv>
-
 #include "filter/sticky_cookie.hpp"
 #include "filter/upstream_object.hpp"
 #include "http/max_forwards.hpp"
@@ -17,12 +15,6 @@ namespace {
 constexpr std::string_view name_of(Question question) {
   constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "tenant", "host"};
   return names[static_cast<size_t>(question)];
-}
-
-/// Numbers that differ have texts that differ.
-std::string shortest(double number) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
 }  // namespace
@@ -121,15 +113,15 @@ void Forward::on_hook_result() {
 
 std::optional<Error> Forward::take_answer(Question question) {
   const Value& value = call_.value;
-  const auto wrong = [&](std::string_view expected) {
+  const auto wrong = [&](const std::string& expected) {
     return Error{ErrorCode::ScriptError, Side::Script,
                  plan_.place.to_string() + ": forward: the function for " + std::string(name_of(question)) + " gave " +
-                     describe(value) + ", not " + std::string(expected)};
+                     show(value) + ", which is not " + std::string(expected)};
   };
   const auto time = [&](Duration& target) -> std::optional<Error> {
     if (value.is_nil()) return std::nullopt;
     auto checked = check_value(Time, {}, value);
-    if (checked.has_error()) return wrong("a time");
+    if (checked.has_error()) return wrong("a time: " + checked.error().detail);
     target = from_option(*checked);
     return std::nullopt;
   };
@@ -141,11 +133,17 @@ std::optional<Error> Forward::take_answer(Question question) {
       return std::nullopt;
     case Question::Timeout: return time(exchange_plan_.timeout);
     case Question::TryTimeout: return time(exchange_plan_.try_timeout);
-    case Question::Key: exchange_plan_.key = hash_of_key(value); return std::nullopt;
-    case Question::Tenant: exchange_plan_.tenant = tenant_of(value); return std::nullopt;
+    case Question::Key:
+      exchange_plan_.key = hash_of_key(value);
+      if (!exchange_plan_.key && !value.is_nil()) return wrong("a string, a number or a boolean");
+      return std::nullopt;
+    case Question::Tenant:
+      exchange_plan_.tenant = tenant_of(value);
+      if (!hash_of_key(value) && !value.is_nil()) return wrong("a string, a number or a boolean");
+      return std::nullopt;
     case Question::Pool:
       if (const std::string* text = value.string()) exchange_plan_.tag = *text;
-      else if (const double* number = value.number()) exchange_plan_.tag = shortest(*number);
+      else if (value.number()) exchange_plan_.tag = show(value);
       else if (!value.is_nil()) return wrong("a string or a number");
       return std::nullopt;
     case Question::Host:
@@ -159,9 +157,9 @@ std::optional<Error> Forward::take_answer(Question question) {
       return std::nullopt;
     case Question::Endpoint: {
       if (value.is_nil()) return std::nullopt;
-      if (!value.string()) return wrong("the name of an endpoint");
+      if (!value.string()) return wrong("an endpoint such as \"10.0.0.1:8080\"");
       const auto identity = identity_of(*value.string());
-      if (identity.has_error()) return wrong("the name of an endpoint");
+      if (identity.has_error()) return wrong("an endpoint: " + identity.error().detail);
       exchange_plan_.identity = *identity;
       exchange_plan_.is_pinned = true;
       return std::nullopt;

@@ -62,10 +62,11 @@ enum Accepts : uint32_t {
   Upstream = 1 << 11,  // a Ref<UpstreamObject>
   /// A list of endpoints: strings, or tables of one string and endpoint_options(). In `items`.
   EndpointList = 1 << 12,
-  MixedList = 1 << 13,   // a list of strings and numbers
+  MixedList = 1 << 13,   // a list of strings and numbers, or one of them
   Percentile = 1 << 14,  // "p95": stored as a string; together with Time
   Table = 1 << 15,       // a table of the options that the spec has as members
   Plugins = 1 << 16,     // a Ref<PluginList>
+  FiniteTime = 1 << 17,  // a time that cannot be never. Stored in seconds
 };
 
 /// One positional argument of a filter.
@@ -73,6 +74,8 @@ struct ArgumentSpec {
   std::string_view name;
   uint32_t accepts;
   bool is_required = true;
+  /// What a function there is called with.
+  std::string_view gives = "ctx";
 };
 
 /// One named option.
@@ -83,6 +86,10 @@ struct OptionSpec {
   std::string_view choices = {};
   /// A table of these may stand there as well.
   std::span<const OptionSpec> members = {};
+  /// Said of a value of the wrong kind: `write retry = { attempts = 3 }`.
+  std::string_view hint = {};
+  /// What a function there is called with.
+  std::string_view gives = "ctx";
 };
 
 struct Option;
@@ -150,8 +157,10 @@ struct FilterSpec {
   Result<std::unique_ptr<flow::FilterPlan>> (*make)(FilterCall& call);
 };
 
-/// A value in words, for messages: "nil", "a string", "a table".
+/// The kind of a value in words, for messages: "nil", "a string", "a table".
 std::string describe(const Value& value);
+/// The value itself where it is short: "5", "\"soon\"", "nan"; else its kind.
+std::string show(const Value& value);
 
 /// Builds the plan of one call and says where it stands. Errors as FilterSpec::make.
 Result<std::unique_ptr<flow::FilterPlan>> make_filter(FilterCall& call);
@@ -162,6 +171,8 @@ const FilterSpec* find_filter(std::string_view name);
 std::span<const OptionSpec> listen_options();
 /// What an endpoint in a list may say beside its address.
 std::span<const OptionSpec> endpoint_options();
+/// Who else has an option of that name: "upstream", "listen and connect"; empty when nobody has, or too many.
+std::string option_owners(std::string_view option);
 
 /// Checks one value against what is accepted and brings it into its stored form. Errors (Side::Script): a
 /// sentence such as `expects a number of seconds or "5s", got a table`.

@@ -304,11 +304,13 @@ int to_text(lua_State* L) {
   return 1;
 }
 
-// (table of methods)
+// (table of methods, function that refuses other fields)
 int set_methods(lua_State* L) {
   luaL_newmetatable(L, class_name);
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "__index");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "__newindex");
   return 0;
 }
 

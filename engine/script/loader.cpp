@@ -167,11 +167,24 @@ void Loader::run_library() {
   lua_pop(L, 1);
 }
 
+Result<std::string> Loader::read_script(const std::string& path) const {
+  auto text = interpreter_.read_file(path, limits::file_bytes_max);
+  if (text && text->starts_with('#')) text->insert(0, "--");  // a line for the shell
+  return text;
+}
+
+std::vector<SourceFile> Loader::sources() const {
+  std::vector<SourceFile> sources;
+  for (const std::string& path : run_)
+    if (auto text = read_script(path)) sources.push_back({path, std::move(*text)});
+  return sources;
+}
+
 std::optional<std::string> Loader::push_file(lua_State* L, const std::string& path) {
   files_.push_back(path);
-  auto text = interpreter_.read_file(path, limits::file_bytes_max);
+  run_.push_back(path);
+  auto text = read_script(path);
   if (!text) return text.error().detail;
-  if (text->starts_with('#')) text->insert(0, "--");  // a line for the shell
   const std::string chunk = "@" + path;
   if (luaL_loadbufferx(L, text->data(), text->size(), chunk.c_str(), "t") != 0) {
     std::string message = lua_tostring(L, -1);

@@ -61,6 +61,8 @@ class State {
   Result<std::unique_ptr<filter::Program>> load(const std::string& path);
   /// What load was given.
   const std::string& path() const { return path_; }
+  /// What in `program`, which it has loaded, is hardly meant; in the order of files and lines.
+  std::vector<filter::Warning> warnings(const filter::Program& program) const;
   /// The script serves: starts what `every` and `after` recorded. From now on it has an end to be told of.
   void start_tasks();
   /// A newer version serves: no task runs any more, those that run are cancelled.

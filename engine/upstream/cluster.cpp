@@ -17,8 +17,8 @@ constexpr Duration upkeep_interval = 1s;
 /// for longer: the shortest timeouts in use are a second, and between our last look and the server's lies its way.
 constexpr Duration unsafe_idle_age = 500ms;
 
-/// Between the address and what else tells connections apart: no address has it.
-constexpr char key_separator = '\x1f';
+/// Between the address and what else tells connections apart: no address has it, also none of a unix socket.
+constexpr char key_separator = '\0';
 
 ConnectionPoolOptions pool_options(const ClusterOptions& options, std::string_view name) {
   ConnectionPoolOptions result;
@@ -70,6 +70,14 @@ void each_key_of(const ConnectionPool& pool, const Endpoint& endpoint, Function&
 }  // namespace
 
 std::string_view target_of(std::string_view key) { return key.substr(0, key.find(key_separator)); }
+
+std::string shown_key(std::string_view key) {
+  const std::string_view target = target_of(key);
+  const size_t tag = key.find(key_separator, std::min(target.size() + 1, key.size()));
+  std::string text(target);
+  if (tag != std::string_view::npos) text.append(" ").append(key.substr(tag + 1));
+  return text;
+}
 
 /// The endpoints of one level as a picker sees them.
 class Cluster::View final : public algo::PickerView {

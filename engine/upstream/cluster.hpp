@@ -220,7 +220,9 @@ class Cluster final : public Object,
   loop::MemberTask<Cluster, &Cluster::make_room> make_room_task_{*this};
 };
 
-/// The address in the key of a cluster's connection ("10.0.0.1:8080", which a tag may follow).
+/// The address in the key of a cluster's connection: "10.0.0.1:8080".
 std::string_view target_of(std::string_view key);
+/// The key for people: the address, and behind a space the tag, if any.
+std::string shown_key(std::string_view key);
 
 }  // namespace perilune::upstream
