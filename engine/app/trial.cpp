@@ -4,16 +4,17 @@
 #include <thread>
 
 #include "net/asio_network.hpp"
+#include "script/load_limit.hpp"
 
 namespace perilune::app {
 
 std::string load_alone(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
-                       const std::function<void(const Worker&)>& use) {
+                       const std::function<void(const Worker&)>& use, std::shared_ptr<script::LoadLimit> limit) {
   net::AsioDriver driver;
   loop::Loop loop(driver);
   net::ListenSockets sockets;
   net::AsioNetwork network(driver, loop, sockets);
-  Worker worker(loop, network, 0, {.load_time_max = limits::load_time_max});
+  Worker worker(loop, network, 0, {.load_limit = std::move(limit)});
   if (auto result = worker.load(paths, std::move(files)); result.has_error()) return result.error().detail;
   if (use) use(worker);
   return {};
@@ -22,10 +23,16 @@ std::string load_alone(const std::vector<std::string>& paths, std::shared_ptr<sc
 std::string try_scripts(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files) {
   auto outcome = std::make_shared<std::promise<std::string>>();
   auto future = outcome->get_future();
-  std::thread thread([outcome, paths, files = std::move(files)]() mutable {
-    outcome->set_value(load_alone(paths, std::move(files), {}));
+  auto limit = std::make_shared<script::LoadLimit>();
+  std::thread thread([outcome, paths, files = std::move(files), limit]() mutable {
+    outcome->set_value(load_alone(paths, std::move(files), {}, limit));
   });
-  if (future.wait_for(limits::reload_timeout) == std::future_status::ready) {
+  bool has_ended = future.wait_for(limits::load_time_max) == std::future_status::ready;
+  if (!has_ended) {
+    limit->end_loading();
+    has_ended = future.wait_for(limits::reload_timeout - limits::load_time_max) == std::future_status::ready;
+  }
+  if (has_ended) {
     thread.join();
     return future.get();
   }

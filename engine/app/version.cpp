@@ -48,7 +48,7 @@ Version::~Version() {
 
 Result<void> Version::load(const std::vector<std::string>& paths, const Version* before) {
   for (const std::string& path : paths) {
-    script::StateOptions options{.worker = parts_.worker, .files = files_, .load_time_max = parts_.load_time_max};
+    script::StateOptions options{.worker = parts_.worker, .files = files_, .load_limit = parts_.load_limit};
     if (before)
       for (const auto& state : before->states_)
         if (state->path() == path) options.before = state.get();

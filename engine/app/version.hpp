@@ -25,7 +25,8 @@ class Version {
     /// Takes the access logs; null: none are written.
     LineOutputs* outputs = nullptr;
     int worker = 0;
-    Duration load_time_max{};
+    /// See script::StateOptions.
+    std::shared_ptr<script::LoadLimit> load_limit = {};
   };
   /// `files` is where all workers read the same bytes; null: from the disk.
   Version(const Parts& parts, std::shared_ptr<script::ScriptFiles> files);

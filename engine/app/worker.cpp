@@ -8,6 +8,14 @@ namespace {
 // How often an old version is asked whether it has ended.
 constexpr Duration end_interval = 50ms;
 
+/// What `get` gives of the version, or an empty one.
+template <typename Part>
+const std::vector<std::unique_ptr<Part>>& part_of(const Version* version,
+                                                  const std::vector<std::unique_ptr<Part>>& (Version::*get)() const) {
+  static const std::vector<std::unique_ptr<Part>> nothing;
+  return version ? (version->*get)() : nothing;
+}
+
 }  // namespace
 
 Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerShared& shared)
@@ -16,7 +24,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
       index_(index),
       outputs_(shared.outputs),
       old_version_timeout_(shared.old_version_timeout),
-      load_time_max_(shared.load_time_max),
+      load_limit_(shared.load_limit),
       counts_(shared.counts ? *shared.counts : own_counts_),
       http_(std::make_unique<filter::HttpClient>(services_)) {
   services_.worker = static_cast<unsigned>(index);
@@ -27,7 +35,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
 Worker::~Worker() { stop(); }
 
 Version::Parts Worker::parts() {
-  return {loop_, network_, services_, *http_, counts_, outputs_, index_, load_time_max_};
+  return {loop_, network_, services_, *http_, counts_, outputs_, index_, load_limit_};
 }
 
 Result<void> Worker::load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files) {
@@ -66,6 +74,10 @@ void Worker::end_old() {
   std::erase_if(old_, [&](const OldVersion& old) { return old.version->end_step(loop_.now() >= old.cut_at); });
   if (!old_.empty()) loop_.arm(end_timer_, end_interval);
 }
+
+const std::vector<std::unique_ptr<edge::Server>>& Worker::servers() const { return part_of(newest(), &Version::servers); }
+const std::vector<std::unique_ptr<filter::Program>>& Worker::programs() const { return part_of(newest(), &Version::programs); }
+const std::vector<std::unique_ptr<script::State>>& Worker::states() const { return part_of(newest(), &Version::states); }
 
 size_t Worker::give_back_surplus() {
   arena_.release_memory();

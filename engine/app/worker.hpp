@@ -20,7 +20,7 @@ struct WorkerShared {
   /// How long sessions that cannot move may keep a version that was replaced.
   Duration old_version_timeout = limits::old_version_timeout;
   /// See script::StateOptions.
-  Duration load_time_max{};
+  std::shared_ptr<script::LoadLimit> load_limit = nullptr;
 };
 
 /// One worker without its thread: a loop, a network, and the versions of the scripts that it runs. Shares nothing with
@@ -38,7 +38,7 @@ class Worker {
   /// Loads the scripts, side by side. `files`: see Version. Errors: those of script::State::load.
   Result<void> load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files = nullptr);
   /// A script listens, or has tasks for this worker.
-  bool has_work() const { return newest().has_work(); }
+  bool has_work() const { return newest() && newest()->has_work(); }
   /// Listens on every new address of the scripts, all or none, and opens their access logs. Errors
   /// (Side::Script): ScriptError with the script's file:line and what the system said.
   Result<void> listen();
@@ -69,17 +69,18 @@ class Worker {
   void stop();
 
   const filter::Services& services() const { return services_; }
-  const std::vector<std::unique_ptr<edge::Server>>& servers() const { return newest().servers(); }
-  const std::vector<std::unique_ptr<filter::Program>>& programs() const { return newest().programs(); }
+  /// Of what was loaded last; nothing after stop().
+  const std::vector<std::unique_ptr<edge::Server>>& servers() const;
+  const std::vector<std::unique_ptr<filter::Program>>& programs() const;
+  const std::vector<std::unique_ptr<script::State>>& states() const;
   buffer::ChunkPool& chunks() { return chunks_; }
-  const std::vector<std::unique_ptr<script::State>>& states() const { return newest().states(); }
 
  private:
   struct OldVersion {
     std::unique_ptr<Version> version;
     Instant cut_at;
   };
-  Version& newest() const { return loaded_ ? *loaded_ : *current_; }
+  const Version* newest() const { return loaded_ ? loaded_.get() : current_.get(); }
   Version::Parts parts();
   void end_old();
 
@@ -88,7 +89,7 @@ class Worker {
   const int index_;
   LineOutputs* const outputs_;
   const Duration old_version_timeout_;
-  const Duration load_time_max_;
+  const std::shared_ptr<script::LoadLimit> load_limit_;
   edge::ConnectionCounts own_counts_;
   edge::ConnectionCounts& counts_;
   buffer::ChunkPool chunks_;

@@ -234,7 +234,7 @@ std::string option_owners(std::string_view option) {
 }
 
 std::string describe(uint32_t accepts) {
-  constexpr std::array<std::pair<uint32_t, std::string_view>, 17> words{
+  constexpr std::array<std::pair<uint32_t, std::string_view>, 18> words{
       {{Function, "a function"},
        {Text, "a string"},
        {Number, "a number"},

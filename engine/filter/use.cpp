@@ -37,7 +37,7 @@ void Use::on_hook_result() {
   if (gave_up_for_hook()) return;
   const auto* list = call_.value.object_as<PluginList>();
   if (!list)
-    return refuse("the function gave " + show(call_.value) +
+    return refuse("the function gave " + describe(call_.value) +
                   ", not a list of plugins; {} is the list of none");
   chosen_chain_ = list->plugins;
   chosen_chain_.push_back(plan_.chain[0]);

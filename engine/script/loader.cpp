@@ -1,15 +1,13 @@
 #include "script/loader.hpp"
 
-#include <luajit.h>
-
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 #include "base/text.hpp"
 #include "script/embedded.hpp"
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
+#include "script/load_limit.hpp"
 #include "script/place.hpp"
 #include "script/script_files.hpp"
 
@@ -196,43 +194,9 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
   return std::nullopt;
 }
 
-/// Ends the top of a file that runs for too long. Compiled code calls no hook, so nothing is compiled meanwhile.
-class Loader::TimeLimit {
- public:
-  TimeLimit(lua_State* L, Duration time_max) : L_(L), ends_at_(std::chrono::steady_clock::now() + time_max), is_set_(time_max > Duration::zero()) {
-    if (!is_set_) return;
-    running_ = this;
-    luaJIT_setmode(L_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
-    lua_sethook(L_, look, LUA_MASKCOUNT, instructions_a_look);
-  }
-  ~TimeLimit() {
-    if (!is_set_) return;
-    lua_sethook(L_, nullptr, 0, 0);
-    luaJIT_setmode(L_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
-    running_ = nullptr;
-  }
-  TimeLimit(const TimeLimit&) = delete;
-  TimeLimit& operator=(const TimeLimit&) = delete;
-
- private:
-  static constexpr int instructions_a_look = 100'000;
-  static void look(lua_State* L, lua_Debug*) {
-    if (std::chrono::steady_clock::now() < running_->ends_at_) return;
-    push_text(L, "the top of the file has not ended in time; it only declares, what takes long belongs into every or after");
-    raise_at_script(L);
-  }
-
-  static thread_local TimeLimit* running_;
-  lua_State* const L_;
-  const std::chrono::steady_clock::time_point ends_at_;
-  const bool is_set_;
-};
-
-thread_local Loader::TimeLimit* Loader::TimeLimit::running_ = nullptr;
-
 Result<void> Loader::run(const std::string& path) {
   lua_State* L = interpreter_.main();
-  const TimeLimit limit(L, interpreter_.options.load_time_max);
+  const LoadLimit::Scope limited(interpreter_.options.load_limit.get(), L);
   folder_ = std::filesystem::path(path).parent_path().string();
   const auto fail = [](std::string sentence) {
     return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};

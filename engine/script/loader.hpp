@@ -42,7 +42,6 @@ class Loader {
   std::vector<SourceFile> sources() const;
 
  private:
-  class TimeLimit;
   // functions of the library, see lua/prelude.lua
   static Outcome find_module(lua_State* L);
   static Outcome unknown_global(lua_State* L);

@@ -16,6 +16,7 @@
 namespace perilune::script {
 
 class Interpreter;
+class LoadLimit;
 class ScriptFiles;
 class State;
 
@@ -28,8 +29,8 @@ struct StateOptions {
   std::shared_ptr<ScriptFiles> files = {};
   /// The state whose kept values this one finds; only used while it loads. Null: there is none.
   State* before = nullptr;
-  /// How long the top of the file may run; then it fails. Slows it down. Zero: it may run on.
-  Duration load_time_max{};
+  /// By which another thread may end the top of the file; null: it may run on.
+  std::shared_ptr<LoadLimit> load_limit = {};
 };
 
 /// What is alive in a state; all 0 when its pipelines have ended and its tasks are stopped.

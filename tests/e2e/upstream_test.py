@@ -105,7 +105,7 @@ def connections_to(port):
 
 @scene("a connection limit holds for two workers together: there are never more sockets")
 def exact_limit(stage):
-    port = stage.nginx(SERVER)
+    port = stage.nginx(SERVER + "keepalive_requests 1000000;\n")
     proxy = stage.proxy("""
 local api = upstream("api", { endpoints = { "127.0.0.1:$upstream" }, maxConnections = 5, queueTimeout = "30s" })
 listen($proxy):demuxHTTP(pipeline():forward(api))

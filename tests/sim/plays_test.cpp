@@ -387,7 +387,7 @@ TEST_F(SimPlay, AtMaxConnectionsThoseThatAreIdleGiveWay) {
 TEST_F(SimPlay, MaxConnectionsCountsTheConnectionsOfOtherWorkers) {
   start(reverse_proxy("{ maxConnections = 1 }"));
   const filter::ListenPlan& plan = play.worker->programs()[0]->listens[0];
-  edge::ListenerCounts& listener = play.counts.of(plan.address.to_string() + " " + plan.place.to_string());
+  edge::ListenerCounts& listener = play.counts.of(plan.address.to_string() + " 0");
   answering(ok("hi"));
   listener.enter();  // as if another worker had taken the only place
   SimPeer& first = client("GET / HTTP/1.1\r\n");

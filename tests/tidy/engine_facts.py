@@ -106,6 +106,8 @@ def functions(root):
         source = text_of(root, os.path.relpath(path, root))
         class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "reload": "reload.",
                     "Upstream": "Cluster:"}
+        if path.endswith("/shared.lua"):
+            class_of["methods"] = "Shared:"
         for owner, name, arguments in re.findall(r"^function (\w+)[.:](\w+)\((.*?)\)", source, re.M):
             if owner in class_of and (owner, name) != ("Cache", "close"):  # close is the engine's
                 result[class_of[owner] + name] = re.findall(r"\w+", arguments)
