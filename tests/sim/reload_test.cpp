@@ -20,31 +20,36 @@ class CollectedLines final : public LineOutputs, public LineSink {
 class Reload : public SimPlay {
  protected:
   /// A reverse proxy whose answers say which version of it gave them.
-  static std::string proxy(int version, const std::string& listen_options = "{}", const std::string& demux_options = "{}",
-                           const std::string& before = "", const std::string& mux_arguments = "") {
+  static std::string proxy(int version, const std::string& listen_options = "{}",
+                           const std::string& demux_options = "{}", const std::string& before = "",
+                           const std::string& mux_arguments = "") {
     return "listen(8000, " + listen_options + ")" + before +
            ":demuxHTTP(pipeline()"
            ":muxHTTP(pipeline():connect('10.0.0.1:80')" +
-           mux_arguments + "):handleMessageStart(function(res) res.headers['x-v'] = '" + std::to_string(version) +
-           "' end), " + demux_options + ")";
+           mux_arguments + "):handleMessageStart(function(res) res.headers['x-v'] = '" +
+           std::to_string(version) + "' end), " + demux_options + ")";
   }
   /// Sessions write their begin and end to the log.
   static std::string told(int version) {
     const std::string name = "v" + std::to_string(version);
-    return ":handleSessionStart(function(ctx) log.info('" + name + " starts ' .. tostring(ctx.mine)); ctx.mine = '" + name +
+    return ":handleSessionStart(function(ctx) log.info('" + name +
+           " starts ' .. tostring(ctx.mine)); ctx.mine = '" + name +
            "' end):handleSessionEnd(function(ctx) log.info('" + name + " ends ' .. tostring(ctx.mine)) end)";
   }
   void reload(const std::string& script) { ASSERT_EQ(play.reload(script), ""); }
   size_t old_versions() const { return play.worker->old_versions(); }
   /// Everything of versions before has ended, soon.
-  bool is_alone() { return seconds_until([&] { return old_versions() == 0; }, 1s) >= 0; }
+  bool is_alone() {
+    return seconds_until([&] { return old_versions() == 0; }, 1s) >= 0;
+  }
   /// The next whole answer that the client gets, or what there is of it when nothing more comes.
   WireMessage next(SimPeer& peer, Duration patience = 30s) {
     WireMessage message;
     size_t& taken = taken_[&peer];
     seconds_until(
         [&] {
-          message = take_message(std::string_view(peer.received()).substr(taken), WireKind::Response, peer.is_over());
+          message = take_message(std::string_view(peer.received()).substr(taken), WireKind::Response,
+                                 peer.is_over());
           return message.is_complete || peer.is_over();
         },
         patience);
@@ -56,7 +61,9 @@ class Reload : public SimPlay {
     peer.send(get());
     return version_in(next(peer));
   }
-  static int version_in(const WireMessage& answer) { return answer.is_complete ? std::atoi(answer.field("x-v").c_str()) : 0; }
+  static int version_in(const WireMessage& answer) {
+    return answer.is_complete ? std::atoi(answer.field("x-v").c_str()) : 0;
+  }
   size_t count_in_log(std::string_view what) const {
     size_t count = 0;
     for (size_t at = log.text.find(what); at != std::string::npos; at = log.text.find(what, at + 1)) ++count;
@@ -265,7 +272,8 @@ TEST_F(Reload, ATunnelStaysAndIsUnharmed) {
   auto& server = upstream();
   start(proxy(1));
   SimPeer& early = client(get("/", "Upgrade: websocket\r\nConnection: Upgrade\r\n"));
-  const std::string yes = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+  const std::string yes =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
   asked(server, 0).send(yes);
   EXPECT_EQ(next(early).status(), 101);
   SimPeer& late = client(get("/", "Upgrade: websocket\r\nConnection: Upgrade\r\n"));
@@ -397,7 +405,8 @@ TEST_F(Reload, WhatASessionHeldIsReleased) {
     return R"(local pool = algo.ResourcePool(function(key) return { key } end, { max = 1 })
       listen(8000)
         :handleSessionStart(function(ctx) ctx.held = algo.Cache(function(key) return pool:allocate(key) end,
-          function(key, it) log.info("released by )" + std::to_string(version) + R"("); pool:free(it) end) end)
+          function(key, it) log.info("released by )" +
+           std::to_string(version) + R"("); pool:free(it) end) end)
         :demuxHTTP(pipeline()
           :handleMessageStart(function(req, ctx) ctx.held:get("a") end)
           :muxHTTP(pipeline():connect('10.0.0.1:80')):handleMessageStart(function(res) res.headers['x-v'] = ')" +
@@ -437,8 +446,10 @@ TEST_F(Reload, ASessionWhoseStartWaitsMovesWhenThatIsDone) {
 TEST_F(Reload, ASessionBehindARouteMoves) {
   answering(ok("x"));
   const auto routed = [](int version, const std::string& wait) {
-    return "listen(8000):route(function() " + wait + " return 'http' end)\npipeline('http'):demuxHTTP(pipeline()"
-           ":muxHTTP(pipeline():connect('10.0.0.1:80')):handleMessageStart(function(res) res.headers['x-v'] = '" +
+    return "listen(8000):route(function() " + wait +
+           " return 'http' end)\npipeline('http'):demuxHTTP(pipeline()"
+           ":muxHTTP(pipeline():connect('10.0.0.1:80')):handleMessageStart(function(res) res.headers['x-v'] "
+           "= '" +
            std::to_string(version) + "' end))";
   };
   start(routed(1, ""));
@@ -457,7 +468,8 @@ TEST_F(Reload, ASessionBehindARouteMoves) {
 
 TEST_F(Reload, ASessionWhoseRouteLeadsToARelayStays) {
   auto& server = upstream();
-  const std::string routed = "listen(8000):route(function() sleep(1) return 'tcp' end)\npipeline('tcp'):connect('10.0.0.1:80')";
+  const std::string routed =
+      "listen(8000):route(function() sleep(1) return 'tcp' end)\npipeline('tcp'):connect('10.0.0.1:80')";
   start(routed);
   SimPeer& peer = client("one");
   pass(500ms);
@@ -473,8 +485,9 @@ TEST_F(Reload, ASessionWhoseRouteLeadsToARelayStays) {
 
 TEST_F(Reload, WhatCannotMoveClosesWithItsNextAnswer) {
   answering(ok("x"));
-  for (const std::string filter : {":handleData(function() end):demuxHTTP(pipeline():muxHTTP(pipeline():connect('10.0.0.1:80')))",
-                                   ":decodeHTTPRequest():replaceMessage(Message 'x'):encodeHTTPResponse()"}) {
+  for (const std::string filter :
+       {":handleData(function() end):demuxHTTP(pipeline():muxHTTP(pipeline():connect('10.0.0.1:80')))",
+        ":decodeHTTPRequest():replaceMessage(Message 'x'):encodeHTTPResponse()"}) {
     start("listen(8000)" + filter);
     SimPeer& peer = client(get());
     EXPECT_EQ(next(peer).field("connection"), "");
@@ -529,7 +542,8 @@ TEST_F(Reload, AnAddedListenerServes) {
   reload(proxy(2) + "\nlisten(8001):serveHTTP(Message 'y')");
   sim::SimClient other(play.outside, address_of("127.0.0.1:8001"));
   other.send(get());
-  EXPECT_GE(seconds_until([&] { return other.is_connected() && other.peer().received().ends_with("y"); }, 1s), 0);
+  EXPECT_GE(seconds_until([&] { return other.is_connected() && other.peer().received().ends_with("y"); }, 1s),
+            0);
   other.drop();
   EXPECT_EQ(version_of(peer), 2);
   EXPECT_TRUE(is_alone());
@@ -567,7 +581,9 @@ TEST_F(Reload, OptionsThatChangedHoldForWhoMoves) {
 
 TEST_F(Reload, TheLimitOfConnectionsCountsThemOnce) {
   answering(ok("x"));
-  const auto limited = [](int version, int max) { return proxy(version, "{ maxConnections = " + std::to_string(max) + " }"); };
+  const auto limited = [](int version, int max) {
+    return proxy(version, "{ maxConnections = " + std::to_string(max) + " }");
+  };
   start(limited(1, 2));
   SimPeer& first = client(get());
   SimPeer& second = client(get());
@@ -660,23 +676,27 @@ TEST_P(WrongReload, ChangesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(
     Plays, WrongReload,
-    ::testing::Values(WrongCase{"Syntax", "listen(8000", "')' expected"},
-                      WrongCase{"Unknown", "lisen(8000)", "did you mean"},
-                      WrongCase{"Raises", "listen(8001):serveHTTP(Message 'x')\nerror('no')", "no"},
-                      WrongCase{"Waits", "listen(8001):serveHTTP(Message 'x')\nsleep(1)", "sleep"},
-                      WrongCase{"Unloads", "reload.onUnload(function() log.info('unloaded') end)\nlisten(", "unexpected symbol"},
-                      WrongCase{"Nothing", "local a = 1", "there is nothing to do"},
-                      WrongCase{"PortTaken",
-                                "reload.onUnload(function() log.info('unloaded') end)\nlisten(8001):serveHTTP(Message 'x')\n"
-                                "listen('127.0.0.1:9000'):serveHTTP(Message 'x')",
-                                "cannot listen on"}),
+    ::testing::Values(
+        WrongCase{"Syntax", "listen(8000", "')' expected"},
+        WrongCase{"Unknown", "lisen(8000)", "did you mean"},
+        WrongCase{"Raises", "listen(8001):serveHTTP(Message 'x')\nerror('no')", "no"},
+        WrongCase{"Waits", "listen(8001):serveHTTP(Message 'x')\nsleep(1)", "sleep"},
+        WrongCase{"Unloads", "reload.onUnload(function() log.info('unloaded') end)\nlisten(",
+                  "unexpected symbol"},
+        WrongCase{"Nothing", "local a = 1", "there is nothing to do"},
+        WrongCase{
+            "PortTaken",
+            "reload.onUnload(function() log.info('unloaded') end)\nlisten(8001):serveHTTP(Message 'x')\n"
+            "listen('127.0.0.1:9000'):serveHTTP(Message 'x')",
+            "cannot listen on"}),
     [](const auto& given) { return std::string(given.param.name); });
 
 TEST_F(Reload, WhoCameToAnAddressThatIsNotKeptIsReset) {
   answering(ok("x"));
   start(proxy(1));
   ScriptFolder folder;
-  ASSERT_TRUE(play.worker->load({folder.write(proxy(2) + "\nlisten(8001):serveHTTP(Message 'y')")}).has_value());
+  ASSERT_TRUE(
+      play.worker->load({folder.write(proxy(2) + "\nlisten(8001):serveHTTP(Message 'y')")}).has_value());
   ASSERT_TRUE(play.worker->listen().has_value());
   sim::SimClient early(play.outside, address_of("127.0.0.1:8001"));
   early.send(get());
@@ -721,7 +741,8 @@ TEST_F(Reload, ReloadsInOneTurnLeaveNothing) {
 }
 
 TEST_F(Reload, TunnelsKeepSoManyVersionsAndNoMore) {
-  const std::string yes = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+  const std::string yes =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
   answering(yes);
   start(proxy(1));
   std::vector<SimPeer*> peers;
@@ -763,8 +784,10 @@ TEST_F(Reload, WhoseConnectionMovesIsNotCutByThatTime) {
 // ---- what a script does about it
 
 TEST_F(Reload, TasksOfTheOldVersionStop) {
-  start("listen(8000):serveHTTP(Message 'x')\nevery(1, function() log.info('tick 1') sleep(0.5) log.info('tock 1') end)\n"
-        "after(10, function() log.info('late 1') end)");
+  start(
+      "listen(8000):serveHTTP(Message 'x')\nevery(1, function() log.info('tick 1') sleep(0.5) log.info('tock "
+      "1') end)\n"
+      "after(10, function() log.info('late 1') end)");
   pass(2200ms);
   reload("listen(8000):serveHTTP(Message 'x')\nevery(1, function() log.info('tick 2') end)");
   pass(60s);
@@ -778,8 +801,9 @@ TEST_F(Reload, TasksOfTheOldVersionStop) {
 TEST_F(Reload, UnloadIsToldOnceWhenTheLastConnectionHasEnded) {
   auto& server = upstream();
   const auto unloading = [](int version) {
-    return proxy(version, "{}", "{}", told(version)) + "\nlocal served = 0\nreload.onUnload(function() log.info('unloads " +
-           std::to_string(version) + "') end)\nreload.onUnload(function() log.info('twice " + std::to_string(version) + "') end)";
+    return proxy(version, "{}", "{}", told(version)) +
+           "\nlocal served = 0\nreload.onUnload(function() log.info('unloads " + std::to_string(version) +
+           "') end)\nreload.onUnload(function() log.info('twice " + std::to_string(version) + "') end)";
   };
   start(unloading(1));
   SimPeer& peer = client(get());
@@ -809,8 +833,9 @@ TEST_F(Reload, UnloadIsToldOnceWhenTheLastConnectionHasEnded) {
 }
 
 TEST_F(Reload, AnUnloadThatFailsHarmsNobody) {
-  start("listen(8000):serveHTTP(Message 'x')\nreload.onUnload(function() error('oops') end)\n"
-        "reload.onUnload(function() sleep(1) end)\nreload.onUnload(function() log.info('third') end)");
+  start(
+      "listen(8000):serveHTTP(Message 'x')\nreload.onUnload(function() error('oops') end)\n"
+      "reload.onUnload(function() sleep(1) end)\nreload.onUnload(function() log.info('third') end)");
   reload("listen(8000):serveHTTP(Message 'y')");
   EXPECT_TRUE(is_alone());
   EXPECT_TRUE(log.has("oops")) << log.text;
@@ -872,7 +897,8 @@ class WrongKeep : public Reload, public ::testing::WithParamInterface<KeepCase> 
 
 TEST_P(WrongKeep, IsRefusedWithItsLine) {
   start("listen(8000):serveHTTP(Message 'x')");
-  const std::string error = play.reload(std::string("\n") + GetParam().script + "\nlisten(8000):serveHTTP(Message 'x')");
+  const std::string error =
+      play.reload(std::string("\n") + GetParam().script + "\nlisten(8000):serveHTTP(Message 'x')");
   EXPECT_NE(error.find(GetParam().says), std::string::npos) << error;
   EXPECT_NE(error.find("main.lua:2:"), std::string::npos) << error;
 }
@@ -930,7 +956,9 @@ TEST_F(Reload, EachExchangeHasItsLineInTheAccessLog) {
   asked(server, 1).send(ok("x"));
   next(peer);
   SimPeer& cut = client(get("/three"));
-  EXPECT_GE(seconds_until([&] { return server.peers().back()->received().find("/three") != std::string::npos; }, 1s), 0);
+  EXPECT_GE(seconds_until(
+                [&] { return server.peers().back()->received().find("/three") != std::string::npos; }, 1s),
+            0);
   reload(proxy(3, options));
   cut.reset();
   pass();
@@ -966,7 +994,9 @@ TEST_F(Reload, IdleConnectionsOfMuxHTTPCloseAtOnceAndBusyOnesBehindTheirExchange
 
 TEST_F(Reload, RequestsThatWaitForAConnectionStillGetOne) {
   auto& server = upstream();
-  const auto narrow = [](int version) { return proxy(version, "{}", "{}", "", ", 'one', { maxSessions = 1 }"); };
+  const auto narrow = [](int version) {
+    return proxy(version, "{}", "{}", "", ", 'one', { maxSessions = 1 }");
+  };
   start(narrow(1));
   std::vector<SimPeer*> peers;
   for (int i = 0; i < 4; ++i) peers.push_back(&client(get("/" + std::to_string(i))));

@@ -15,21 +15,24 @@ using sim::SimPeer;
 inline constexpr std::string_view proxy_address = "127.0.0.1:8000";
 inline constexpr std::string_view upstream_address = "10.0.0.1:80";
 /// The plain reverse proxy; two texts go where options may be.
-inline std::string reverse_proxy(const std::string& listen_options = "{}", const std::string& mux_arguments = "",
-                          const std::string& connect_options = "{}") {
-  return "listen(8000, " + listen_options + "):demuxHTTP(pipeline():muxHTTP(pipeline():connect('10.0.0.1:80', " +
-         connect_options + ")" + mux_arguments + "))";
+inline std::string reverse_proxy(const std::string& listen_options = "{}",
+                                 const std::string& mux_arguments = "",
+                                 const std::string& connect_options = "{}") {
+  return "listen(8000, " + listen_options +
+         "):demuxHTTP(pipeline():muxHTTP(pipeline():connect('10.0.0.1:80', " + connect_options + ")" +
+         mux_arguments + "))";
 }
 
 inline std::string get(std::string_view path = "/", std::string_view fields = "") {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
 }
 inline std::string post(std::string_view body, size_t length) {
-  return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n" + std::string(body);
+  return "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n" +
+         std::string(body);
 }
 inline std::string ok(std::string_view body, std::string_view fields = "") {
-  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(fields) + "\r\n" +
-         std::string(body);
+  return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + std::string(fields) +
+         "\r\n" + std::string(body);
 }
 
 class SimPlay : public ::testing::Test {
@@ -82,7 +85,8 @@ class SimPlay : public ::testing::Test {
   }
   /// Time goes on, and the proxy does nothing: what arrives meanwhile waits for its next turn.
   void pass_without_proxy(Duration time = 1ms) {
-    for (const Instant end = play.world.now() + time; play.world.now() < end;) play.outside.loop.run_turn(end);
+    for (const Instant end = play.world.now() + time; play.world.now() < end;)
+      play.outside.loop.run_turn(end);
   }
   /// A client that has sent these bytes.
   SimPeer& client(std::string_view bytes, std::string_view from = "") {
@@ -108,8 +112,12 @@ class SimPlay : public ::testing::Test {
     return seconds_until([&] { return peer.is_over(); });
   }
   void pass(Duration time = 50ms) { play.world.run_for(time); }
-  static int status(const SimPeer& peer) { return take_message(peer.received(), WireKind::Response, true).status(); }
-  static std::string body(const SimPeer& peer) { return take_message(peer.received(), WireKind::Response, true).body; }
+  static int status(const SimPeer& peer) {
+    return take_message(peer.received(), WireKind::Response, true).status();
+  }
+  static std::string body(const SimPeer& peer) {
+    return take_message(peer.received(), WireKind::Response, true).body;
+  }
   static std::vector<std::string> bodies(const SimPeer& peer) {
     std::vector<std::string> found;
     std::string_view rest = peer.received();
