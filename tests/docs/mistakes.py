@@ -199,7 +199,7 @@ AT_LOAD = [
     Wrong("a target of a function, for messages",
           f'listen(1):demuxHTTP(pipeline():route(function() return "a" end))\npipeline("a"):connect({UPSTREAM})',
           "proxy.lua:2", ("connect takes bytes", 'pipeline "a" carries HTTP messages')),
-    Wrong("a circle", 'listen(1):route("a")\npipeline("a"):route("b")\npipeline("b"):route("a")', "proxy.lua:2",
+    Wrong("a circle", 'listen(1):route("a")\npipeline("a"):route("b")\npipeline("b"):route("a")', "proxy.lua:3",
           ("route leads in a circle", '"a" → "b" → "a"')),
     Wrong("a pipeline in itself", 'listen(1):route("a")\npipeline("a"):route("a")', "proxy.lua:2",
           ("route leads in a circle", '"a" → "a"')),

@@ -4,6 +4,7 @@ import itertools
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -129,6 +130,19 @@ listen($proxy):demuxHTTP(pipeline():forward(api))
     same(max(seen), 5)
 
 
+def answers(port):
+    """A DNS server is there: it says something about api.test (RFC 1035 section 4.1)."""
+    question = b"\1\2\1\0\0\1\0\0\0\0\0\0" + b"\3api\4test\0" + b"\0\1\0\1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(0.2)
+        udp.connect(("127.0.0.1", port))
+        try:
+            udp.send(question)
+            return len(udp.recv(512)) > 12
+        except OSError:
+            return False
+
+
 @scene("members come from a real DNS server, and follow what it says")
 def by_dns(stage):
     a, b = stage.nginx(SERVER, "a"), stage.nginx(SERVER, "b")
@@ -144,6 +158,7 @@ def by_dns(stage):
              f"--addn-hosts={hosts}", f"--srv-host=_http._tcp.api.test,api.test,{port},0,1"],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         stage.others.append(process)
+        until(lambda: answers(dns_port), "dnsmasq")
         return process
 
     server = dnsmasq(a)

@@ -1038,11 +1038,14 @@ TEST_F(Reload, DrainingEndsWhoWasAboutToMove) {
   asked(server, 1).send(ok("x"));
   next(idle);
   play.worker->stop_accepting();
-  std::function<void()> wind_down = [&] {
+  const auto wind_down = std::make_shared<std::function<void()>>();
+  *wind_down = [this, again = std::weak_ptr(wind_down)] {
     play.worker->wind_down();
-    play.world.after(50ms, wind_down);
+    play.world.after(50ms, [again] {
+      if (const auto function = again.lock()) (*function)();
+    });
   };
-  wind_down();
+  (*wind_down)();
   EXPECT_GE(seconds_until_over(idle), 0);
   idle.close();
   pass(2s);
@@ -1051,7 +1054,6 @@ TEST_F(Reload, DrainingEndsWhoWasAboutToMove) {
   EXPECT_GE(seconds_until([&] { return busy.is_over(); }, 3s), 0);
   busy.close();
   EXPECT_GE(seconds_until([&] { return play.worker->sessions() == 0; }, 1s), 0);
-  wind_down = [] {};
 }
 
 }  // namespace
