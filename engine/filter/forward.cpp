@@ -129,7 +129,7 @@ std::optional<Error> Forward::take_answer(Question question) {
   switch (question) {
     case Question::Cluster:
       if (auto* object = value.object_as<UpstreamObject>()) cluster_ = object->cluster;
-      else return wrong("an upstream");
+      else return wrong("an upstream; return what upstream(…) gave");
       prepare(exchange_plan_, plan_.settings, cluster_->options());
       return std::nullopt;
     case Question::Timeout: return time(exchange_plan_.timeout);

@@ -219,7 +219,8 @@ ListShape shape_of(lua_State* L, int index) {
   for (int i = 1; i <= shape.count && shape.hole.empty(); ++i) {
     lua_rawgeti(L, index, i);
     if (lua_isnil(L, -1))
-      shape.hole = "item " + std::to_string(i) + " is nil, though there are items behind it: is a name misspelt or not set?";
+      shape.hole = "item " + std::to_string(i) +
+                   " is nil, though there are items behind it: is a name misspelt or not set?";
     lua_pop(L, 1);
   }
   return shape;

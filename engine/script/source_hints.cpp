@@ -207,9 +207,9 @@ struct SourceHints::File {
   bool has_own_context = false;
 };
 
-SourceHints::SourceHints(std::span<const SourceFile> files) {
+SourceHints::SourceHints(std::span<const SourceFile> files, Extent extent) {
   for (const SourceFile& file : files) look_at(file);
-  judge_context();
+  if (extent == Extent::Script) judge_context();
 }
 
 void SourceHints::look_at(const SourceFile& file) { File(*this, file).run(); }

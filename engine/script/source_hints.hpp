@@ -24,7 +24,9 @@ struct SourceFile {
 /// - names of pipelines that the function of a `route` returns as plain text, and that its file does not have
 class SourceHints {
  public:
-  explicit SourceHints(std::span<const SourceFile> files);
+  /// A module alone is a part of something: what it reads of ctx may be written elsewhere.
+  enum class Extent : uint8_t { Script, Module };
+  explicit SourceHints(std::span<const SourceFile> files, Extent extent = Extent::Script);
 
   const std::vector<filter::Warning>& warnings() const { return warnings_; }
   /// A text in `file` that is the name of a pipeline, or a part of it at its begin or end from which the rest

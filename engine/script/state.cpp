@@ -48,7 +48,8 @@ Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
 
 std::vector<filter::Warning> State::warnings(const filter::Program& program) const {
   const auto sources = interpreter_->loader.sources();
-  const SourceHints hints(sources);
+  const auto extent = interpreter_->loader.is_module() ? SourceHints::Extent::Module : SourceHints::Extent::Script;
+  const SourceHints hints(sources, extent);
   std::vector<filter::Warning> warnings = program.warnings;
   warnings.insert(warnings.end(), hints.warnings().begin(), hints.warnings().end());
   add_unreached(warnings, program, hints);

@@ -160,6 +160,12 @@ TEST_F(ScriptWarnings, NotThoseThatARouteMayName) {
   EXPECT_EQ(warnings(route + "'a' end))\npipeline('a'):muxHTTP('b')\npipeline('b'):connect('a:1')"), "");
 }
 
+TEST_F(ScriptWarnings, NotWhatAModuleReads) {
+  EXPECT_EQ(warnings("return function(ctx) return ctx.user end"), "");
+  EXPECT_EQ(warnings("return function(ctx) ctx.request = 1 end"),
+            "main.lua:1: ctx.request is the engine's and read-only: this is an error when it runs\n");
+}
+
 TEST_F(ScriptWarnings, NotThoseOfAModule) { EXPECT_EQ(warnings("pipeline('a')" + answer + "return {}"), ""); }
 
 TEST_F(ScriptWarnings, FunctionsThatTakeWhatTheyDoNotGet) {
