@@ -868,7 +868,7 @@ TEST(ClusterBalance, EachKindUsesAllAndSkipsTheDead) {
     play.upstream("10.0.0.2:80");
     play.start(forwarding("{ endpoints = { \"10.0.0.1:80\", \"10.0.0.2:80\", \"10.0.0.3:80\" }, balance = \"" + std::string(kind) +
                           "\", retry = { attempts = 3 }" +
-                          (is_by_key ? ", key = function(ctx) return ctx.client.port end }" : " }")));
+                          (is_by_key ? ", key = (function() local n = 0 return function() n = n + 1 return n end end)() }" : " }")));
     auto counts = spread(play, 100);
     EXPECT_EQ(counts["10.0.0.1:80"] + counts["10.0.0.2:80"], 100) << kind;
     EXPECT_GT(counts["10.0.0.1:80"], 10) << kind;
