@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "app/process.hpp"
+#include "app/test_command.hpp"
 #include "base/text.hpp"
 #include "net/resolver.hpp"
 
@@ -21,7 +22,7 @@ log::Level level_of(const std::string& name) {
   return levels[std::find(level_names.begin(), level_names.end(), name) - level_names.begin()];
 }
 
-const std::vector<std::string> commands{"run", "check", "graph", "help"};
+const std::vector<std::string> commands{"run", "check", "test", "graph", "help"};
 
 /// `perilune FILE…` is short for `perilune run FILE…`.
 std::vector<std::string> spell_out(int argc, char** argv) {
@@ -88,6 +89,17 @@ int main(int argc, char** argv) {
   auto* graph = app.add_subcommand("graph", "Print the pipelines of the scripts");
   graph->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
   graph->add_option("--format", form, "text or mermaid")->check(CLI::IsMember({"text", "mermaid"}));
+
+  perilune::app::TestOptions tests;
+  std::string tests_form = "text";
+  auto* test = app.add_subcommand("test", "Run tests of scripts on a simulated network, in virtual time");
+  test->add_option("PATH", tests.paths, "Files of tests, and folders with *_test.lua and test.lua; default: .")
+      ->check(CLI::ExistingPath);
+  test->add_option("--format", tests_form, "text, tap or junit")->check(CLI::IsMember({"text", "tap", "junit"}));
+  test->add_option("--filter", tests.filter, "Only tests with this text in their name");
+  test->add_option("--seed", tests.seed, "Seed of every test, and the only one of chaos runs");
+  test->add_flag("--coverage", tests.wants_coverage, "Say which lines of the scripts ran");
+  test->add_flag("--watch", tests.watches, "Run again when a file changes");
   auto* help = app.add_subcommand("help", "Print this help");
 
   const std::vector<std::string> words = spell_out(argc, argv);
@@ -109,6 +121,11 @@ int main(int argc, char** argv) {
   log::set_level(level_of(level_name));
   if (check->parsed()) return perilune::app::check(files);
   if (graph->parsed()) return perilune::app::graph(files, form == "mermaid" ? GraphForm::Mermaid : GraphForm::Text);
+  if (test->parsed()) {
+    using perilune::app::TestFormat;
+    tests.format = tests_form == "tap" ? TestFormat::Tap : tests_form == "junit" ? TestFormat::JUnit : TestFormat::Text;
+    return perilune::app::test(tests);
+  }
   const auto wait = perilune::parse_duration(drain);
   if (!wait) {
     std::fprintf(stderr, "perilune: --drain: \"%s\" is no time; write 10s or 1m\n", drain.c_str());

@@ -38,11 +38,13 @@ edge::ServerOptions server_options(const filter::ListenPlan& plan) {
 Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerShared& shared)
     : loop_(loop),
       network_(network),
-      index_(index),
       outputs_(shared.outputs),
+      script_options_(shared.script),
       counts_(shared.counts ? *shared.counts : own_counts_),
       http_(std::make_unique<filter::HttpClient>(services_)) {
   services_.worker = static_cast<unsigned>(index);
+  script_options_.worker = index;
+  runtime_.tracer = shared.tracer;
   if (shared.clusters) services_.clusters = shared.clusters;
 }
 
@@ -50,7 +52,7 @@ Worker::~Worker() { stop(); }
 
 Result<void> Worker::load(const std::vector<std::string>& files) {
   for (const std::string& file : files) {
-    auto state = std::make_unique<script::State>(services_, *http_, script::StateOptions{index_, {}});
+    auto state = std::make_unique<script::State>(services_, *http_, script_options_);
     auto program = state->load(file);
     if (program.has_error()) return program.error();
     states_.push_back(std::move(state));

@@ -18,6 +18,10 @@ struct WorkerShared {
   /// Null: the worker is alone.
   edge::ConnectionCounts* counts = nullptr;
   std::shared_ptr<upstream::ClusterBoard> clusters = nullptr;
+  /// How scripts are loaded, but for the worker's number.
+  script::StateOptions script = {};
+  /// Sees what passes through the pipelines; null: nobody does.
+  flow::Tracer* tracer = nullptr;
 };
 
 /// One worker without its thread: a loop, a network, a Lua state for each script file and what the scripts
@@ -68,8 +72,8 @@ class Worker {
 
   loop::Loop& loop_;
   net::Network& network_;
-  const int index_;
   LineOutputs* const outputs_;
+  script::StateOptions script_options_;
   edge::ConnectionCounts own_counts_;
   edge::ConnectionCounts& counts_;
   buffer::ChunkPool chunks_;

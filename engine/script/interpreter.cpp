@@ -6,6 +6,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "script/line_hook.hpp"
 #include "script/message_box.hpp"
 #include "script/place.hpp"
 
@@ -74,10 +75,12 @@ Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& 
   main_coroutine.thread = L;
   main_coroutine.why_no_wait = loading_may_not_wait;
   lua_setexdata(L, &main_coroutine);
+  if (options.tests) tests = std::make_unique<TestDesk>(*options.tests, services);
   loader.create_globals();
   push_error(L, Error{ErrorCode::Cancelled, Side::Engine, {}});
   cancelled_ = luaL_ref(L, LUA_REGISTRYINDEX);
   loader.run_library();
+  if (options.lines) watch_lines(L);
   tune_collector();
 }
 
@@ -122,6 +125,7 @@ bool Interpreter::collect_garbage() {
 
 void Interpreter::stop() {
   tasks.stop();
+  if (tests) tests->stop();
   coroutines.cancel_all();
   contexts.clear_caches();
   lua_rawgeti(main(), LUA_REGISTRYINDEX, pool_settler);
@@ -149,6 +153,14 @@ int Interpreter::parameters_of(lua_State* L, int index) {
 }
 
 std::string Interpreter::resolve_path(lua_State* L, std::string_view path) { return loader.resolve(L, path); }
+
+Result<std::string> Interpreter::read_file(const std::string& path, size_t bytes_max) {
+  const auto given = options.files.find(path);
+  if (given == options.files.end()) return BindingHost::read_file(path, bytes_max);
+  if (given->second.size() > bytes_max)
+    return Error{ErrorCode::ScriptError, Side::Script, path + ": larger than " + std::to_string(bytes_max) + " bytes"};
+  return given->second;
+}
 
 std::optional<std::string> Interpreter::environment(std::string_view name) {
   if (options.environment) return options.environment(name);

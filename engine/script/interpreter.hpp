@@ -15,6 +15,7 @@
 #include "script/reporter.hpp"
 #include "script/state.hpp"
 #include "script/tasks.hpp"
+#include "script/test_desk.hpp"
 
 namespace perilune::script {
 
@@ -35,6 +36,7 @@ class Interpreter final : public BindingHost {
   /// The parameters of the function at `index`; INT_MAX where it takes any number.
   int parameters_of(lua_State* L, int index);
   std::string resolve_path(lua_State* L, std::string_view path) override;
+  Result<std::string> read_file(const std::string& path, size_t bytes_max) override;
   std::optional<std::string> environment(std::string_view name) override;
   bool is_loading() const override { return loader.is_loading(); }
   stats::Registry& metrics() override { return services.metrics; }
@@ -95,6 +97,8 @@ class Interpreter final : public BindingHost {
   Builder builder{*this};
   Loader loader{*this};
   Tasks tasks{*this};
+  /// For files of tests; null for scripts.
+  std::unique_ptr<TestDesk> tests;
   /// The function of lua/pool.lua that takes what left a pool.
   int pool_settler = LUA_NOREF;
 };

@@ -9,6 +9,8 @@
 #include "script/embedded.hpp"
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
+#include "script/line_hook.hpp"
+#include "script/line_watcher.hpp"
 #include "script/place.hpp"
 
 namespace perilune::script {
@@ -25,7 +27,10 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "upstream", "finish"};
+                                              "caches",  "pool",    "http", "upstream", "expect",
+                                              "peer",    "test",    "chaos", "finish"};
+// Files of tests alone get these.
+constexpr std::string_view of_tests[] = {"expect", "peer", "test", "chaos"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -33,7 +38,8 @@ void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_call(L, 1, 0);
 }
 
-std::optional<std::string> read_file(const std::string& path) {
+std::optional<std::string> read_script(const std::string& path, const std::map<std::string, std::string>& given) {
+  if (const auto found = given.find(path); found != given.end()) return found->second;
   std::error_code code;
   if (std::filesystem::is_directory(path, code)) return std::nullopt;
   std::ifstream file(path, std::ios::binary);
@@ -113,6 +119,7 @@ void Loader::push_core(lua_State* L) {
   bind_http(L);
   bind_pool(L);
   bind_upstream(L);
+  if (interpreter_.options.tests) bind_test(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
     lua_setfield(L, -2, name);
@@ -154,6 +161,7 @@ void Loader::run_library() {
   environment_ = luaL_ref(L, LUA_REGISTRYINDEX);
   push_core(L);
   for (const std::string_view name : library_order) {
+    if (!interpreter_.options.tests && std::ranges::find(of_tests, name) != std::end(of_tests)) continue;
     for (const EmbeddedFile& file : embedded_files()) {
       if (file.name != name) continue;
       const std::string chunk = "=perilune/" + std::string(name);
@@ -172,7 +180,7 @@ void Loader::run_library() {
 }
 
 std::optional<std::string> Loader::push_file(lua_State* L, const std::string& path) {
-  auto text = read_file(path);
+  auto text = read_script(path, interpreter_.options.files);
   if (!text) return path + ": cannot be read";
   files_.push_back(path);
   if (text->starts_with('#')) text->insert(0, "--");  // a line for the shell
@@ -182,6 +190,8 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
     lua_pop(L, 1);
     return message;
   }
+  if (LineWatcher* watcher = interpreter_.options.lines; watcher && watcher->wants_lines())
+    watcher->on_file(path, lines_with_code(L));
   lua_rawgeti(L, LUA_REGISTRYINDEX, environment_);
   lua_setfenv(L, -2);
   return std::nullopt;
@@ -242,7 +252,7 @@ Outcome Loader::find_module(lua_State* L) {
   const std::string base = self.folder_.empty() ? relative : self.folder_ + "/" + relative;
   for (const std::string& path : {base + ".lua", base + "/init.lua"}) {
     std::error_code code;
-    if (!std::filesystem::is_regular_file(path, code)) continue;
+    if (!self.interpreter_.options.files.contains(path) && !std::filesystem::is_regular_file(path, code)) continue;
     const auto failure = self.push_file(L, path);
     if (!failure) return 1;
     lua_pushnil(L);  // the failure has a place of its own

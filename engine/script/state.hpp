@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,12 +16,20 @@
 namespace perilune::script {
 
 class Interpreter;
+class LineWatcher;
+class TestHost;
 
 struct StateOptions {
   /// The worker's number from 0: tasks with `worker = "one"` run on worker 0 only.
   int worker = 0;
   /// Answers `os.env`; the process's own environment when empty.
   std::function<std::optional<std::string>(std::string_view name)> environment = {};
+  /// Files that stand in front of those on disk, by path: what `require`, `file.read` and `json.load` find.
+  std::map<std::string, std::string> files = {};
+  /// Watches the script run, which is then interpreted and not compiled; null: nobody does.
+  LineWatcher* lines = nullptr;
+  /// The file is one of tests, and gets `test` and `expect`; null for scripts.
+  TestHost* tests = nullptr;
 };
 
 /// What is alive in a state; all 0 when its pipelines have ended and its tasks are stopped.
@@ -65,6 +74,8 @@ class State {
   bool collect_garbage();
 
   StateCounts alive() const;
+  /// Where the running test stands, the innermost place first; for a file of tests.
+  std::vector<std::string> waiting_test() const;
   /// The files that were read, for watching them.
   const std::vector<std::string>& files() const;
   /// Bytes in the Lua heap.

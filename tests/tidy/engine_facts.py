@@ -104,7 +104,10 @@ def functions(root):
             add(classes[prefix], signature)
     for path in sorted(glob.glob(os.path.join(root, "lua/*.lua"))):
         source = text_of(root, os.path.relpath(path, root))
-        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "Upstream": "Cluster:"}
+        class_of = {
+            "Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "Upstream": "Cluster:", "test": "test.",
+            "Proxy": "TestProxy:", "Client": "TestClient:", "Task": "TestTask:", "Expectation": "Expectation:",
+        }
         for owner, name, arguments in re.findall(r"^function (\w+)[.:](\w+)\((.*?)\)", source, re.M):
             if owner in class_of and (owner, name) != ("Cache", "close"):  # close is the engine's
                 result[class_of[owner] + name] = re.findall(r"\w+", arguments)
@@ -153,6 +156,17 @@ def named_values(root):
         "CacheOptions": lua_set("lua/cache.lua", "local option_names"),
         "ResourcePoolKeyOptions": lua_set("lua/pool.lua", "local key_options"),
         "ResourcePoolOptions": lua_set("lua/pool.lua", "local pool_options"),
+        "test": found("fates of test.lua", re.findall(r"^test\.(\w+) = fate", text_of(root, "lua/test.lua"), re.M)),
+        "TestLoadOptions": lua_set("lua/test.lua", "local load_options"),
+        "TestNetworkOptions": lua_set("lua/test.lua", "local network_options"),
+        "TestRequest": lua_set("lua/peer.lua", "local request_options"),
+        "TestConnectOptions": lua_set("lua/peer.lua", "local connect_options"),
+        "TestWaitOptions": lua_set("lua/peer.lua", "local wait_options"),
+        "TestDNSOptions": lua_set("lua/peer.lua", "local dns_options"),
+        "TestService": lua_set("lua/peer.lua", "local target_options"),
+        "TestUpstream": lua_set("lua/peer.lua", "local upstream_fields"),
+        "ChaosOptions": lua_set("lua/chaos.lua", "local options_known"),
+        "ChaosRequest": lua_set("lua/chaos.lua", "local request_keys"),
     }
 
 

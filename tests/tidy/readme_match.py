@@ -103,14 +103,17 @@ def blocks(text, language):
 
 
 def check_excerpts(root):
-    """Each `lua` block is some of its script, line by line, in one piece; recipes are whole, and tests/docs runs them."""
+    """Each `lua` block is some of its script or of the test beside it, line by line, in one piece; recipes are whole, and tests/docs runs them."""
     scripts = {"README.md": LESSON}
     for path in glob.glob(os.path.join(root, "tutorial/*/README.md")):
         path = os.path.relpath(path, root)
         scripts[path] = os.path.join(os.path.dirname(path), "main.lua")
     findings = []
     for path, script in sorted(scripts.items()):
+        test = os.path.join(os.path.dirname(script), "test.lua")
         whole = "\n" + engine_facts.text_of(root, script)
+        if os.path.exists(os.path.join(root, test)):
+            whole += "\n" + engine_facts.text_of(root, test)
         text = re.sub(r"^### Recipes\n.*?(?=^### )", "", engine_facts.text_of(root, path), flags=re.M | re.S)
         for block in blocks(text, "lua"):
             if "\n" + block not in whole:
