@@ -13,7 +13,7 @@ local function show(value, depth)
   if type(value) == "string" then
     local cut = #value > shown_bytes
     local text = ("%q"):format(cut and value:sub(1, shown_bytes) or value)
-    text = text:gsub("\\\n", "\\n"):gsub("\r", "\\r"):gsub("%c", function(c) return ("\\%d"):format(c:byte()) end)
+    text = text:gsub("\\\n", "\\n"):gsub("\\13", "\\r"):gsub("%c", function(c) return ("\\%d"):format(c:byte()) end)
     return cut and text .. "… (" .. #value .. " bytes)" or text
   end
   if type(value) == "number" then return ("%.14g"):format(value) end
@@ -73,9 +73,12 @@ local failure_metatable = {
 --- What an expectation raises.
 function core.is_failure(value) return core.metatable_of(value) == failure_metatable end
 
-local function raise(message)
-  error(setmetatable({ message = message, places = { core.test_stack() } }, failure_metatable), 0)
+--- One, with where it was raised.
+function core.make_failure(message)
+  return setmetatable({ message = message, places = { core.test_stack() } }, failure_metatable)
 end
+
+local function raise(message) error(core.make_failure(message), 0) end
 
 local function differs(self, expected)
   raise("expected " .. expected .. "\n     got " .. show(self.value))
@@ -210,7 +213,7 @@ end
 local metatable = {
   __index = function(_, name)
     local method = Expectation[name]
-    if method then return method end
+    if method or name == "value" then return method end -- the value itself may be nil
     fail("expect has no " .. describe(name) .. core.suggest(name, Expectation))
   end,
   __metatable = "expectation",

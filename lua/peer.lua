@@ -16,7 +16,7 @@ end
 --- An error value as a failure: what was raised, and where.
 function core.explain(err)
   if err == core.cancelled or core.is_failure(err) then return err end
-  return { message = core.test_describe_error(err), places = { core.test_stack() } }
+  return core.make_failure(core.test_describe_error(err))
 end
 
 --- Runs a function of the test beside the test itself: what it raises fails the test. `what` says what it is.
@@ -154,7 +154,7 @@ local function connect(what, address, from, time)
   local connection = core.test_open(address, from, what)
   local ok, err = results(core.test_read(connection, "connected", nil, time, what))
   if ok == nil then return nil, err end
-  return make_client(connection, address)
+  return make_client(connection, address:find("^unix:") and "localhost" or address)
 end
 
 -- ---- upstreams

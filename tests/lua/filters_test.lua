@@ -96,6 +96,7 @@ test("handleSessionStart and handleSessionEnd frame a connection; false refuses 
       :serveHTTP(Message "hello")
   ]]
   expect(proxy:request(8000).body):equals("hello")
+  test.advance("1ms")
   expect(test.log()):equals("info  start\ninfo  end\n")
   expect(proxy:request(8000, { from = "10.6.6.6" })):isNil()
 end)
@@ -105,7 +106,7 @@ test("a handler that raises is a 500 of its request, and a traceback in the log"
     if req.path == "/bad" then error("no good") end
   end)]]
   expect(proxy:request(8000, "/bad").status):equals(500)
-  expect(test.log()):contains("main.lua:2: no good"):contains("traceback")
+  expect(test.log()):contains("main.lua:3: no good"):contains("traceback")
   expect(proxy:request(8000, "/good").status):equals(200)
 end)
 
@@ -116,7 +117,7 @@ test("replaceMessage: a response answers, a request goes on, false drops", funct
     if req.path == "/answer" then return Message { status = 201, body = "made" } end
     if req.path == "/drop" then return false end
     if req.path == "/nil" then return end
-    return Message { path = "/other" .. req.path, headers = req.headers }
+    return Message { path = "/other" .. req.path, headers = { host = req.host } }
   end)]]
   expect(proxy:request(8000, "/answer").status):equals(201)
   expect(proxy:request(8000, "/x").body):equals("GET /other/x ")
@@ -170,6 +171,16 @@ test("timeout gives the answer's head its time", function()
   local asked = test.now()
   expect(proxy:request(8000).status):equals(504)
   expect(test.now() - asked):equals(2)
+end)
+
+test("two filters that collect one after the other both have the body, and so has the upstream", function()
+  around [[
+    :replaceMessageBody(function(body) return body .. "!" end)
+    :handleMessageBody(function(body, ctx) ctx.first = body end)
+    :handleMessage(function(req, ctx) req.headers["x-bodies"] = ctx.first .. "," .. req.body end)
+  ]]
+  expect(proxy:request(8000, { method = "POST", body = "abc" }).body):equals("POST / abc!")
+  expect(up.requests[1].headers["x-bodies"]):equals("abc!,abc!")
 end)
 
 test("dump logs what passes, insert puts bytes in front", function()
@@ -227,8 +238,8 @@ test("forward takes turns, tries again, and says what went wrong", function()
     listen(8000):demuxHTTP(pipeline()
       :forward(api)
       :handleMessageStart(function(res, ctx)
-        res.headers["x-tries"] = tostring(ctx.upstream.attempts)
-        if res.error then res.headers["x-error"] = res.error.code end
+        res.headers["x-error"] = res.error and res.error.code
+        res.headers["x-endpoint"] = ctx.upstream and ctx.upstream.endpoint
       end))
   ]]
   local other = proxy:upstream("10.0.0.2:80", "two")
@@ -236,13 +247,18 @@ test("forward takes turns, tries again, and says what went wrong", function()
   expect(#up.requests):equals(2)
   expect(#other.requests):equals(2)
   proxy:upstream("10.0.0.1:80", Message { status = 503 })
-  for _ = 1, 2 do expect(proxy:request(8000).body):equals("two") end
+  for _ = 1, 2 do
+    local res = proxy:request(8000)
+    expect(res.body):equals("two")
+    expect(res.headers["x-endpoint"]):equals("10.0.0.2:80")
+    expect(res.headers["x-error"]):isNil()
+  end
+  expect(#up.requests):atLeast(3)
   proxy:upstream("10.0.0.1:80", test.refuse)
   proxy:upstream("10.0.0.2:80", test.refuse)
   local res = proxy:request(8000)
   expect(res.status):equals(502)
   expect(res.headers["x-error"]):equals("connect-failure")
-  expect(res.headers["x-tries"]):equals("2")
 end)
 
 test("a dead endpoint is found by its health check and comes back", function()
