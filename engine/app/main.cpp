@@ -5,6 +5,7 @@
 
 #include "app/new_project.hpp"
 #include "app/process.hpp"
+#include "app/test_command.hpp"
 #include "base/text.hpp"
 #include "net/resolver.hpp"
 
@@ -23,7 +24,7 @@ log::Level level_of(const std::string& name) {
   return levels[std::find(level_names.begin(), level_names.end(), name) - level_names.begin()];
 }
 
-const std::vector<std::string> commands{"run", "check", "graph", "new", "help"};
+const std::vector<std::string> commands{"run", "check", "test", "graph", "new", "help"};
 
 /// `perilune FILE…` is short for `perilune run FILE…`.
 std::vector<std::string> spell_out(int argc, char** argv) {
@@ -108,6 +109,17 @@ int main(int argc, char** argv) {
   std::string project;
   auto* make = app.add_subcommand("new", "Make a folder with a proxy, its test and settings for editors");
   make->add_option("NAME", project, "The folder, which is not there yet")->required();
+
+  perilune::app::TestOptions tests;
+  std::string tests_form = "text";
+  auto* test = app.add_subcommand("test", "Run tests of scripts on a simulated network, in virtual time");
+  test->add_option("PATH", tests.paths, "Files of tests, and folders with *_test.lua and test.lua; default: .")
+      ->check(CLI::ExistingPath);
+  test->add_option("--format", tests_form, "text, tap or junit")->check(CLI::IsMember({"text", "tap", "junit"}));
+  test->add_option("--filter", tests.filter, "Only tests with this text in their name");
+  test->add_option("--seed", tests.seed, "Seed of every test, and the only one of chaos runs");
+  test->add_flag("--coverage", tests.wants_coverage, "Say which lines of the scripts ran");
+  test->add_flag("--watch", tests.watches, "Run again when a file changes");
   auto* help = app.add_subcommand("help", "Print this help");
 
   const std::vector<std::string> words = spell_out(argc, argv);
@@ -127,6 +139,11 @@ int main(int argc, char** argv) {
     return 0;
   }
   log::set_level(level_of(level_name));
+  if (test->parsed()) {
+    using perilune::app::TestFormat;
+    tests.format = tests_form == "tap" ? TestFormat::Tap : tests_form == "junit" ? TestFormat::JUnit : TestFormat::Text;
+    return perilune::app::test(tests);
+  }
   if (check->parsed()) return perilune::app::check(files, is_strict ? Warnings::Fail : Warnings::Say);
   if (make->parsed()) return perilune::app::make_project(project);
   if (graph->parsed())

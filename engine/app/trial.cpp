@@ -14,7 +14,7 @@ std::string load_alone(const std::vector<std::string>& paths, std::shared_ptr<sc
   loop::Loop loop(driver);
   net::ListenSockets sockets;
   net::AsioNetwork network(driver, loop, sockets);
-  Worker worker(loop, network, 0, {.load_limit = std::move(limit)});
+  Worker worker(loop, network, 0, {.script = {.load_limit = std::move(limit)}});
   if (auto result = worker.load(paths, std::move(files)); result.has_error()) return result.error().detail;
   if (use) use(worker);
   return {};

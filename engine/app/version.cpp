@@ -48,7 +48,8 @@ Version::~Version() {
 
 Result<void> Version::load(const std::vector<std::string>& paths, const Version* before) {
   for (const std::string& path : paths) {
-    script::StateOptions options{.worker = parts_.worker, .files = files_, .load_limit = parts_.load_limit};
+    script::StateOptions options = parts_.script;
+    options.files = files_;
     if (before)
       for (const auto& state : before->states_)
         if (state->path() == path) options.before = state.get();

@@ -24,9 +24,8 @@ class Version {
     edge::ConnectionCounts& counts;
     /// Takes the access logs; null: none are written.
     LineOutputs* outputs = nullptr;
-    int worker = 0;
-    /// See script::StateOptions.
-    std::shared_ptr<script::LoadLimit> load_limit = {};
+    /// How scripts are loaded.
+    script::StateOptions script;
   };
   /// `files` is where all workers read the same bytes; null: from the disk.
   Version(const Parts& parts, std::shared_ptr<script::ScriptFiles> files);

@@ -21,13 +21,14 @@ const std::vector<std::unique_ptr<Part>>& part_of(const Version* version,
 Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerShared& shared)
     : loop_(loop),
       network_(network),
-      index_(index),
       outputs_(shared.outputs),
       old_version_timeout_(shared.old_version_timeout),
-      load_limit_(shared.load_limit),
+      script_options_(shared.script),
       counts_(shared.counts ? *shared.counts : own_counts_),
       http_(std::make_unique<filter::HttpClient>(services_)) {
   services_.worker = static_cast<unsigned>(index);
+  script_options_.worker = index;
+  runtime_.tracer = shared.tracer;
   if (shared.clusters) services_.clusters = shared.clusters;
   if (shared.dictionaries) services_.dictionaries = shared.dictionaries;
 }
@@ -35,7 +36,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
 Worker::~Worker() { stop(); }
 
 Version::Parts Worker::parts() {
-  return {loop_, network_, services_, *http_, counts_, outputs_, index_, load_limit_};
+  return {loop_, network_, services_, *http_, counts_, outputs_, script_options_};
 }
 
 Result<void> Worker::load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files) {

@@ -19,8 +19,10 @@ struct WorkerShared {
   std::shared_ptr<algo::SharedDictionaries> dictionaries = nullptr;
   /// How long sessions that cannot move may keep a version that was replaced.
   Duration old_version_timeout = limits::old_version_timeout;
-  /// See script::StateOptions.
-  std::shared_ptr<script::LoadLimit> load_limit = nullptr;
+  /// How scripts are loaded, but for the worker's number.
+  script::StateOptions script = {};
+  /// Sees what passes through the pipelines; null: nobody does.
+  flow::Tracer* tracer = nullptr;
 };
 
 /// One worker without its thread: a loop, a network, and the versions of the scripts that it runs. Shares nothing with
@@ -86,10 +88,9 @@ class Worker {
 
   loop::Loop& loop_;
   net::Network& network_;
-  const int index_;
   LineOutputs* const outputs_;
   const Duration old_version_timeout_;
-  const std::shared_ptr<script::LoadLimit> load_limit_;
+  script::StateOptions script_options_;
   edge::ConnectionCounts own_counts_;
   edge::ConnectionCounts& counts_;
   buffer::ChunkPool chunks_;

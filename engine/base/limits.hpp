@@ -133,4 +133,14 @@ inline constexpr size_t access_field_bytes_max = 4096;      // of a path or fiel
 inline constexpr size_t line_bytes_max = 4 * 1024 * 1024;   // access log lines that wait for a slow disk or reader
 inline constexpr size_t log_places_max = 1024;              // places whose records are counted for the rate limit
 
+// tests of scripts
+inline constexpr Duration test_time_max = 1h;               // of virtual time beside test.advance: no proxy waits that long
+inline constexpr Duration test_real_time_max = 60s;         // of one test: a thousand times what one takes
+inline constexpr size_t test_body_bytes_max = 64 * 1024 * 1024; // that a client or upstream of a test holds at once
+inline constexpr size_t test_log_bytes_max = 256 * 1024;    // kept for the case that the test fails; the rest is dropped
+inline constexpr size_t test_trace_events_max = 10000;      // the last ones are kept; an exchange has about 30
+inline constexpr size_t test_trace_lines_max = 60;          // shown of a failed test: two screens
+inline constexpr uint32_t chaos_seeds = 200;                // of test.chaos: about as many seconds as a coffee
+inline constexpr Duration chaos_patience = 10min;           // until a request counts as lost: ten times any timeout
+
 }  // namespace perilune::limits

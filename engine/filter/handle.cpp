@@ -361,9 +361,9 @@ void HandleMessage::take_result() {
                call_.value.is_nil() ? forgotten() : label() + ": the function gave " + came() + ", not a Message"});
       return;
     }
-    if (plan_.moment == Moment::MessageStart && !made->has_body && !made->body_source &&
+    if (plan_.moment == Moment::MessageStart && made->body.empty() && !made->body_source &&
         made->head->kind == message_->head->kind) {
-      // Another head for the body that streams on.
+      // Another head for the body that streams on. One with a body of its own replaces that too.
       const Ref<flow::Message> replacement = made == message_.get() ? message_ : made->copy();
       replacement->head->body = message_->head->body;
       state_ = State::Passing;
@@ -427,9 +427,11 @@ void HandleMessage::on_message_given() {
 void HandleMessage::pass_held() {
   state_ = has_end_ ? State::Between : State::Passing;
   const Ref<flow::Message> message = message_;
+  // A filter behind may collect the body into the same message.
+  const buffer::Buffer body = is_whole() ? message->body : buffer::Buffer();
   output(Event::message_start(message->head));
   if (!is_whole()) return;
-  for (const buffer::Slice& slice : message->body.slices())
+  for (const buffer::Slice& slice : body.slices())
     if (!is_ended()) output(Event::data(slice));
   if (has_end_ && !is_ended()) output(Event::message_end(message->trailers));
 }

@@ -45,20 +45,26 @@ Ref<flow::Message> error_message(const Error& error, buffer::ChunkPool& chunks) 
 void MessageOutput::start(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink, Owner* owner) {
   settle_framing(*message);
   const Ref<message::Head> head = message->head;
+  // A filter behind may collect the body into the same message, and begins that with its head.
+  const buffer::Buffer body = message->body;
   sink.on_event(Event::message_start(head));
   if (pipeline.is_ended()) return;
-  start_body(std::move(message), pipeline, sink, owner);
+  start_body(std::move(message), body, pipeline, sink, owner);
 }
 
-void MessageOutput::start_body(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink,
-                               Owner* owner) {
+void MessageOutput::start_body(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink, Owner* owner) {
+  const buffer::Buffer body = message->body;
+  start_body(std::move(message), body, pipeline, sink, owner);
+}
+
+void MessageOutput::start_body(Ref<flow::Message> message, const buffer::Buffer& body, flow::Pipeline& pipeline,
+                               flow::Sink& sink, Owner* owner) {
   message_ = std::move(message);
   pipeline_ = &pipeline;
   sink_ = &sink;
   owner_ = owner;
   if (!message_->body_source) {
-    const Ref<flow::Message> whole = message_;
-    for (const buffer::Slice& slice : whole->body.slices()) sink.on_event(Event::data(slice));
+    for (const buffer::Slice& slice : body.slices()) sink.on_event(Event::data(slice));
     end(nullptr);
     return;
   }

@@ -31,6 +31,8 @@ class MessageOutput final : public flow::HookHandler, public flow::ValveWatcher 
   void cancel();
 
  private:
+  void start_body(Ref<flow::Message> message, const buffer::Buffer& body, flow::Pipeline& pipeline, flow::Sink& sink,
+                  Owner* owner);
   void on_hook_done(flow::HookCall& call) override;
   void on_valve_changed(flow::Valve& valve) override;
   void pull();

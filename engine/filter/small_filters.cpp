@@ -5,6 +5,7 @@
 #include "base/log.hpp"
 #include "filter/demux_http.hpp"
 #include "filter/handle.hpp"
+#include "flow/tracer.hpp"
 
 namespace perilune::filter {
 
@@ -120,7 +121,7 @@ class Dump final : public flow::Filter {
 
  private:
   void on_event(Event&& event) override {
-    if (!plan_.prints_data) log::info(describe(event));
+    if (!plan_.prints_data) log::info((plan_.tag.empty() ? "dump " : "dump " + plan_.tag + " ") + flow::describe(event));
     else if (event.is_data()) print(event.slice().view());
     output(std::move(event));
   }
@@ -129,20 +130,6 @@ class Dump final : public flow::Filter {
     std::fwrite(bytes.data(), 1, bytes.size(), stdout);
     std::fflush(stdout);
   }
-  std::string describe(const Event& event) const {
-    std::string line = plan_.tag.empty() ? "dump " : "dump " + plan_.tag + " ";
-    if (event.is_data()) return line + "data " + std::to_string(event.slice().size()) + " bytes";
-    const std::string error = event.error() ? ": " + event.error()->to_string() : "";
-    if (event.is_message_end()) return line + "message end" + error;
-    if (event.is_stream_end()) return line + "stream end" + error;
-    if (const auto* request = event.request()) line += "request " + request->method + " " + request->path;
-    if (const auto* response = event.response()) line += "response " + std::to_string(response->status);
-    event.head()->headers.each([&](std::string_view name, std::string_view value, message::Name) {
-      line.append(" | ").append(name).append(": ").append(value);
-    });
-    return line;
-  }
-
   const DumpPlan& plan_;
 };
 

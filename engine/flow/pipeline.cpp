@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "flow/tracer.hpp"
+
 namespace perilune::flow {
 namespace {
 
@@ -50,8 +52,7 @@ Pipeline::Pipeline(PipelinePlan& plan) : plan_(plan), outlet_(*this) {
     filters_.back()->side_ = filters_.size() <= answer_index_ + size_t{1} ? FlowSide::Request : FlowSide::Response;
     is_watched = is_watched || filter_plan->watches_answer();
   }
-  for (size_t i = 0; i < filters_.size(); ++i)
-    filters_[i]->next_ = i + 1 < filters_.size() ? static_cast<Sink*>(filters_[i + 1].get()) : &outlet_;
+  connect_filters();
   answer_sink_ = answering ? filters_[answer_index_]->next_ : &outlet_;
   if (answering && is_watched) {
     answer_gate_ = std::make_unique<AnswerGate>();
@@ -61,6 +62,18 @@ Pipeline::Pipeline(PipelinePlan& plan) : plan_(plan), outlet_(*this) {
 }
 
 Pipeline::~Pipeline() = default;
+
+void Pipeline::connect_filters() {
+  Tracer* tracer = runtime().tracer;
+  Sink* next = &outlet_;
+  if (tracer) next = &tracer->tap(*this, filters_.size(), *next);
+  for (size_t i = filters_.size(); i-- > 0;) {
+    filters_[i]->next_ = next;
+    next = filters_[i].get();
+    if (tracer) next = &tracer->tap(*this, i, *next);
+  }
+  first_ = next;
+}
 
 Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, PipelineEnds ends) {
   Pipeline* instance = nullptr;
@@ -113,8 +126,7 @@ void Pipeline::cancel_answer() {
 
 void Pipeline::on_event(Event&& event) {
   if (state_ != State::Running) return;
-  if (filters_.empty()) sink_->on_event(std::move(event));
-  else filters_.front()->on_event(std::move(event));
+  first_->on_event(std::move(event));
 }
 
 bool Pipeline::end_if_idle(Instant since) {

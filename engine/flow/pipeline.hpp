@@ -24,12 +24,15 @@ namespace perilune::flow {
 class Filter;
 class Pipeline;
 class PipelinePlan;
+class Tracer;
 
 /// What every pipeline of a worker stands on.
 struct Runtime {
   loop::Loop& loop;
   buffer::ChunkPool& chunks;
   buffer::ReadArena& arena;
+  /// Sees what passes; null outside of tests. It is there before the first pipeline, and outlives all.
+  Tracer* tracer = nullptr;
 };
 
 /// Which part of its pipeline a filter belongs to: before the answering filter it sees requests, behind it what
@@ -234,12 +237,14 @@ class Pipeline final : public Object, public Sink {
 
   explicit Pipeline(PipelinePlan& plan);
   ~Pipeline() override;
+  void connect_filters();
   void on_unreferenced() noexcept override;
 
   PipelinePlan& plan_;
   Ref<PipelinePlan> plan_while_running_;
   boost::container::small_vector<std::unique_ptr<Filter>, 1> filters_;
   Outlet outlet_;
+  Sink* first_ = nullptr;
   Ref<Context> context_;
   Valve* input_ = nullptr;
   Valve* output_ = nullptr;
@@ -289,7 +294,7 @@ class Filter : public Sink {
   /// Leaves the pipeline past all the filters behind.
   void output_from_pipeline(Event&& event) { pipeline_->outlet_.on_event(std::move(event)); }
   /// No filter is behind: output leaves the pipeline.
-  bool is_last() const { return next_ == &pipeline_->outlet_; }
+  bool is_last() const { return pipeline_->filters_.back().get() == this && !pipeline_->answer_gate_; }
   Sink& next_sink() const { return *next_; }
   Sink& answer_sink() const { return *pipeline_->answer_sink_; }
   /// Gives up: what is behind sees this direction cut.

@@ -1,8 +1,14 @@
 #include "script/binding.hpp"
 
 #include "script/message_box.hpp"
+#include "script/script_file.hpp"
 
 namespace perilune::script {
+
+Result<std::string> BindingHost::read_file(const std::string& path, size_t bytes_max) {
+  return read_whole_file(path, bytes_max);
+}
+
 namespace {
 
 constexpr const char* error_metatable = "perilune.error";

@@ -6,6 +6,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "script/line_hook.hpp"
 #include "script/message_box.hpp"
 #include "script/place.hpp"
 #include "script/script_file.hpp"
@@ -76,10 +77,12 @@ Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& 
   main_coroutine.thread = L;
   main_coroutine.why_no_wait = loading_may_not_wait;
   lua_setexdata(L, &main_coroutine);
+  if (options.tests) tests = std::make_unique<TestDesk>(*options.tests, services);
   loader.create_globals();
   push_error(L, Error{ErrorCode::Cancelled, Side::Engine, {}});
   cancelled_ = luaL_ref(L, LUA_REGISTRYINDEX);
   loader.run_library();
+  if (options.lines) watch_lines(L);
   tune_collector();
 }
 
@@ -139,6 +142,7 @@ algo::SharedDictionary& Interpreter::open_dictionary(const std::string& name, st
 void Interpreter::stop() {
   tasks.stop();
   if (std::exchange(is_started_, false)) survival.unload();
+  if (tests) tests->stop();
   coroutines.cancel_all();
   contexts.clear_caches();
   lua_rawgeti(main(), LUA_REGISTRYINDEX, pool_settler);
@@ -168,6 +172,8 @@ int Interpreter::parameters_of(lua_State* L, int index) {
 std::string Interpreter::resolve_path(lua_State* L, std::string_view path) { return loader.resolve(L, path); }
 
 Result<std::string> Interpreter::read_file(const std::string& path, size_t bytes_max) {
+  if (const auto given = options.given_files.find(path); given != options.given_files.end())
+    return given->second.size() <= bytes_max ? Result<std::string>(given->second) : too_large(path, bytes_max);
   // While it runs a script sees the files as they are.
   if (options.files && loader.is_loading()) return options.files->read(path, bytes_max);
   return read_whole_file(path, bytes_max);

@@ -16,6 +16,7 @@
 #include "script/state.hpp"
 #include "script/survival.hpp"
 #include "script/tasks.hpp"
+#include "script/test_desk.hpp"
 
 namespace perilune::script {
 
@@ -104,6 +105,8 @@ class Interpreter final : public BindingHost {
   Loader loader{*this};
   Tasks tasks{*this};
   Survival survival{*this};
+  /// For files of tests; null for scripts.
+  std::unique_ptr<TestDesk> tests;
   /// The function of lua/pool.lua that takes what left a pool.
   int pool_settler = LUA_NOREF;
 };

@@ -19,4 +19,7 @@ void bind_shared(lua_State* L);
 /// upstream_…: clusters, see lua/upstream.lua.
 void bind_upstream(lua_State* L);
 
+/// test_…: what files of tests stand on, see lua/test.lua and lua/peer.lua.
+void bind_test(lua_State* L);
+
 }  // namespace perilune::script

@@ -7,6 +7,8 @@
 #include "script/embedded.hpp"
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
+#include "script/line_hook.hpp"
+#include "script/line_watcher.hpp"
 #include "script/load_limit.hpp"
 #include "script/place.hpp"
 #include "script/script_files.hpp"
@@ -26,7 +28,10 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
                                               "caches",  "pool",    "http", "upstream", "plugins",
-                                              "reload",  "shared",  "finish"};
+                                              "reload",  "shared",  "expect", "peer",   "test",
+                                              "chaos",   "finish"};
+// Files of tests alone get these.
+constexpr std::string_view of_tests[] = {"expect", "peer", "test", "chaos"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
@@ -107,6 +112,7 @@ void Loader::push_core(lua_State* L) {
   bind_upstream(L);
   bind_shared(L);
   interpreter_.survival.bind(L);
+  if (interpreter_.options.tests) bind_test(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
     lua_setfield(L, -2, name);
@@ -148,6 +154,7 @@ void Loader::run_library() {
   environment_ = luaL_ref(L, LUA_REGISTRYINDEX);
   push_core(L);
   for (const std::string_view name : library_order) {
+    if (!interpreter_.options.tests && std::ranges::find(of_tests, name) != std::end(of_tests)) continue;
     for (const EmbeddedFile& file : embedded_files()) {
       if (file.name != name) continue;
       const std::string chunk = "=perilune/" + std::string(name);
@@ -189,6 +196,8 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
     lua_pop(L, 1);
     return message;
   }
+  if (LineWatcher* watcher = interpreter_.options.lines; watcher && watcher->wants_lines())
+    watcher->on_file(path, lines_with_code(L));
   lua_rawgeti(L, LUA_REGISTRYINDEX, environment_);
   lua_setfenv(L, -2);
   return std::nullopt;
@@ -255,7 +264,7 @@ Outcome Loader::find_module(lua_State* L) {
   const std::string base = self.folder_.empty() ? relative : self.folder_ + "/" + relative;
   for (const std::string& path : {base + ".lua", base + "/init.lua"}) {
     std::error_code code;
-    if (!std::filesystem::is_regular_file(path, code)) continue;
+    if (!self.interpreter_.options.given_files.contains(path) && !std::filesystem::is_regular_file(path, code)) continue;
     const auto failure = self.push_file(L, path);
     if (!failure) return 1;
     lua_pushnil(L);  // the failure has a place of its own

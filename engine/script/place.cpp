@@ -28,6 +28,16 @@ Place script_place(lua_State* L) {
   return {frame.source + 1, frame.currentline};
 }
 
+std::vector<std::string> script_stack(lua_State* L) {
+  constexpr size_t places_max = 10;
+  std::vector<std::string> places;
+  lua_Debug frame;
+  for (int level = 0; places.size() < places_max && lua_getstack(L, level, &frame); ++level)
+    if (lua_getinfo(L, "Sl", &frame) && frame.source[0] == '@' && frame.currentline > 0)
+      places.push_back(Place{frame.source + 1, frame.currentline}.to_string());
+  return places;
+}
+
 void raise_at_script(lua_State* L) {
   lua_Debug frame;
   if (find_script_frame(L, frame)) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <lua.hpp>
+#include <string>
+#include <vector>
 
 #include "base/place.hpp"
 #include "script/stack.hpp"
@@ -10,6 +12,9 @@ namespace perilune::script {
 /// Where the innermost function of a script stands that is running on `L`; empty when none does. Functions of
 /// our own Lua library are looked through.
 Place script_place(lua_State* L);
+
+/// Where functions of scripts stand on `L`, the innermost first, at most ten: "proxy.lua:12".
+std::vector<std::string> script_stack(lua_State* L);
 
 /// Raises the string at the top of the stack with that place in front.
 [[noreturn]] void raise_at_script(lua_State* L);

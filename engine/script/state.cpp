@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "script/interpreter.hpp"
 #include "script/message_box.hpp"
+#include "script/place.hpp"
 
 namespace perilune::script {
 namespace {
@@ -88,6 +89,11 @@ StateCounts State::alive() const {
   counts.waits = interpreter_->coroutines.waiting();
   counts.tasks = interpreter_->tasks.alive();
   return counts;
+}
+
+std::vector<std::string> State::waiting_test() const {
+  const bool has_test = interpreter_->tests && interpreter_->tests->thread;
+  return has_test ? script_stack(interpreter_->tests->thread) : std::vector<std::string>();
 }
 
 const std::vector<std::string>& State::files() const { return interpreter_->loader.files(); }

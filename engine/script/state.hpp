@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,8 @@ class Interpreter;
 class LoadLimit;
 class ScriptFiles;
 class State;
+class LineWatcher;
+class TestHost;
 
 struct StateOptions {
   /// The worker's number from 0: tasks with `worker = "one"` run on worker 0 only.
@@ -31,6 +34,12 @@ struct StateOptions {
   State* before = nullptr;
   /// By which another thread may end the top of the file; null: it may run on.
   std::shared_ptr<LoadLimit> load_limit = {};
+  /// Files that stand in front of those on disk, by path: what `require`, `file.read` and `json.load` find.
+  std::map<std::string, std::string> given_files = {};
+  /// Watches the script run, which is then interpreted and not compiled; null: nobody does.
+  LineWatcher* lines = nullptr;
+  /// The file is one of tests, and gets `test` and `expect`; null for scripts.
+  TestHost* tests = nullptr;
 };
 
 /// What is alive in a state; all 0 when its pipelines have ended and its tasks are stopped.
@@ -83,6 +92,8 @@ class State {
   bool collect_garbage();
 
   StateCounts alive() const;
+  /// Where the running test stands, the innermost place first; for a file of tests.
+  std::vector<std::string> waiting_test() const;
   /// The files that were read, for watching them.
   const std::vector<std::string>& files() const;
   /// Bytes in the Lua heap.

@@ -126,6 +126,7 @@ void SimClient::on_connected(Result<std::unique_ptr<net::Stream>> stream) {
   ++calls_;
   if (!stream) {
     error_ = stream.error();
+    if (on_failure) on_failure();
     return;
   }
   peer_ = std::make_unique<SimPeer>(worker_, std::move(*stream));

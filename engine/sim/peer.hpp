@@ -36,6 +36,8 @@ class SimPeer final : private net::StreamHandler {
   const std::string& received() const { return received_; }
   /// Removes and returns what was received.
   std::string take_received() { return std::exchange(received_, {}); }
+  /// Puts bytes that were taken too early back in front.
+  void give_back(std::string_view bytes) { received_.insert(0, bytes); }
   size_t unsent_bytes() const { return unsent_.size(); }
   bool has_ended() const { return has_ended_; }
   bool was_reset() const { return was_reset_; }
@@ -112,6 +114,8 @@ class SimClient final : private net::ConnectHandler {
 
   /// Called when connected; a place to set the peer's on_news.
   std::function<void(SimPeer&)> on_peer = {};
+  /// Called when it failed.
+  std::function<void()> on_failure = {};
 
  private:
   void on_connected(Result<std::unique_ptr<net::Stream>> stream) override;

@@ -38,6 +38,8 @@ void SimWorld::set_behaviour(const net::Address& address, const SimBehaviour& be
   behaviours_[address.to_string()] = behaviour;
 }
 
+void SimWorld::clear_behaviour(const net::Address& address) { behaviours_.erase(address.to_string()); }
+
 void SimWorld::partition(const net::Address& address) { partitions_.insert(address.to_string()); }
 
 void SimWorld::heal(const net::Address& address) {

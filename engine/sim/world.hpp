@@ -38,6 +38,7 @@ class SimWorld {
   /// Holds for what happens from now on.
   void set_faults(const SimFaults& faults) { faults_ = faults; }
   void set_behaviour(const net::Address& address, const SimBehaviour& behaviour);
+  void clear_behaviour(const net::Address& address);
   /// What names resolve to, from now on.
   SimDns& dns() { return dns_; }
   /// Nothing gets to or from the server at `address` any more; nothing is lost, and all goes on at heal().

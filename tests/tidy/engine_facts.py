@@ -104,8 +104,11 @@ def functions(root):
             add(classes[prefix], signature)
     for path in sorted(glob.glob(os.path.join(root, "lua/*.lua"))):
         source = text_of(root, os.path.relpath(path, root))
-        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "reload": "reload.",
-                    "Upstream": "Cluster:"}
+        class_of = {
+            "Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "reload": "reload.", "Upstream": "Cluster:",
+            "test": "test.", "Proxy": "TestProxy:", "Client": "TestClient:", "Task": "TestTask:",
+            "Expectation": "Expectation:",
+        }
         if path.endswith("/shared.lua"):
             class_of["methods"] = "Shared:"
         for owner, name, arguments in re.findall(r"^function (\w+)[.:](\w+)\((.*?)\)", source, re.M):
@@ -196,6 +199,17 @@ def named_values(root):
         "CacheOptions": lua_set("lua/cache.lua", "local option_names"),
         "ResourcePoolKeyOptions": lua_set("lua/pool.lua", "local key_options"),
         "ResourcePoolOptions": lua_set("lua/pool.lua", "local pool_options"),
+        "test": found("fates of test.lua", re.findall(r"^test\.(\w+) = fate", text_of(root, "lua/test.lua"), re.M)),
+        "TestLoadOptions": lua_set("lua/test.lua", "local load_options"),
+        "TestNetworkOptions": lua_set("lua/test.lua", "local network_options"),
+        "TestRequest": lua_set("lua/peer.lua", "local request_options"),
+        "TestConnectOptions": lua_set("lua/peer.lua", "local connect_options"),
+        "TestWaitOptions": lua_set("lua/peer.lua", "local wait_options"),
+        "TestDNSOptions": lua_set("lua/peer.lua", "local dns_options"),
+        "TestService": lua_set("lua/peer.lua", "local target_options"),
+        "TestUpstream": lua_set("lua/peer.lua", "local upstream_fields"),
+        "ChaosOptions": lua_set("lua/chaos.lua", "local options_known"),
+        "ChaosRequest": lua_set("lua/chaos.lua", "local request_keys"),
     }
 
 

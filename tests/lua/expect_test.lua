@@ -1,0 +1,93 @@
+-- What tests may say about values, and that each of it can fail.
+
+--- The failure of a function, as a text.
+local function failure(fn)
+  local ok, err = pcall(fn)
+  assert(not ok, "it did not fail")
+  return tostring(err)
+end
+
+test("equals compares tables by what is in them", function()
+  expect(1):equals(1)
+  expect("a"):equals("a")
+  expect(nil):equals(nil)
+  expect({ 1, { a = "b" } }):equals({ 1, { a = "b" } })
+  expect(failure(function() expect({ 1, { a = "b" } }):equals({ 1, { a = "c" } }) end))
+    :equals('expected { 1, { a = "c" } }\n     got { 1, { a = "b" } }')
+  expect(failure(function() expect({ 1 }):equals({ 1, 2 }) end)):contains("got { 1 }")
+  expect(failure(function() expect({ 1, 2 }):equals({ 1 }) end)):contains("got { 1, 2 }")
+  expect(failure(function() expect("1"):equals(1) end)):equals('expected 1\n     got "1"')
+  expect(failure(function() expect(false):equals(nil) end)):equals("expected nil\n     got false")
+end)
+
+test("fractions are equal to a billionth, whole numbers exactly", function()
+  expect(0.1 + 0.2):equals(0.3)
+  expect(1.3 - 0.3):equals(1)
+  expect(2 ^ 40 + 1):differs(2 ^ 40)
+  failure(function() expect(0.3001):equals(0.3) end)
+end)
+
+test("differs", function()
+  expect(1):differs(2):differs("1")
+  expect(failure(function() expect({ 1 }):differs({ 1 }) end)):contains("anything but { 1 }")
+end)
+
+test("atMost, atLeast and near", function()
+  expect(2):atMost(2):atLeast(2):near(2.5, 0.5)
+  expect(0.1 + 0.2):atMost(0.3)
+  expect(failure(function() expect(3):atMost(2) end)):equals("expected at most 2\n     got 3")
+  expect(failure(function() expect(1):atLeast(2) end)):contains("at least 2")
+  expect(failure(function() expect(1):near(2, 0.5) end)):contains("2, more or less 0.5")
+  expect(failure(function() expect(nil):atMost(2) end)):contains("got nil")
+  expect(failure(function() expect(1):atMost("2") end)):contains("atMost expects a number")
+end)
+
+test("contains and lacks look into strings and lists", function()
+  expect("a.b"):contains("."):lacks("%")
+  expect({ "a", { 1 } }):contains({ 1 }):lacks("b")
+  failure(function() expect("ab"):contains("c") end)
+  failure(function() expect("ab"):lacks("a") end)
+  failure(function() expect({ 1 }):contains(2) end)
+  failure(function() expect({ 1 }):lacks(1) end)
+  failure(function() expect(nil):contains("a") end)
+  failure(function() expect(nil):lacks("a") end)
+end)
+
+test("matches takes a pattern", function()
+  expect("x-12"):matches("^%a%-%d+$")
+  failure(function() expect("x-"):matches("%d") end)
+  failure(function() expect(12):matches("%d") end)
+end)
+
+test("isNil, exists, isTrue, isFalse", function()
+  expect(nil):isNil()
+  expect(false):exists():isFalse()
+  expect(true):isTrue()
+  failure(function() expect(false):isNil() end)
+  failure(function() expect(nil):exists() end)
+  failure(function() expect(1):isTrue() end)
+  failure(function() expect(nil):isFalse() end)
+end)
+
+test("raises", function()
+  expect(function() error("it broke here") end):raises("broke"):raises()
+  expect(failure(function() expect(function() end):raises("x") end)):contains("got none")
+  expect(failure(function() expect(function() error("a") end):raises("b") end)):contains('with "b"')
+  failure(function() expect(1):raises() end)
+end)
+
+test("a value is shown so that a difference can be seen", function()
+  local function shown(value) return failure(function() expect(value):equals(0 / 0) end):match("got (.*)$") end
+  expect(shown("a\r\n\0b\"")):equals([["a\r\n\0b\""]])
+  expect(shown(("x"):rep(600))):contains("… (600 bytes)")
+  expect(shown({ { { { 1 } } } })):equals("{ { { {…} } } }")
+  expect(shown({ ["a b"] = 1, c = true })):equals('{ ["a b"] = 1, c = true }')
+  expect(shown({})):equals("{}")
+  local long = {}
+  for i = 1, 30 do long[i] = i end
+  expect(shown(long)):contains("20, …")
+end)
+
+test("a word that expect does not have is named with the nearest one", function()
+  expect(function() return expect(1).equal end):raises('expect has no "equal"; did you mean "equals"?')
+end)
