@@ -7,11 +7,27 @@
 namespace perilune::app {
 namespace {
 
+/// What people can read: the other bytes as \x01.
+std::string readable(std::string_view text) {
+  std::string line;
+  for (size_t i = 0; i < text.size();) {
+    const size_t size = shown_size(text.substr(i));
+    line.append(text, i, size);
+    if (size == 0) {
+      char escape[8];
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(text[i]));
+      line += text[i] == '\t' ? " " : escape;
+    }
+    i += std::max<size_t>(size, 1);
+  }
+  return line;
+}
+
 std::vector<std::string> split_lines(std::string_view text) {
   std::vector<std::string> lines;
   while (!text.empty()) {
     const size_t end = text.find('\n');
-    lines.emplace_back(text.substr(0, end));
+    lines.push_back(readable(text.substr(0, end)));
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   }
   return lines;
@@ -52,7 +68,7 @@ std::vector<std::string> failure_lines(const TrialResult& result) {
   const auto add_block = [&](const char* title, const std::vector<std::string>& block) {
     if (block.empty()) return;
     lines.emplace_back(title);
-    for (const std::string& line : block) lines.push_back("  " + line);
+    for (const std::string& line : block) lines.push_back("  " + readable(line));
   };
   add_block("what passed through the script:", result.trace);
   add_block("log:", split_lines(result.log));

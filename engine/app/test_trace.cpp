@@ -31,19 +31,21 @@ flow::Sink& TestTrace::tap(const flow::Pipeline& pipeline, size_t filter, flow::
   return *taps_.back();
 }
 
-size_t TestTrace::number_of(const flow::Pipeline& pipeline) {
+size_t TestTrace::number_of(const flow::Pipeline& pipeline, bool begins) {
   // Filters behind a route and the like belong to the exchange that came to it.
   flow::Context* context = pipeline.context().exchange();
   if (!context) context = &pipeline.context();
   const auto [found, is_new] = contexts_.try_emplace(context, Seen{context->started(), 0});
-  if (is_new || found->second.started != context->started()) found->second = {context->started(), ++contexts_seen_};
+  if (is_new || begins || found->second.started != context->started())
+    found->second = {context->started(), ++contexts_seen_};
   return found->second.number;
 }
 
 void TestTrace::note(const flow::Pipeline& pipeline, size_t filter, const flow::Event& event) {
   if (pipeline.is_ended()) return;
   const auto& filters = pipeline.plan().filters();
-  Row row{driver_.now(), number_of(pipeline), {}, {}, flow::describe(event)};
+  const bool begins = filter == 0 && event.request() && pipeline.depth() == 0 && pipeline.role() == flow::Role::Message;
+  Row row{driver_.now(), number_of(pipeline, begins), {}, {}, flow::describe(event)};
   if (filter < filters.size()) {
     row.place = filters[filter]->place.to_string();
     row.filter = filters[filter]->name;

@@ -37,14 +37,15 @@ class TestTrace final : public flow::Tracer {
     std::string event;
   };
   void note(const flow::Pipeline& pipeline, size_t filter, const flow::Event& event);
-  size_t number_of(const flow::Pipeline& pipeline);
+  /// `begins`: an exchange does, with this event.
+  size_t number_of(const flow::Pipeline& pipeline, bool begins);
 
   loop::Driver& driver_;
   const Instant begin_;
   std::vector<std::unique_ptr<Tap>> taps_;
   std::deque<Row> rows_;
   size_t left_out_ = 0;
-  // Contexts are used again: one that began at another moment is another one.
+  // Contexts are used again: one that began at another moment, or begins now, is another one.
   struct Seen {
     Instant started;
     size_t number;

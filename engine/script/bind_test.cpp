@@ -21,7 +21,10 @@ int declare(lua_State* L) {
 
 /// The running function is the test.
 int begin(lua_State* L) {
-  Interpreter::of(L).tests->thread = L;
+  TestDesk& desk = *Interpreter::of(L).tests;
+  desk.thread = L;
+  lua_pushthread(L);
+  desk.thread_reference = luaL_ref(L, LUA_REGISTRYINDEX);
   return 0;
 }
 
@@ -34,7 +37,9 @@ int fail(lua_State* L) {
 }
 
 int finish(lua_State* L) {
-  Interpreter::of(L).tests->thread = nullptr;
+  TestDesk& desk = *Interpreter::of(L).tests;
+  desk.thread = nullptr;
+  luaL_unref(L, LUA_REGISTRYINDEX, desk.thread_reference);
   host_of(L).finish();
   return 0;
 }

@@ -107,6 +107,8 @@ class Interpreter final : public BindingHost {
   Survival survival{*this};
   /// For files of tests; null for scripts.
   std::unique_ptr<TestDesk> tests;
+  /// How often `options.lines` has stopped what ran.
+  uint32_t stops = 0;
   /// The function of lua/pool.lua that takes what left a pool.
   int pool_settler = LUA_NOREF;
 };

@@ -11,16 +11,23 @@ namespace {
 // Some milliseconds of a loop.
 constexpr int instructions_between_questions = 1'000'000;
 
-// The opcode of a return without values, and where an instruction has its opcode (LuaJIT 2.1, lj_bc.h).
+// Where an instruction has its opcode, and some of them (LuaJIT 2.1, lj_bc.h). What stands on the line of an `end` is
+// nobody's code: BC_UCLO lets go of the locals of a block, BC_FNEW makes the function that ends there, BC_RET0 returns
+// nothing.
 constexpr int opcode_bits = 0xff;
+constexpr int close_locals = 50;
+constexpr int make_function = 51;
 constexpr int return_nothing = 75;
 
 void on_hook(lua_State* L, lua_Debug* record) {
-  LineWatcher& watcher = *Interpreter::of(L).options.lines;
+  Interpreter& interpreter = Interpreter::of(L);
+  LineWatcher& watcher = *interpreter.options.lines;
   if (record->event == LUA_HOOKLINE) {
     lua_getinfo(L, "S", record);
     if (record->source[0] == '@') watcher.on_line(record->source + 1, record->currentline);
   } else if (const char* why = watcher.why_stop()) {
+    // A loop around a pcall goes on after one error, but not when every instruction is one.
+    if (interpreter.stops++ > 0) lua_sethook(L, on_hook, LUA_MASKCOUNT, 1);
     lua_pushstring(L, why);
     lua_error(L);
   }
@@ -42,12 +49,15 @@ class Inside {
 
   /// Of the function at `index` and those within.
   void add_lines(int index, std::set<int>& lines) {
+    const bool is_file = info(index, 0, "linedefined") == 0;
     const int last_line = info(index, 0, "lastlinedefined");
     const int instructions = info(index, 0, "bytecodes");
     for (int at = 1; at < instructions; ++at) {  // the first one only enters the function
       const int line = info(index, at, "currentline");
-      if (at == instructions - 1 && line == last_line && opcode(index, at) == return_nothing) continue;
-      lines.insert(line);
+      const int code = opcode(index, at);
+      const bool is_implied =
+          at == instructions - 1 && code == return_nothing && (is_file || line == last_line);
+      if (!is_implied && code != make_function && code != close_locals) lines.insert(line);
     }
     for (int constant = -1;; --constant) {
       begin("funck", index, constant);

@@ -42,8 +42,9 @@ class TestDesk {
   void stop();
 
   TestHost& host;
-  /// The thread in which the test runs, once it does.
+  /// The thread in which the test runs, while it does, and what keeps it.
   lua_State* thread = nullptr;
+  int thread_reference = LUA_NOREF;
 
  private:
   void take_down(const net::Address& address);

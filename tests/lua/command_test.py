@@ -109,7 +109,7 @@ class WhatItRuns(CommandTest):
         self.write(a_test="test(", b_test="lisen(1)", c_test='test("c", function() end)')
         done = self.run_tests()
         self.assertEqual(done.stdout.splitlines()[-1], "1 passed, 2 failed")
-        self.assertRegex(done.stdout, r"a_test.lua:1: .*expected near")
+        self.assertRegex(done.stdout, r"a_test.lua:1: unexpected symbol near")
         self.assertIn('b_test.lua:1: unknown name "lisen"; did you mean "listen"?', done.stdout)
 
     def test_every_test_has_the_file_and_the_script_for_itself(self):
@@ -133,7 +133,7 @@ class WhatAFailureShows(CommandTest):
         self.assertIn(("proxy.lua:2", "demuxHTTP", "data"), places)
         self.assertIn(("proxy.lua:3", "handleMessageStart", "request"), places)
         self.assertRegex(trace, r"proxy.lua:2 +comes out +response 400")
-        self.assertNotIn("muxHTTP", trace)
+        self.assertNotRegex(trace, "muxHTTP +request")
         self.assertIn("info  asked /bad", text[text.index("log:"):])
 
     def test_the_log_of_a_good_test_is_not_shown(self):
@@ -174,7 +174,7 @@ class WhatAFailureShows(CommandTest):
             proxy = test.load "proxy.lua"
             expect(proxy:request(8000).status):equals(200)""", proxy=PROXY.replace("return Message { status = 400 }", "error(1)").replace('"/bad"', '"/"'))
         self.assertIn("got 500", done.stdout)
-        self.assertRegex(done.stdout, r"error proxy.lua:6: ")
+        self.assertRegex(done.stdout, r"error script: proxy.lua:6: ")
 
     def test_a_script_that_does_not_load(self):
         done = self.single('  test.load "proxy.lua"', proxy="listen(8000):muxHTP()")
@@ -189,7 +189,7 @@ class WhatHangs(CommandTest):
             local client = proxy:connect(8000)
             client:receive(1)""", proxy='listen(8000, { idleTimeout = false }):connect("10.0.0.1:80", { idleTimeout = false })')
         self.assertIn("the test waits for something that can never happen", done.stdout)
-        self.assertIn("at a_test.lua:6", done.stdout)
+        self.assertIn("at a_test.lua:7", done.stdout)
         self.assertEqual(done.stdout.splitlines()[-1], "0 passed, 1 failed")
 
     def test_a_test_that_goes_on_for_ever_has_an_hour_of_virtual_time(self):
@@ -345,12 +345,13 @@ class Chaos(CommandTest):
         self.assertGreater(len(trace(done.stdout)), 10)
 
     def test_an_answer_that_nobody_asked_for_is_found(self):
-        # By bytes: each connection begins with an answer of its own.
+        # A relay that puts an answer of its own in front of the upstream's.
         script = """
-            listen(8000):insert("HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"):connect("10.0.0.1:80")
-              :replaceData(function(data)
-                return (tostring(data):gsub("HTTP/1.1 200 OK", "HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n%0", 1))
-              end)
+            local mine = "HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"
+            listen(8000):connect("10.0.0.1:80"):replaceData(function(data)
+              local bytes = tostring(data)
+              return bytes:find("^HTTP/1.1 200") and mine .. bytes or bytes
+            end)
         """
         done = self.chaos(proxy=script)
         self.assertEqual(done.returncode, 1)
