@@ -17,7 +17,8 @@ void add(filter::Services& services, flow::PipelinePlan& plan, std::string_view 
 }  // namespace
 
 TestHttpServer::TestHttpServer(filter::Services& services, const Place& place, const TestServerHooks& hooks)
-    : answering_(make_ref<flow::PipelinePlan>(services.runtime, "upstream of the test", place)),
+    : runtime_(services.runtime),
+      answering_(make_ref<flow::PipelinePlan>(services.runtime, "upstream of the test", place)),
       plan_(make_ref<flow::PipelinePlan>(services.runtime, "upstream of the test", place)) {
   filter::Options whole;
   whole.set("limit", filter::Argument{Value(static_cast<double>(limits::test_body_bytes_max)), {}, {}, {}});
@@ -26,17 +27,24 @@ TestHttpServer::TestHttpServer(filter::Services& services, const Place& place, c
   if (hooks.opened) add(services, *plan_, "handleSessionStart", hooks.opened);
   if (hooks.closed) add(services, *plan_, "handleSessionEnd", hooks.closed);
   add(services, *plan_, "demuxHTTP", answering_);
+}
+
+Result<void> TestHttpServer::listen(net::Network& network, const net::Address& address) {
   edge::ServerOptions options;
   options.session.channel.buffer_bytes_max = limits::buffer_bytes_max;
   // Upstreams of tests are patient: how long a client may be silent is for the test to say.
   options.session.channel.write_timeout = options.session.channel.idle_timeout = Duration::max();
   options.session.rules.times = {Duration::max(), Duration::max(), Duration::max(), 0};
-  server_ = std::make_unique<edge::Server>(services.runtime, *plan_, options, counts_.of({}));
+  server_ = std::make_unique<edge::Server>(runtime_, *plan_, address, options, counts_.of({}));
+  if (auto result = server_->listen(network); !result) return result;
+  server_->open();
+  return {};
 }
 
 TestHttpServer::~TestHttpServer() = default;
 
 void TestHttpServer::close() {
+  if (!server_) return;
   server_->stop_accepting();
   server_->cut_all({ErrorCode::Draining, Side::Engine, "the test closed it"});
 }

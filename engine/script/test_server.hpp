@@ -31,12 +31,11 @@ class TestHttpServer final : public TestServer {
   TestHttpServer(filter::Services& services, const Place& place, const TestServerHooks& hooks);
   ~TestHttpServer() override;
   /// Errors: those of edge::Server.
-  Result<void> listen(net::Network& network, const net::Address& address) {
-    return server_->listen(network, address);
-  }
+  Result<void> listen(net::Network& network, const net::Address& address);
   void close() override;
 
  private:
+  flow::Runtime& runtime_;
   edge::ConnectionCounts counts_;
   Ref<flow::PipelinePlan> answering_;
   Ref<flow::PipelinePlan> plan_;

@@ -5,7 +5,7 @@
 #include <future>
 #include <memory>
 
-#include "app/file_watch.hpp"
+#include "app/source_watch.hpp"
 #include "app/test_command.hpp"
 #include "app/test_coverage.hpp"
 
@@ -74,7 +74,7 @@ TEST(TestReport, JUnit) {
             "    </testcase>\n  </testsuite>\n</testsuites>\n");
 }
 
-class FileWatchTest : public ::testing::Test {
+class SourceWatchTest : public ::testing::Test {
  protected:
   void SetUp() override {
     std::string pattern = (std::filesystem::temp_directory_path() / "perilune-watch-XXXXXX").string();
@@ -87,10 +87,10 @@ class FileWatchTest : public ::testing::Test {
   std::filesystem::path folder_;
 };
 
-TEST_F(FileWatchTest, SeesFilesWrittenReplacedAndNew) {
+TEST_F(SourceWatchTest, SeesFilesWrittenReplacedAndNew) {
   write(path("a.lua"));
   write(path("other.txt"));
-  FileWatch watch;
+  SourceWatch watch;
   const auto changes_after = [&](const std::vector<std::string>& paths, const std::function<void()>& act) {
     ASSERT_TRUE(watch.watch(paths));
     act();
@@ -106,9 +106,9 @@ TEST_F(FileWatchTest, SeesFilesWrittenReplacedAndNew) {
   changes_after({folder_.string()}, [&] { write(path("new.lua")); });
 }
 
-TEST_F(FileWatchTest, OtherFilesOfTheFolderDoNotCount) {
+TEST_F(SourceWatchTest, OtherFilesOfTheFolderDoNotCount) {
   write(path("a.lua"));
-  FileWatch watch;
+  SourceWatch watch;
   ASSERT_TRUE(watch.watch({path("a.lua")}));
   write(path("b.lua"));
   auto waiting = std::async(std::launch::async, [&] { watch.wait(); });
@@ -117,8 +117,8 @@ TEST_F(FileWatchTest, OtherFilesOfTheFolderDoNotCount) {
   waiting.get();
 }
 
-TEST_F(FileWatchTest, AFolderThatIsNotThereIsLeftOut) {
-  FileWatch watch;
+TEST_F(SourceWatchTest, AFolderThatIsNotThereIsLeftOut) {
+  SourceWatch watch;
   EXPECT_TRUE(watch.watch({path("nowhere/a.lua")}));
 }
 
