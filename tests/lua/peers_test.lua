@@ -290,7 +290,7 @@ end)
 
 test("what a script has wrong is said where the test loads it", function()
   expect(function() load "listen(8001):muxHTP()" end):raises('main.lua:1: there is no filter "muxHTP"')
-  expect(function() test.load "nowhere.lua" end):raises("nowhere.lua: cannot be read")
+  expect(function() test.load "nowhere.lua" end):raises("nowhere.lua: No such file or directory")
   expect(function() load "listen(8000):serveHTTP(Message 'x')" end):raises("Address already in use")
 end)
 
