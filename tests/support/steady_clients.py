@@ -46,6 +46,7 @@ class Client:
         self.number = 0
         self.begun = None
         self.version = None
+        self.is_pausing = False
 
     def connect(self):
         self.sock = socket.socket()
@@ -75,6 +76,7 @@ class Client:
 
     def wake(self):
         """Its pause is over."""
+        self.is_pausing = False
         if self.crowd.is_ending:
             return
         if self.sock is None:
@@ -168,6 +170,9 @@ class Crowd:
         return self.dice.random() * 2 * self.think
 
     def later(self, seconds, client):
+        if client.is_pausing:
+            return  # its connection was closed meanwhile: it will see that
+        client.is_pausing = True
         heapq.heappush(self.waiting, (time.monotonic() + seconds, id(client), client))
 
     def run(self):
