@@ -7,7 +7,7 @@ exclude_files = { "build" }
 
 read_globals = {
   "admin", "after", "algo", "base64", "context", "Data", "every", "file", "hex", "http", "json", "listen",
-  "log", "Message", "next", "os", "pipeline", "shared", "sleep", "spawn", "stats", "time", "upstream",
+  "log", "Message", "next", "os", "pipeline", "reload", "shared", "sleep", "spawn", "stats", "time", "upstream",
   "url", "xml",
 }
 

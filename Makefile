@@ -7,7 +7,7 @@ FILES ?=
 packages := tests/support/install-packages
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench bench-micro sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
+.PHONY: build run test bench bench-micro bench-reload sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
 
 help: ## this list
 	@sed -n $(foreach kind,soak fuzz,$(if $(wildcard tests/$(kind)/run),,-e '/^$(kind):/d')) -e 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -52,6 +52,10 @@ bench-micro: ## what single steps of the engine cost; ARGS="--benchmark_filter=r
 	cmake --preset release -DPERILUNE_TESTS=ON
 	cmake --build --preset release --target bench_micro -j $(JOBS)
 	build/release/tests/bench/micro/bench_micro $(ARGS)
+
+bench-reload: build ## reloads under load, beside nginx and HAProxy, and a thousand of them; ARGS="--many 0" for reload.py
+	@$(packages) test
+	python3 -B tests/bench/reload.py $(ARGS)
 
 ifneq ($(wildcard tests/soak/run),)
 .PHONY: soak
@@ -98,6 +102,7 @@ lint-cpp:
 install: build ## into $(PREFIX), by way of $(DESTDIR)
 	cmake --install build/release --prefix $(PREFIX)
 	@test -x $(DESTDIR)$(PREFIX)/bin/perilune
+	@test -f $(DESTDIR)$(PREFIX)/share/perilune/types/pipeline.lua
 
 clean: ## everything that was built
 	rm -rf build

@@ -39,4 +39,6 @@ if(TARGET perilune_app)
   target_compile_definitions(perilune PRIVATE PERILUNE_VERSION="${PROJECT_VERSION}")
   target_link_libraries(perilune PRIVATE perilune_app CLI11::CLI11)
   install(TARGETS perilune RUNTIME DESTINATION bin)
+  # Declarations for editors; `perilune new` looks for them there.
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/lua/types/ DESTINATION share/perilune/types FILES_MATCHING PATTERN "*.lua")
 endif()

@@ -182,7 +182,15 @@ end
 local Cache = { first = false, last = false, newest = false, oldest = false }
 Cache.__index = Cache
 
+-- A method was called of something that is no cache: with a dot, mostly.
+local function check_cache(name, self)
+  if type(self) ~= "table" or rawget(self, "entries") == nil then
+    error("Cache:" .. name .. ": call it with a colon, on what algo.Cache gave", 3)
+  end
+end
+
 function Cache:get(key)
+  if type(self) ~= "table" or not rawget(self, "entries") then check_cache("get", self) end
   local entry = self.entries[key]
   if entry then
     if not entry.expires then
@@ -201,15 +209,20 @@ function Cache:get(key)
 end
 
 function Cache:find(key)
+  check_cache("find", self)
   local entry = lookup(self, key)
   if not entry then return nil end
   if self.size then touch(self, entry) end
   return entry.value
 end
 
-function Cache:has(key) return lookup(self, key) ~= nil end
+function Cache:has(key)
+  check_cache("has", self)
+  return lookup(self, key) ~= nil
+end
 
 function Cache:set(key, value)
+  check_cache("set", self)
   check_key(key, "set")
   if value == nil then error("Cache:set: the value is nil; use remove", 2) end
   if self.is_closed then return let_go(self, key, value) end
@@ -228,6 +241,7 @@ function Cache:set(key, value)
 end
 
 function Cache:remove(key)
+  check_cache("remove", self)
   local entry = lookup(self, key)
   if not entry then return false end
   drop(self, entry)
@@ -235,6 +249,7 @@ function Cache:remove(key)
 end
 
 function Cache:clear()
+  check_cache("clear", self)
   local entry = self.first
   self.entries, self.count = {}, 0
   self.first, self.last, self.newest, self.oldest = nil, nil, nil, nil
@@ -245,6 +260,7 @@ function Cache:clear()
 end
 
 function Cache:each()
+  check_cache("each", self)
   local now = self.ttl and self.host.now()
   local entries, count = {}, 0
   local entry = self.first

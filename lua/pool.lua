@@ -16,6 +16,15 @@ local LEASED, VALIDATE, ALLOCATE = 1, 2, 3
 
 local Pool = {}
 
+--- The method was called of something that is no pool: with a dot, mostly.
+local function no_pool(name, self)
+  fail("ResourcePool:" .. name .. ": call it with a colon, on what algo.ResourcePool gave, not on " .. describe(self))
+end
+
+local function check_pool(name, self)
+  if type(self) ~= "table" or not self.box then no_pool(name, self) end
+end
+
 --- Lets go of what has left the pool: resources are destroyed, keys without any are forgotten.
 local function settle(pool)
   local box, resources, destroy = pool.box, pool.resources, pool.destroy
@@ -88,11 +97,13 @@ end
 
 --- Leases a resource of `key`; waits when a limit is reached. Waiters of one key take turns by `tenant`.
 function Pool:allocate(key, tenant)
+  if type(self) ~= "table" or not self.box then no_pool("allocate", self) end
   return obtain(self, key, pool_lease(self.box, self.key_numbers[key] or key_number_of(self, key), tenant))
 end
 
 --- Gives a resource back; with the verdict "discard" it is destroyed.
 function Pool:free(resource, verdict)
+  if type(self) ~= "table" or not self.box then no_pool("free", self) end
   local number = self.numbers[resource]
   if not number then fail("ResourcePool:free: the pool does not have " .. describe(resource)) end
   if verdict ~= nil and verdict ~= "discard" then
@@ -105,12 +116,14 @@ end
 
 --- How often a resource was leased, this time included; nil when the pool does not have it.
 function Pool:uses(resource)
+  check_pool("uses", self)
   local number = self.numbers[resource]
   return number and core.pool_uses(self.box, number)
 end
 
 --- Numbers of one key or of all.
 function Pool:stats(key)
+  check_pool("stats", self)
   if key == nil then return core.pool_stats(self.box) end
   return core.pool_stats(self.box, self.key_numbers[key] or 0)
 end
@@ -118,6 +131,7 @@ end
 --- Destroys what is idle now and what is leased once it is freed; allocate gives `draining`: for a key until
 --- the last of it is gone, for all until reopen().
 function Pool:drain(key)
+  check_pool("drain", self)
   if key == nil then
     if core.pool_drain(self.box) then settle(self) end
   elseif self.key_numbers[key] then
@@ -125,7 +139,10 @@ function Pool:drain(key)
   end
 end
 
-function Pool:reopen() core.pool_reopen(self.box) end
+function Pool:reopen()
+  check_pool("reopen", self)
+  core.pool_reopen(self.box)
+end
 
 local key_options = { max = true, order = true, idleTimeout = true, ttl = true, maxUses = true }
 local pool_options = {
@@ -172,6 +189,7 @@ end
 
 --- Gives one key limits of its own, those left out being the pool's; without options it has the pool's again.
 function Pool:set(key, options)
+  check_pool("set", self)
   local rules
   if options ~= nil then
     core.check_options("ResourcePool:set", options, key_options)

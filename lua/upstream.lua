@@ -29,7 +29,9 @@ setmetatable(Upstream, {
     fail("an upstream has no " .. describe(name) .. core.suggest(name, Upstream))
   end,
 })
-core.upstream_methods(Upstream)
+core.upstream_methods(Upstream, function(_, name)
+  fail("an upstream has no fields to set, as " .. describe(name) .. "; keep what belongs to it in a local table")
+end)
 
 --- Defines a cluster of endpoints, under a name that all workers share.
 function globals.upstream(name, options) return core.upstream_define(name, options) end

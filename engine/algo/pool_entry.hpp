@@ -110,6 +110,8 @@ class PoolWaiter {
 
   /// Since when it waits in the queue.
   Instant queued_at() const { return queued_at_; }
+  /// How long the last lease was in the queue, until it was served or an allocation began for it. None: it never was.
+  std::optional<Duration> queue_wait() const { return queue_wait_; }
   /// After pop_ready: what came.
   const LeaseResult& result() const { return result_; }
 
@@ -131,6 +133,7 @@ class PoolWaiter {
   PoolKey* key_ = nullptr;
   uint64_t arrival_ = 0;
   Instant queued_at_{};
+  std::optional<Duration> queue_wait_;
   Instant gives_up_at_ = Instant::max();
   LeaseResult result_;
   State state_ = State::Detached;

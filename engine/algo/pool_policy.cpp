@@ -43,6 +43,7 @@ LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
   see(now);
   PERILUNE_EXPECT(waiter.state_ == PoolWaiter::State::Detached, "a waiter waits for one thing at a time");
   waiter.arrival_ = ++arrivals_;
+  waiter.queue_wait_.reset();
   if (!key.pool_) attach(key);
   PERILUNE_EXPECT(key.pool_ == this, "a key belongs to one pool");
   if (key.vacant_hook_.is_linked()) vacant_.erase(vacant_.iterator_to(key));

@@ -67,6 +67,7 @@ void PoolPolicy::leave_queue(PoolWaiter& waiter, Leaving why) {
   if (waiter.deadline_hook_.is_linked()) deadlines_.erase(deadlines_.iterator_to(waiter));
   --key.stats_.waiting, --total_.waiting;
   waiter.state_ = PoolWaiter::State::Detached;
+  waiter.queue_wait_ = waiter.queue_wait_.value_or(Duration::zero()) + (now_ - waiter.queued_at_);
   update_starving(key);
 }
 

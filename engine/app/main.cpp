@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/new_project.hpp"
 #include "app/process.hpp"
 #include "base/text.hpp"
 #include "net/resolver.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 using perilune::app::GraphForm;
 using perilune::app::RunOptions;
+using perilune::app::Warnings;
 namespace log = perilune::log;
 
 const std::vector<std::string> level_names{"debug", "info", "warn", "error", "off"};
@@ -21,7 +23,7 @@ log::Level level_of(const std::string& name) {
   return levels[std::find(level_names.begin(), level_names.end(), name) - level_names.begin()];
 }
 
-const std::vector<std::string> commands{"run", "check", "graph", "help"};
+const std::vector<std::string> commands{"run", "check", "graph", "new", "help"};
 
 /// `perilune FILE…` is short for `perilune run FILE…`.
 std::vector<std::string> spell_out(int argc, char** argv) {
@@ -57,6 +59,14 @@ std::string unknown_word(const CLI::App& app, const std::vector<std::string>& wo
   return {};
 }
 
+/// Complains where `text` is no time.
+bool read_time(const char* option, const std::string& text, perilune::Duration& time) {
+  const auto read = perilune::parse_duration(text);
+  if (!read) std::fprintf(stderr, "perilune: %s: \"%s\" is no time; write 10s or 1m\n", option, text.c_str());
+  else time = *read;
+  return read.has_value();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -73,6 +83,10 @@ int main(int argc, char** argv) {
   std::string level_name = "info";
   run->add_option("--log-level", level_name, "debug, info, warn, error or off")->check(CLI::IsMember(level_names));
   run->add_option("--drain", drain, "How long a stop waits for open connections, such as 10s or 1m");
+  run->add_flag("--watch", options.watches, "Load the scripts anew when one of their files changes");
+  std::string old_version = "1h";
+  run->add_option("--reload-drain", old_version,
+                  "How long downloads and tunnels may keep a version of the scripts that was replaced, such as 10m");
 
   run->add_option("--dns", options.dns, "DNS servers to ask, ip:port,…; default: those of /etc/resolv.conf")
       ->check([](const std::string& servers) {
@@ -83,11 +97,17 @@ int main(int argc, char** argv) {
   std::vector<std::string> files;
   auto* check = app.add_subcommand("check", "Load the scripts, open no port, say what is wrong");
   check->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
+  bool is_strict = false;
+  check->add_flag("--strict", is_strict, "Warnings fail too");
 
   std::string form = "text";
   auto* graph = app.add_subcommand("graph", "Print the pipelines of the scripts");
   graph->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
   graph->add_option("--format", form, "text, mermaid or svg")->check(CLI::IsMember({"text", "mermaid", "svg"}));
+
+  std::string project;
+  auto* make = app.add_subcommand("new", "Make a folder with a proxy, its test and settings for editors");
+  make->add_option("NAME", project, "The folder, which is not there yet")->required();
   auto* help = app.add_subcommand("help", "Print this help");
 
   const std::vector<std::string> words = spell_out(argc, argv);
@@ -107,16 +127,13 @@ int main(int argc, char** argv) {
     return 0;
   }
   log::set_level(level_of(level_name));
-  if (check->parsed()) return perilune::app::check(files);
-  if (graph->parsed()) 
+  if (check->parsed()) return perilune::app::check(files, is_strict ? Warnings::Fail : Warnings::Say);
+  if (make->parsed()) return perilune::app::make_project(project);
+  if (graph->parsed())
     return perilune::app::graph(files, form == "svg"       ? GraphForm::Svg
                                        : form == "mermaid" ? GraphForm::Mermaid
                                                            : GraphForm::Text);
-  const auto wait = perilune::parse_duration(drain);
-  if (!wait) {
-    std::fprintf(stderr, "perilune: --drain: \"%s\" is no time; write 10s or 1m\n", drain.c_str());
-    return 2;
-  }
-  options.drain = *wait;
+  if (!read_time("--drain", drain, options.drain)) return 2;
+  if (!read_time("--reload-drain", old_version, options.old_version_timeout)) return 2;
   return perilune::app::run(options);
 }

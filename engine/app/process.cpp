@@ -1,128 +1,32 @@
 #include "app/process.hpp"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <future>
-#include <thread>
 
-#include "app/upkeep.hpp"
-#include "base/limits.hpp"
-#include "base/line_writer.hpp"
+#include "app/file_watch.hpp"
+#include "app/reloader.hpp"
+#include "app/trial.hpp"
 #include "base/log.hpp"
-#include "net/asio_network.hpp"
 
 namespace perilune::app {
 namespace {
+
+// How often --watch looks at files without being told: network file systems tell nothing, nor do folders swapped above.
+constexpr Duration look_interval = 2s;
 
 /// The end where a worker does not come back from its script: a thread cannot be stopped from outside.
 [[noreturn]] void end_without_workers() {
   log::error("a worker does not return from its script; the process ends without it");
   std::_Exit(1);
 }
-
-/// A worker on the real network with its thread. Everything in it is made, used and ended by that thread.
-class WorkerThread {
- public:
-  struct Shared {
-    const RunOptions& options;
-    net::ListenSockets& sockets;
-    LineOutputs& outputs;
-    edge::ConnectionCounts& counts;
-    std::shared_ptr<upstream::ClusterBoard> clusters;
-  };
-  WorkerThread(const Shared& shared, int index) : shared_(shared), index_(index), thread_([this] { main(); }) {}
-  WorkerThread(const WorkerThread&) = delete;
-  WorkerThread& operator=(const WorkerThread&) = delete;
-  ~WorkerThread() {
-    go_.set_value_if_open(false);
-    thread_.join();
-  }
-
-  /// Waits for load and listen. Empty: it is ready. A signal ends the process: a script may load for ever.
-  std::string wait_until_ready(const sigset_t& signals) {
-    auto outcome = ready_.get_future();
-    while (outcome.wait_for(50ms) != std::future_status::ready) {
-      const timespec at_once{0, 0};
-      const int number = sigtimedwait(&signals, nullptr, &at_once);
-      if (number == SIGTERM || number == SIGINT) end_without_workers();
-    }
-    return outcome.get();
-  }
-  bool is_done() const { return is_done_.load(); }
-  /// Begins to serve.
-  void go() { go_.set_value_if_open(true); }
-  /// Stops accepting; cuts what is open after `deadline`, or at once when it is called again.
-  void drain(Duration deadline) {
-    if (drain_count_++ == 0) driver_->loop.post([this, deadline] { begin_drain(deadline); });
-    else driver_->loop.stop();
-  }
-
- private:
-  struct OnceFlag {
-    std::promise<bool> promise;
-    bool is_set = false;
-    void set_value_if_open(bool value) {
-      if (!std::exchange(is_set, true)) promise.set_value(value);
-    }
-  };
-  struct Drive {
-    net::AsioDriver driver;
-    loop::Loop loop{driver};
-  };
-
-  void main() {
-    driver_ = std::make_unique<Drive>();
-    {
-      net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets,
-                               {.servers = shared_.options.dns});
-      Worker worker(driver_->loop, network, index_,
-                    {&shared_.outputs, &shared_.counts, shared_.clusters});
-      worker_ = &worker;
-      auto result = worker.load(shared_.options.files);
-      if (result.has_value() && index_ == 0 && !worker.has_work())
-        result = Error{ErrorCode::ScriptError, Side::Script, "there is nothing to do: no script has a listen, every or after"};
-      if (result.has_value()) result = worker.listen();
-      ready_.set_value(result.has_error() ? result.error().detail : std::string());
-      if (result.has_value() && go_.promise.get_future().get()) {
-        worker.start();
-        Upkeep upkeep(driver_->loop, worker);
-        upkeep.start();
-        driver_->loop.run();
-      }
-      worker.stop();
-    }
-    is_done_.store(true);
-  }
-
-  void begin_drain(Duration deadline) {
-    worker_->stop_accepting();
-    drain_deadline_ = driver_->loop.now() + deadline;
-    look_whether_drained();
-  }
-  void look_whether_drained() {
-    if (worker_->sessions() == 0 || driver_->loop.now() >= drain_deadline_) driver_->loop.stop();
-    else driver_->loop.arm(drain_timer_, 50ms);
-  }
-
-  const Shared shared_;
-  const int index_;
-  std::unique_ptr<Drive> driver_;
-  Worker* worker_ = nullptr;
-  std::promise<std::string> ready_;
-  OnceFlag go_;
-  int drain_count_ = 0;
-  std::atomic<bool> is_done_{false};
-  Instant drain_deadline_{};
-  loop::MemberTimer<WorkerThread, &WorkerThread::look_whether_drained> drain_timer_{*this};
-  std::thread thread_;  // last: it uses all of the above
-};
 
 unsigned usable_processors() {
   cpu_set_t set;
@@ -141,75 +45,183 @@ void raise_descriptor_limit() {
 
 void print_error(const std::string& text) { std::fprintf(stderr, "perilune: %s\n", text.c_str()); }
 
-/// Loads the scripts into a worker whose network opens nothing.
-template <typename Use>
-int with_loaded(const std::vector<std::string>& files, Use&& use) {
-  net::AsioDriver driver;
-  loop::Loop loop(driver);
-  net::ListenSockets sockets;
-  net::AsioNetwork network(driver, loop, sockets);
-  Worker worker(loop, network, 0);
-  if (auto result = worker.load(files); result.has_error()) {
-    print_error(result.error().detail);
-    return 1;
-  }
-  use(worker);
-  return 0;
+/// Loads the scripts, opens nothing, and shows them to `use`, which gives the exit code.
+int with_loaded(const std::vector<std::string>& files, const std::function<int(const Worker&)>& use) {
+  int code = 1;
+  const std::string error = load_alone(files, nullptr, [&](const Worker& worker) { code = use(worker); });
+  if (!error.empty()) print_error(error);
+  return code;
+}
+
+std::string counted(size_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
 bool all_done(const std::vector<std::unique_ptr<WorkerThread>>& workers) {
   return std::all_of(workers.begin(), workers.end(), [](const auto& worker) { return worker->is_done(); });
 }
 
+/// Takes the process's signals. Made before any other thread, for they inherit the mask: signals come here only.
+net::Descriptor take_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return net::Descriptor(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+/// The main thread: it starts the workers, waits for what comes from outside, and ends them.
+class Process {
+ public:
+  explicit Process(const RunOptions& options)
+      : options_(options),
+        count_(options.workers > 0 ? options.workers : usable_processors()),
+        files_(std::make_shared<script::ScriptFiles>()),
+        clusters_(std::make_shared<upstream::ClusterBoard>(count_)) {}
+
+  int run() {
+    if (!start_workers()) return 1;
+    log::info("perilune serves with " + std::to_string(count_) + (count_ == 1 ? " worker" : " workers"));
+    if (options_.watches) watch_.follow(reloader_.files().paths());
+    while (!all_done(workers_)) look();
+    workers_.clear();
+    return 0;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr auto never = Clock::time_point::max();
+
+  bool start_workers() {
+    const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_,
+                                      std::make_shared<algo::SharedDictionaries>()};
+    for (unsigned i = 0; i < count_; ++i) {
+      workers_.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
+      // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
+      auto outcome = workers_.back()->ready();
+      // A signal ends the process: a script may load for ever.
+      while (outcome.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+        if (const int number = take_signal(); number == SIGTERM || number == SIGINT) end_without_workers();
+      if (const std::string error = outcome.get(); !error.empty()) {
+        print_error(error);
+        return false;
+      }
+    }
+    files_->close();
+    for (const auto& worker : workers_) worker->go();
+    return true;
+  }
+
+  /// 0: there is none.
+  int take_signal() const {
+    signalfd_siginfo info{};
+    return ::read(signal_descriptor_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+  }
+
+  /// Waits for something to do, and does it.
+  void look() {
+    pollfd inputs[] = {{signal_descriptor_.get(), POLLIN, 0},
+                       {options_.watches ? watch_.descriptor() : -1, POLLIN, 0}};
+    ::poll(inputs, std::size(inputs), wait_in_milliseconds());
+    const auto now = Clock::now();
+    if (now >= given_up_at_) end_without_workers();
+    while (const int number = take_signal()) on_signal(number);
+    if (inputs[1].revents != 0) {
+      watch_.take_events();
+      settle_from(now);
+    }
+    if (now >= next_look_) {
+      next_look_ = now + look_interval;
+      if (settled_at_ == never && watch_.differs()) settle_from(now);
+    }
+    if (now < settled_at_) return;
+    settled_at_ = never;
+    if (watch_.differs()) reload("a file has changed");
+  }
+
+  /// Files are about to change: they are read when that has been over for a moment.
+  void settle_from(Clock::time_point now) {
+    if (settled_at_ == never) latest_settled_at_ = now + 10 * limits::watch_settle;
+    settled_at_ = std::min(now + limits::watch_settle, latest_settled_at_);
+  }
+
+  int wait_in_milliseconds() const {
+    if (stops_ > 0) return 50;  // whether all is done
+    const auto next = std::min(settled_at_, next_look_);
+    if (next == never) return -1;
+    return static_cast<int>(
+        std::max<int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count()));
+  }
+
+  void on_signal(int number) {
+    if (number == SIGHUP) return reload("SIGHUP");
+    if (stops_ == 2) return;
+    log::info(++stops_ == 1 ? "draining; a second signal stops at once" : "stopping");
+    for (const auto& worker : workers_) worker->drain(options_.drain);
+    given_up_at_ = Clock::now() + (stops_ == 1 ? options_.drain : Duration::zero()) + limits::worker_stop_timeout;
+  }
+
+  void reload(const std::string& why) {
+    if (stops_ > 0) return;
+    log::info("reload: " + why);
+    (void)watch_.has_changed();  // what changes from here on may not be read any more
+    const ReloadReport report = reloader_.reload();
+    if (options_.watches) watch_.follow(reloader_.files().paths());
+    char took[32];
+    std::snprintf(took, sizeof took, "%.1f ms", to_seconds(report.took) * 1000);
+    if (!report.error.empty()) {
+      log::error("reload failed, version " + std::to_string(report.version) + " goes on: " + report.error);
+      return;
+    }
+    log::info("version " + std::to_string(report.version) + " serves, loaded in " + took + "; of the connections " +
+              std::to_string(report.sessions.moving) + " move, " + std::to_string(report.sessions.staying) +
+              " end with the version before");
+  }
+
+  const net::Descriptor signal_descriptor_ = take_signals();  // first: see there
+  const RunOptions& options_;
+  const unsigned count_;
+  const std::shared_ptr<script::ScriptFiles> files_;
+  net::ListenSockets sockets_;
+  LineWriter lines_;
+  edge::ConnectionCounts counts_;
+  const std::shared_ptr<upstream::ClusterBoard> clusters_;
+  std::vector<std::unique_ptr<WorkerThread>> workers_;
+  Reloader reloader_{options_, workers_, files_};
+  FileWatch watch_;
+  Clock::time_point next_look_ = options_.watches ? Clock::time_point{} : never;
+  Clock::time_point settled_at_ = never;
+  Clock::time_point latest_settled_at_ = never;
+  Clock::time_point given_up_at_ = never;
+  int stops_ = 0;
+};
+
 }  // namespace
 
 int run(const RunOptions& options) {
   signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
-  // Workers inherit the mask: signals come to this thread only, by sigwait.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
-  const unsigned count = options.workers > 0 ? options.workers : usable_processors();
-  net::ListenSockets sockets;
-  LineWriter lines;
-  edge::ConnectionCounts counts;
-  const WorkerThread::Shared shared{options, sockets, lines, counts, std::make_shared<upstream::ClusterBoard>(count)};
-  std::vector<std::unique_ptr<WorkerThread>> workers;
-  for (unsigned i = 0; i < count; ++i) {
-    workers.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
-    // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
-    if (const std::string error = workers.back()->wait_until_ready(signals); !error.empty()) {
-      print_error(error);
-      return 1;
-    }
-  }
-  for (const auto& worker : workers) worker->go();
-  log::info("perilune serves with " + std::to_string(count) + (count == 1 ? " worker" : " workers"));
-  // Drains at the first signal, stops at the second; ends by itself once every worker has drained.
-  auto given_up = std::chrono::steady_clock::time_point::max();
-  for (int stops = 0; !all_done(workers);) {
-    const timespec patience{0, 50'000'000};
-    const int number = stops == 0 ? sigwaitinfo(&signals, nullptr) : sigtimedwait(&signals, nullptr, &patience);
-    if (std::chrono::steady_clock::now() >= given_up) end_without_workers();
-    if ((number != SIGTERM && number != SIGINT) || stops == 2) continue;
-    log::info(++stops == 1 ? "draining; a second signal stops at once" : "stopping");
-    for (const auto& worker : workers) worker->drain(options.drain);
-    given_up = std::chrono::steady_clock::now() + (stops == 1 ? options.drain : Duration::zero()) +
-               limits::worker_stop_timeout;
-  }
-  workers.clear();
-  return 0;
+  return Process(options).run();
 }
 
-int check(const std::vector<std::string>& files) {
+int check(const std::vector<std::string>& files, Warnings warnings) {
   return with_loaded(files, [&](const Worker& worker) {
     size_t listens = 0;
-    for (const auto& program : worker.programs()) listens += program->listens.size();
-    std::printf("ok: %zu file%s, %zu listener%s\n", files.size(), files.size() == 1 ? "" : "s", listens,
-                listens == 1 ? "" : "s");
+    size_t warned = 0;
+    for (size_t i = 0; i < worker.programs().size(); ++i) {
+      const filter::Program& program = *worker.programs()[i];
+      listens += program.listens.size();
+      for (const filter::Warning& warning : worker.states()[i]->warnings(program)) {
+        print_error(warning.place.to_string() + ": warning: " + warning.text);
+        ++warned;
+      }
+    }
+    const bool has_failed = warned > 0 && warnings == Warnings::Fail;
+    std::string line = has_failed ? "not ok: " : "ok: ";
+    line += counted(files.size(), "file") + ", " + counted(listens, "listener");
+    if (warned > 0) line += ", " + counted(warned, "warning");
+    std::puts(line.c_str());
+    return has_failed ? 1 : 0;
   });
 }
 
@@ -219,11 +231,12 @@ int graph(const std::vector<std::string>& files, GraphForm form) {
       std::vector<const filter::Program*> programs;
       for (const auto& program : worker.programs()) programs.push_back(program.get());
       std::fputs(filter::graph_svg(programs).c_str(), stdout);
-      return;
+      return 0;
     }
     for (const auto& program : worker.programs())
       std::fputs((form == GraphForm::Text ? filter::graph_text(*program) : filter::graph_mermaid(*program)).c_str(),
                  stdout);
+    return 0;
   });
 }
 

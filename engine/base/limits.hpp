@@ -40,6 +40,11 @@ inline constexpr size_t descriptors_per_client = 2;         // its own and its u
 inline constexpr size_t clients_min = 4;                    // one client alone holds a quarter of maxConnections at most
 inline constexpr Duration idle_age_min = 1s;                // younger idle connections do not give way to newcomers
 
+inline constexpr size_t shared_bytes_max = 64 * 1024 * 1024;  // of one dictionary: some hundred thousand sessions or counters
+inline constexpr size_t shared_bytes_min = 64 * 1024;       // less would hold no value of a few KB
+inline constexpr size_t kept_bytes_max = 16 * 1024 * 1024;  // of one value of reload.keep: copying it takes some 10 ms
+inline constexpr size_t old_versions_max = 32;              // of scripts, kept by tunnels: some MB; one more ends the oldest
+
 // times
 inline constexpr Duration head_timeout = 10s;               // a phone on a bad network needs 3 s for a head
 inline constexpr Duration body_grace = 10s;                 // before a body's rate counts: time to change from cell to cell
@@ -51,6 +56,10 @@ inline constexpr Duration connect_timeout = 5s;             // three SYNs: 0, 1 
 inline constexpr Duration read_timeout = 60s;               // silence of an upstream that is asked something
 inline constexpr Duration write_timeout = 60s;              // no progress at all in sending
 inline constexpr Duration tunnel_idle_timeout = 1h;         // WebSockets are silent for long
+inline constexpr Duration old_version_timeout = 1h;         // for downloads and tunnels of a script that was replaced
+inline constexpr Duration reload_timeout = 10s;             // for all workers to load: a script that takes longer hangs
+inline constexpr Duration load_time_max = 5s;               // the top of a file, when tried out before a reload
+inline constexpr Duration watch_settle = 100ms;             // editors write several files, or one in several steps
 inline constexpr Duration queue_timeout = 5s;               // longer than that a client has given up
 inline constexpr Duration drain_timeout = 1s;               // for the rest of an answer nobody reads; a dial takes less
 inline constexpr Duration linger_timeout = 1s;              // for the client to read an error answer before the close

@@ -174,6 +174,13 @@ void Channel::set_idle_timeout(Duration timeout) {
   if (stream_) arm_timer();
 }
 
+void Channel::set_options(const ChannelOptions& options) {
+  buffer_bytes_max_ = static_cast<uint32_t>(options.buffer_bytes_max);
+  tells_reset_at_once_ = options.tells_reset_at_once;
+  write_timeout_ = options.write_timeout;
+  set_idle_timeout(options.idle_timeout);
+}
+
 uint64_t Channel::progress_min() const {
   if (write_timeout_ == Duration::max()) return 0;
   return static_cast<uint64_t>(to_seconds(write_timeout_) * limits::write_rate_min);

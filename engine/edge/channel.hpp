@@ -67,6 +67,7 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   bool is_shut_down() const { return shutdown_asked_; }
 
   void set_idle_timeout(Duration timeout);
+  void set_options(const ChannelOptions& options);
   uint64_t bytes_written() const { return bytes_written_; }
   const net::Stream& stream() const { return *stream_; }
   flow::Runtime& runtime() const { return runtime_; }

@@ -12,19 +12,102 @@ constexpr Duration log_pause = 10s;
 // As many idle connections give way at a look, ten times a second.
 constexpr size_t idle_ended_at_once = 32;
 
+// Sessions that move in a turn: what it takes is a fraction of a millisecond.
+constexpr size_t moves_a_turn = 64;
+
 }  // namespace
 
-Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const ServerOptions& options,
+Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address, const ServerOptions& options,
                ListenerCounts& counts)
-    : runtime_(runtime), plan_(&plan), options_(options), counts_(counts) {}
+    : runtime_(runtime), plan_(&plan), options_(options), address_(address), counts_(counts) {}
 
-Server::~Server() { PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions"); }
+Server::~Server() {
+  // It hands out whoever waits in the kernel's queue.
+  listener_.reset();
+  PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions");
+}
 
-Result<void> Server::listen(net::Network& network, const net::Address& address) {
-  auto listener = network.listen(address, options_.listen, *this);
+Result<void> Server::listen(net::Network& network) {
+  auto listener = network.listen(address_, options_.listen, *this);
   if (listener.has_error()) return listener.error();
   listener_ = std::move(*listener);
+  listener_->pause();
   return {};
+}
+
+void Server::open() {
+  is_serving_ = true;
+  listener_->resume();
+}
+
+void Server::inherit(Server& before) {
+  is_serving_ = true;
+  before.room_timer_.disarm();
+  listener_ = std::move(before.listener_);
+  listener_->hand_over(*this, options_.listen);
+  if (options_.connections_max > 0 && counts_.open() >= options_.connections_max) pause_at_limit();
+  else listener_->resume();
+}
+
+Departures Server::retire(Server* heir) {
+  Departures result;
+  heir_ = heir;
+  const bool is_first = !std::exchange(is_retired_, true);
+  for (const Session& session : sessions_) {
+    if (heir && session.is_movable()) ++result.moving;
+    else ++result.staying;
+  }
+  if (is_first || !heir) next_to_leave_ = sessions_.begin();
+  if (!sessions_.empty()) runtime_.loop.defer(move_task_);
+  return result;
+}
+
+void Server::move_some() {
+  for (size_t left = moves_a_turn; next_to_leave_ != sessions_.end(); --left) {
+    if (left == 0) {
+      runtime_.loop.defer_to_next_turn(move_task_);
+      return;
+    }
+    Session& session = *next_to_leave_++;
+    const auto how = heir_ ? flow::Leaving::Move : flow::Leaving::Close;
+    if (session.leave(how) == Session::Departure::AtRest) move(session);
+  }
+}
+
+void Server::on_session_at_rest(Session& session) {
+  if (heir_ && session.leave(flow::Leaving::Move) == Session::Departure::AtRest) move(session);
+}
+
+void Server::move(Session& session) {
+  if (next_to_leave_ == sessions_.iterator_to(session)) ++next_to_leave_;
+  let_go(session);
+  heir_->take_over(session);
+}
+
+void Server::let_go(Session& session) {
+  sessions_.erase(sessions_.iterator_to(session));
+  --sessions_count_;
+  counts_.leave();
+  if (options_.connections_per_ip_max > 0)
+    if (const auto client = counted_client(session.ip())) counts_.leave_network(*client);
+}
+
+void Server::take_over(Session& session) {
+  if (const auto client = counted_client(session.ip())) counts_.enter_network(*client, SIZE_MAX);
+  ++stats_.inherited;
+  session.id = ++ids_;
+  sessions_.push_back(session);
+  ++sessions_count_;
+  counts_.enter();
+  session.move(*plan_, *this, options_.session);
+}
+
+void Server::wind_down() {
+  const Instant since = runtime_.loop.now() - limits::idle_age_min;
+  for (auto session = sessions_.begin(); session != sessions_.end();) {
+    Session& candidate = *session++;  // which may be over at once
+    if (!candidate.end_if_idle(since)) candidate.leave(flow::Leaving::Close);
+  }
 }
 
 std::optional<uint64_t> Server::counted_client(const std::string& ip) const {
@@ -43,6 +126,8 @@ void Server::refuse(const std::string& ip) {
 }
 
 void Server::on_accept(std::unique_ptr<net::Stream> stream) {
+  // It ends without having begun: another worker, or another address, could not be had.
+  if (!is_serving_) return stream->reset_on_close();
   if (options_.connections_per_ip_max > 0) {
     const std::string ip = stream->peer().host;
     const auto client = counted_client(ip);
@@ -52,7 +137,8 @@ void Server::on_accept(std::unique_ptr<net::Stream> stream) {
     }
   }
   auto session = make_ref<Session>(runtime_, std::move(stream), *this, options_.session);
-  session->id = ++stats_.accepted;
+  ++stats_.accepted;
+  session->id = ++ids_;
   session->add_reference();  // the list's
   sessions_.push_back(*session);
   ++sessions_count_;
@@ -104,11 +190,8 @@ void Server::on_accept_paused(const Error& error) {
 }
 
 void Server::on_session_over(Session& session) {
-  sessions_.erase(sessions_.iterator_to(session));
-  --sessions_count_;
-  counts_.leave();
-  if (options_.connections_per_ip_max > 0)
-    if (const auto client = counted_client(session.ip())) counts_.leave_network(*client);
+  if (next_to_leave_ == sessions_.iterator_to(session)) ++next_to_leave_;
+  let_go(session);
   session.drop_reference();
   if (!is_at_limit_ || !listener_ || counts_.open() >= options_.connections_max) return;
   is_at_limit_ = false;

@@ -30,22 +30,41 @@ struct ServerStats {
   uint64_t refused = 0;
   /// How often accepting paused at connections_max.
   uint64_t pauses = 0;
+  /// That a version of the scripts took over from the one before.
+  uint64_t inherited = 0;
   /// Idle ones that were ended to make room.
   uint64_t idle_ended = 0;
+};
+
+/// What became of the sessions of a server whose version was replaced.
+struct Departures {
+  size_t moving = 0;   // at once, or after what is under way
+  size_t staying = 0;  // cannot: relays, tunnels, clients of addresses that nobody listens on any more
 };
 
 /// One listening address of one worker and the sessions it accepted.
 class Server final : public net::ListenHandler, public SessionHandler {
  public:
   /// `counts` are those of the listener in all workers, and outlive this.
-  Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const ServerOptions& options,
+  Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address, const ServerOptions& options,
          ListenerCounts& counts);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Errors (Side::Engine): Resources, with the system's words.
-  Result<void> listen(net::Network& network, const net::Address& address);
+  /// Listens, and accepts nothing before open(): clients wait in the kernel's queue. Errors (Side::Engine): Resources, with
+  /// the system's words.
+  Result<void> listen(net::Network& network);
+  void open();
+  /// As it was asked for.
+  const net::Address& address() const { return address_; }
+  /// Takes the listening socket of `before`, which had the same address in the version that this one replaces.
+  void inherit(Server& before);
+  /// The version that this server belongs to was replaced. Sessions move to `heir` between two requests of theirs, some of
+  /// them a turn; the others, and all where there is no heir, close with their next answer, or when they end.
+  Departures retire(Server* heir);
+  /// The process ends: sessions that only wait are closed, the others with the answer that is under way.
+  void wind_down();
   net::Address local() const { return listener_->local(); }
   /// Takes no more connections; those that are open go on.
   void stop_accepting();
@@ -58,6 +77,11 @@ class Server final : public net::ListenHandler, public SessionHandler {
   void on_accept(std::unique_ptr<net::Stream> stream) override;
   void on_accept_paused(const Error& error) override;
   void on_session_over(Session& session) override;
+  void on_session_at_rest(Session& session) override;
+  void move_some();
+  void move(Session& session);
+  void take_over(Session& session);
+  void let_go(Session& session);
   /// The client to count a connection for; none where it is not counted.
   std::optional<uint64_t> counted_client(const std::string& ip) const;
   void refuse(const std::string& ip);
@@ -69,17 +93,26 @@ class Server final : public net::ListenHandler, public SessionHandler {
   flow::Runtime& runtime_;
   Ref<flow::PipelinePlan> plan_;
   const ServerOptions options_;
+  const net::Address address_;
   std::unique_ptr<net::Listener> listener_;
-  boost::intrusive::list<Session> sessions_;
+  using Sessions = boost::intrusive::list<Session>;
+  Sessions sessions_;
+  /// The next one to be asked to leave.
+  Sessions::iterator next_to_leave_ = sessions_.end();
+  Server* heir_ = nullptr;
+  bool is_retired_ = false;
+  bool is_serving_ = false;
   ListenerCounts& counts_;
   size_t sessions_count_ = 0;
   bool is_at_limit_ = false;
+  uint64_t ids_ = 0;
   ServerStats stats_;
   // When the next line about each may be written.
   Instant next_pause_log_{};
   Instant next_limit_log_{};
   Instant next_refusal_log_{};
   loop::MemberTimer<Server, &Server::look_for_room> room_timer_{*this};
+  loop::MemberTask<Server, &Server::move_some> move_task_{*this};
 };
 
 }  // namespace perilune::edge

@@ -7,19 +7,51 @@ namespace perilune::edge {
 
 Session::Session(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, SessionHandler& handler,
                  const SessionOptions& options)
-    : handler_(handler), channel_(runtime, std::move(stream), *this, options.channel) {
+    : handler_(&handler), channel_(runtime, std::move(stream), *this, options.channel) {
+  follow(options);
+}
+
+void Session::follow(const SessionOptions& options) {
   rules = &options.rules;
-  if (rules->trusted_proxies && rules->trusted_proxies->trusts(ip())) trusted_proxies = rules->trusted_proxies;
+  const bool is_trusted = rules->trusted_proxies && rules->trusted_proxies->trusts(ip());
+  trusted_proxies = is_trusted ? rules->trusted_proxies : nullptr;
 }
 
 void Session::start(flow::PipelinePlan& plan) {
   channel_.set_read_valve(input_valve_);
   channel_.set_write_valve(output_valve_);
-  context_ = flow::Context::make_session(this, loop().now());
   channel_.start();
+  start_pipeline(plan);
+}
+
+void Session::start_pipeline(flow::PipelinePlan& plan) {
+  context_ = flow::Context::make_session(this, loop().now());
   pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
   pipeline_->watch_quiet(&finish_task_);
   pipeline_->start();
+}
+
+Session::Departure Session::leave(flow::Leaving how) {
+  if (is_over_ || output_ended_) return Departure::Stays;
+  if (how == flow::Leaving::Move && is_movable())
+    return pipeline_->leave(how) ? Departure::AtRest : Departure::Busy;
+  pipeline_->leave(flow::Leaving::Close);
+  return Departure::Stays;
+}
+
+void Session::move(flow::PipelinePlan& plan, SessionHandler& handler, const SessionOptions& options) {
+  buffer::Buffer unused = pipeline_->take_unused();
+  finish_task_.withdraw();
+  rest_task_.withdraw();
+  pipeline_->end(nullptr);
+  context_->set_client(nullptr);
+  handler_ = &handler;
+  follow(options);
+  times_left_to_protocol_ = false;
+  has_moved = true;
+  channel_.set_options(options.channel);
+  start_pipeline(plan);
+  while (!unused.empty() && !is_over_) pipeline_->on_event(flow::Event::data(unused.take_slice()));
 }
 
 net::Address Session::peer() const { return channel_.is_open() ? channel_.stream().peer() : net::Address{}; }
@@ -113,11 +145,12 @@ void Session::over(const Error* error) {
   if (is_over_) return;
   is_over_ = true;
   finish_task_.withdraw();
+  rest_task_.withdraw();
   if (linger_timer_) linger_timer_->disarm();
   pipeline_->end(error);
   context_->set_client(nullptr);
   loop().release_later(Ref<Object>(this));
-  handler_.on_session_over(*this);
+  handler_->on_session_over(*this);
   channel_.close();
 }
 

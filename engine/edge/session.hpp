@@ -14,6 +14,8 @@ class Session;
 class SessionHandler {
  public:
   virtual void on_session_over(Session& session) = 0;
+  /// A session that was to leave waits for its client's next message now.
+  virtual void on_session_at_rest(Session& session) = 0;
 
  protected:
   ~SessionHandler() = default;
@@ -41,12 +43,25 @@ class Session final : public Object,
   /// Ends it, cleanly, if it has only waited for its client since `since` or longer; whether it was so.
   bool end_if_idle(Instant since) { return !is_over_ && !output_ended_ && pipeline_ && pipeline_->end_if_idle(since); }
 
+  /// The script's version is replaced or ends, see flow::Leaving. Move: what became of it.
+  enum class Departure : uint8_t {
+    AtRest,  // it can move now
+    Busy,    // the handler will hear when it can
+    Stays,   // its pipeline cannot let go of it: it closes with its next answer, or ends when it ends
+  };
+  Departure leave(flow::Leaving how);
+  bool is_movable() const { return !is_over_ && !output_ended_ && !input_ended_ && pipeline_->is_movable(); }
+  /// Ends its pipeline, and with it the script's session, and begins anew in one of `plan`: the client notices nothing.
+  /// For one at rest. `options` stay as long as the session.
+  void move(flow::PipelinePlan& plan, SessionHandler& handler, const SessionOptions& options);
+
   std::string ip() const override { return peer().host; }
   uint16_t port() const override { return peer().port; }
   std::string local_ip() const override;
   uint16_t local_port() const override;
   void leave_time_to_protocol() override;
   void expect_no_more() override { expects_no_more_ = true; }
+  void on_rest() override { loop().defer(rest_task_); }
 
  private:
   void on_event(flow::Event&& event) override;
@@ -54,6 +69,9 @@ class Session final : public Object,
   void on_channel_end() override;
   void on_channel_failed(ErrorCode code) override;
   void on_channel_flushed() override;
+  void follow(const SessionOptions& options);
+  void start_pipeline(flow::PipelinePlan& plan);
+  void tell_rest() { handler_->on_session_at_rest(*this); }
   net::Address peer() const;
   void finish_if_done();
   void over(const Error* error);
@@ -62,7 +80,7 @@ class Session final : public Object,
 
   loop::Loop& loop() const { return channel_.runtime().loop; }
 
-  SessionHandler& handler_;
+  SessionHandler* handler_;
   flow::Valve input_valve_;
   flow::Valve output_valve_;
   Channel channel_;
@@ -75,6 +93,7 @@ class Session final : public Object,
   bool expects_no_more_ = false;
   uint32_t drained_bytes_ = 0;
   loop::MemberTask<Session, &Session::finish_if_done> finish_task_{*this};
+  loop::MemberTask<Session, &Session::tell_rest> rest_task_{*this};
   using LingerTimer = loop::MemberTimer<Session, &Session::on_linger_timer>;
   std::unique_ptr<LingerTimer> linger_timer_;  // most sessions end without
 };

@@ -28,23 +28,28 @@ bool is_path(std::string_view text) {
   return text.starts_with('/') && std::ranges::none_of(text, is_wrong);
 }
 
-Error never(std::string_view option, std::string_view member) {
-  return wrong_option(option, std::string(member) + " cannot be never");
-}
-
 bool is_status(double number) { return number >= 100 && number <= 599 && number == std::floor(number); }
 
+std::optional<double> status_of(const Value& value) {
+  if (const double* number = value.number()) return is_status(*number) ? std::optional(*number) : std::nullopt;
+  const auto number = parse_decimal(*value.string());
+  return number && is_status(static_cast<double>(*number)) ? std::optional(static_cast<double>(*number)) : std::nullopt;
+}
+
+/// 204, "204", { 200, 299 } or "200-299".
 Result<void> read_statuses(upstream::HealthOptions& health, const Argument& given) {
-  const Error wrong = wrong_option(
-      "health", "status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 }");
-  std::vector<Value> bounds = given.list;
-  if (bounds.empty()) bounds = {given.value, given.value};
-  if (bounds.size() != 2) return wrong;
-  for (const Value& bound : bounds)
-    if (!bound.number() || !is_status(*bound.number())) return wrong;
-  health.status_min = static_cast<int>(*bounds[0].number());
-  health.status_max = static_cast<int>(*bounds[1].number());
-  if (health.status_min > health.status_max) return wrong;
+  std::vector<Value> bounds = items_of(given);
+  if (const std::string* text = bounds.front().string(); text && bounds.size() == 1)
+    if (const size_t dash = text->find('-'); dash != std::string::npos)
+      bounds = {Value(text->substr(0, dash)), Value(text->substr(dash + 1))};
+  const auto first = status_of(bounds.front());
+  const auto last = status_of(bounds.back());
+  if (!first || !last || *first > *last || bounds.size() > 2)
+    return wrong_option("health",
+                        "status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
+                        "\"200-399\"" + (given.value.is_nil() ? "" : ", got " + show(given.value)));
+  health.status_min = static_cast<int>(*first);
+  health.status_max = static_cast<int>(*last);
   return {};
 }
 
@@ -100,18 +105,19 @@ Result<upstream::DiscoveryOptions> dns_settings(const Argument& given) {
     dns.name = std::move(*host);
   }
   dns.ttl_max = time_in(options, "refreshMax", limits::discovery_ttl_max);
-  if (dns.ttl_max == Duration::max()) return never("dns", "refreshMax");
   return dns;
 }
 
 Result<upstream::HealthOptions> health_settings(const Argument& given) {
-  const Options options(given.members);
+  Options options(given.members);
+  // "/healthz" alone is { path = "/healthz" }.
+  if (given.value.string()) options.set("path", Argument{given.value});
   upstream::HealthOptions health;
   if (options.boolean("tcp", false)) {
     for (const char* name : {"path", "host", "status"})
       if (options.find(name))
-        return wrong_option("health",
-                            std::string(name) + " is for checks by HTTP; without tcp = true it is one");
+        return wrong_option("health", std::string(name) +
+                                          " is for checks by HTTP, and tcp = true only connects: leave out one of the two");
     health.kind = upstream::HealthOptions::Kind::Tcp;
   } else if (options.find("path")) {
     if (auto read = read_http_check(health, options); !read) return read.error();
@@ -125,8 +131,6 @@ Result<upstream::HealthOptions> health_settings(const Argument& given) {
   health.port = static_cast<uint16_t>(port);
   health.interval = time_in(options, "interval", limits::health_interval);
   health.timeout = time_in(options, "timeout", limits::health_timeout);
-  if (health.interval == Duration::max()) return never("health", "interval");
-  if (health.timeout == Duration::max()) return never("health", "timeout");
   health.thresholds.rise = count_in(options, "rise", limits::health_rise);
   health.thresholds.fall = count_in(options, "fall", limits::health_fall);
   if (health.thresholds.rise == 0 || health.thresholds.fall == 0)
@@ -144,10 +148,7 @@ Result<std::optional<algo::OutlierRules>> ejection_settings(const Argument& give
   rules.consecutive_local = count_in(options, "consecutiveLocal", limits::outlier_failures_max);
   rules.interval = time_in(options, "interval", limits::outlier_interval);
   rules.ejection_time = time_in(options, "time", limits::ejection_time);
-  if (rules.interval == Duration::max()) return never("ejection", "interval");
-  if (rules.ejection_time == Duration::max()) return never("ejection", "time");
   rules.ejection_time_max = time_in(options, "maxTime", rules.ejection_time * ejections_until_longest);
-  if (rules.ejection_time_max == Duration::max()) return never("ejection", "maxTime");
   if (rules.ejection_time_max < rules.ejection_time)
     return wrong_option("ejection", "maxTime is less than time");
   rules.ejected_percent_max = count_in(options, "maxPercent", limits::ejected_percent_max);
@@ -157,8 +158,13 @@ Result<std::optional<algo::OutlierRules>> ejection_settings(const Argument& give
 }
 
 Result<upstream::StickyOptions> sticky_settings(const Argument& given) {
-  const Options options(given.members);
+  Options options(given.members);
   upstream::StickyOptions sticky;
+  if (given.value.is_false()) return sticky;
+  if (given.value.is_true())
+    return wrong_option("sticky", "true does not name the cookie; write sticky = { cookie = \"route\" }, or false");
+  // "route" alone is { cookie = "route" }.
+  if (given.value.string()) options.set("cookie", Argument{given.value});
   sticky.cookie = options.text("cookie", "");
   if (!is_token(sticky.cookie))
     return wrong_option("sticky", options.find("cookie")

@@ -15,7 +15,7 @@ Result<algo::RetryBudget> budget_settings(const Argument& given);
 
 inline constexpr std::array dns_options = {
     OptionSpec{"name", Text},
-    OptionSpec{"refreshMax", Time},
+    OptionSpec{"refreshMax", FiniteTime},
     OptionSpec{"service", Boolean},
 };
 Result<upstream::DiscoveryOptions> dns_settings(const Argument& given);
@@ -23,21 +23,21 @@ Result<upstream::DiscoveryOptions> dns_settings(const Argument& given);
 inline constexpr std::array health_options = {
     OptionSpec{"fall", Count},
     OptionSpec{"host", Text},
-    OptionSpec{"interval", Time},
+    OptionSpec{"interval", FiniteTime, {}, {}, "health = false switches checks off"},
     OptionSpec{"path", Text},
     OptionSpec{"port", Count},
     OptionSpec{"rise", Count},
-    OptionSpec{"status", Count | MixedList},
+    OptionSpec{"status", MixedList},
     OptionSpec{"tcp", Boolean},
-    OptionSpec{"timeout", Time},
+    OptionSpec{"timeout", FiniteTime},
 };
 Result<upstream::HealthOptions> health_settings(const Argument& given);
 
 inline constexpr std::array ejection_options = {
     OptionSpec{"consecutive5xx", Count},   OptionSpec{"consecutiveGateway", Count},
-    OptionSpec{"consecutiveLocal", Count}, OptionSpec{"interval", Time},
-    OptionSpec{"maxPercent", Count},       OptionSpec{"maxTime", Time},
-    OptionSpec{"successRate", Boolean},    OptionSpec{"time", Time},
+    OptionSpec{"consecutiveLocal", Count}, OptionSpec{"interval", FiniteTime},
+    OptionSpec{"maxPercent", Count},       OptionSpec{"maxTime", FiniteTime},
+    OptionSpec{"successRate", Boolean},    OptionSpec{"time", FiniteTime},
 };
 /// None: nothing is ejected.
 Result<std::optional<algo::OutlierRules>> ejection_settings(const Argument& given);

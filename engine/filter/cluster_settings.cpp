@@ -17,12 +17,14 @@ constexpr std::array the_upstream_options = {
     OptionSpec{"connectTimeout", Time},
     OptionSpec{"dns", Text | Table, {}, dns_options},
     OptionSpec{"drainTimeout", Time},
-    OptionSpec{"ejection", Boolean | Table, {}, ejection_options},
+    OptionSpec{"ejection", Boolean | Table, {}, ejection_options,
+               "write ejection = { consecutive5xx = 5 }, or false"},
     OptionSpec{"endpoints", EndpointList},
     OptionSpec{"floor", Count},
     OptionSpec{"forwarded", Boolean},
-    OptionSpec{"health", Boolean | Table, {}, health_options},
-    OptionSpec{"hedge", Boolean | Table, {}, hedge_options},
+    OptionSpec{"health", Boolean | Text | Table, {}, health_options,
+               "write health = { path = \"/healthz\" } or { tcp = true }, or false"},
+    OptionSpec{"hedge", Boolean | Table, {}, hedge_options, hedge_hint},
     OptionSpec{"host", Text},
     OptionSpec{"idleTimeout", Time},
     OptionSpec{"key", Function},
@@ -32,7 +34,7 @@ constexpr std::array the_upstream_options = {
     OptionSpec{"maxIdle", Count},
     OptionSpec{"maxMessages", Count},
     OptionSpec{"maxRequests", Count},
-    OptionSpec{"onEvict", Function},
+    OptionSpec{"onEvict", Function, {}, {}, {}, "ctx, reason"},
     OptionSpec{"onLease", Function},
     OptionSpec{"onRelease", Function},
     OptionSpec{"order", Text, "lifo|fifo"},
@@ -43,10 +45,12 @@ constexpr std::array the_upstream_options = {
     OptionSpec{"queue", Count},
     OptionSpec{"queueTimeout", Time},
     OptionSpec{"readTimeout", Time},
-    OptionSpec{"retry", Boolean | Table, {}, retry_options},
-    OptionSpec{"retryBudget", Table, {}, budget_options},
+    OptionSpec{"retry", Boolean | Table, {}, retry_options, retry_hint},
+    OptionSpec{"retryBudget", Table, {}, budget_options,
+               "write retryBudget = { percent = 20 }, or retry = false for no retries"},
     OptionSpec{"slowStart", Time | Table, {}, slow_start_options},
-    OptionSpec{"sticky", Table, {}, sticky_options},
+    OptionSpec{"sticky", Boolean | Text | Table, {}, sticky_options,
+               "write sticky = { cookie = \"route\" }, or false"},
     OptionSpec{"timeout", Time},
     OptionSpec{"tryTimeout", Time},
     OptionSpec{"ttl", Time},
@@ -94,8 +98,7 @@ Result<void> read_members(upstream::ClusterOptions& cluster, const Options& opti
 Result<void> read_balance(upstream::ClusterOptions& cluster, const Options& options) {
   cluster.balance.kind = kind_of(options.text("balance", "round-robin"));
   cluster.key = options.hook("key");
-  const bool hashes =
-      cluster.balance.kind == PickerKind::Maglev || cluster.balance.kind == PickerKind::RingHash;
+  const bool hashes = algo::goes_by_key(cluster.balance.kind);
   for (const char* name : {"key", "boundedLoad"})
     if (options.find(name) && !hashes)
       return wrong_option(
@@ -174,6 +177,22 @@ Result<void> read_parts(upstream::ClusterOptions& cluster, const Options& option
   return read_part(options, "health", cluster.health, health_settings);
 }
 
+/// What is well formed by itself, but says nothing or the opposite beside the others.
+Result<void> check_together(upstream::ClusterOptions& cluster, const Options& options) {
+  if (auto checked = check_times(options); !checked) return checked;
+  if (cluster.queue_max == 0 && options.find("queueTimeout"))
+    return wrong_option("queueTimeout", "with queue = 0 nobody waits");
+  if (cluster.floor > 0 && cluster.idle_max == 0)
+    return wrong_option("floor", "with maxIdle = 0 no connection is kept");
+  if (uint64_t{cluster.floor} * cluster.endpoints.size() > cluster.connections_max)
+    return wrong_option("floor", std::to_string(cluster.floor) + " for each of " +
+                                     std::to_string(cluster.endpoints.size()) + " endpoints is more than maxConnections, " +
+                                     std::to_string(cluster.connections_max));
+  if (cluster.pipelining > 1 && cluster.messages_max == 1)
+    return wrong_option("pipelining", "with maxMessages = 1 a connection has one request only");
+  return {};
+}
+
 Result<void> read_connect(Options& connect, const Options& options) {
   for (const std::string_view name : options_of_connect)
     if (const Argument* given = options.find(name)) connect.set(name, *given);
@@ -225,7 +244,7 @@ Result<std::vector<upstream::EndpointSpec>> endpoint_specs(const Argument& list)
 Result<ClusterSettings> cluster_settings(const Options& options) {
   ClusterSettings settings;
   upstream::ClusterOptions& cluster = settings.cluster;
-  for (const auto read : {read_members, read_balance, read_pool, read_requests, read_parts})
+  for (const auto read : {read_members, read_balance, read_pool, read_requests, read_parts, check_together})
     if (auto result = read(cluster, options); !result) return result.error();
   if (auto result = read_connect(settings.connect, options); !result) return result.error();
   cluster.on_lease = options.hook("onLease");

@@ -10,7 +10,7 @@ using upstream::DurationHistogram;
 using Number = uint64_t ClusterTotals::*;
 using Counter = upstream::Count upstream::EndpointCounts::*;
 
-constexpr std::array<std::pair<Number, Counter>, 17> plain_numbers{{
+constexpr std::array<std::pair<Number, Counter>, 18> plain_numbers{{
     {&ClusterTotals::leased, &upstream::EndpointCounts::leased},
     {&ClusterTotals::idle, &upstream::EndpointCounts::idle},
     {&ClusterTotals::connecting, &upstream::EndpointCounts::connecting},
@@ -22,6 +22,7 @@ constexpr std::array<std::pair<Number, Counter>, 17> plain_numbers{{
     {&ClusterTotals::unexpected_data, &upstream::EndpointCounts::unexpected_data},
     {&ClusterTotals::overflow, &upstream::EndpointCounts::overflow},
     {&ClusterTotals::requests, &upstream::EndpointCounts::requests},
+    {&ClusterTotals::sent, &upstream::EndpointCounts::sent},
     {&ClusterTotals::reused, &upstream::EndpointCounts::reused},
     {&ClusterTotals::failed, &upstream::EndpointCounts::failed},
     {&ClusterTotals::answers_5xx, &upstream::EndpointCounts::answers_5xx},
@@ -176,7 +177,7 @@ void ClusterTotals::add(const ClusterTotals& other) {
 }
 
 double ClusterTotals::reuse() const {
-  return requests == 0 ? 0 : static_cast<double>(reused) / static_cast<double>(requests);
+  return sent == 0 ? 0 : static_cast<double>(reused) / static_cast<double>(sent);
 }
 
 ClusterTotals totals_of(const upstream::EndpointRecord& endpoint) {

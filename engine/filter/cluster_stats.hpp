@@ -8,8 +8,8 @@
 
 namespace perilune::filter {
 
-/// In seconds. Percentiles are read off buckets that double: right to a factor of two, and 8.2 s for all that
-/// is more.
+/// In seconds. Percentiles are read off buckets that double from 32 us on: right to a factor of two, and 8.4 s for
+/// all that is more.
 struct DurationSummary {
   uint64_t count = 0;
   double mean = 0;
@@ -49,6 +49,7 @@ struct ClusterTotals {
   uint64_t overflow = 0;
   std::array<uint64_t, algo::close_reason_count> closed{};
   uint64_t requests = 0;  ///< tries
+  uint64_t sent = 0;      ///< tries that had a connection
   uint64_t reused = 0;
   uint64_t failed = 0;
   uint64_t answers_5xx = 0;
@@ -61,7 +62,7 @@ struct ClusterTotals {
 
   void add(const upstream::EndpointCounts& counts);
   void add(const ClusterTotals& other);
-  /// The part of requests that were sent on a connection which had served before; 0 without any.
+  /// The part of what was sent that went on a connection which had served before; 0 when nothing was.
   double reuse() const;
 };
 

@@ -22,7 +22,8 @@ Result<std::unique_ptr<flow::FilterPlan>> make_encode_plan(FilterCall& call);
 
 /// Bytes become requests, one after the other. Reads no further while limits::pipelined_requests_max answers
 /// are open, behind a request that offers another protocol until its answer, and ever behind one that ends
-/// the connection (RFC 9112 section 9.6). Errors: the parser's. A malformed head is answered once all
+/// the connection (RFC 9112 section 9.6). A session that is to leave ends behind the next request, where an
+/// encodeHTTPResponse can tell so. Errors: the parser's. A malformed head is answered once all
 /// requests before it are, where an encodeHTTPResponse stands; a malformed body cuts the stream.
 class DecodeRequests final : public flow::Filter {
  public:
@@ -33,6 +34,10 @@ class DecodeRequests final : public flow::Filter {
   void on_start() override;
   void on_stop() override;
   void on_reset() override;
+  bool leave(flow::Leaving) override {
+    is_leaving_ = true;
+    return false;
+  }
   void pump();
   void begin(message::RequestHead& head);
   bool may_begin() const;
@@ -50,6 +55,7 @@ class DecodeRequests final : public flow::Filter {
   bool is_refusing_ = false;
   bool input_ended_ = false;
   bool is_tunnel_ = false;
+  bool is_leaving_ = false;
   loop::MemberTask<DecodeRequests, &DecodeRequests::pump> pump_task_{*this};
 };
 

@@ -108,9 +108,11 @@ void DecodeRequests::begin(message::RequestHead& head) {
   // answers does not learn that a tunnel began.
   if (head.body.kind != message::BodyKind::None || !exchanges_->has_response_encoder) head.upgrade.clear();
   if (exchanges_->of_client.is_full()) exchanges_->of_client.pop();  // nobody counts
-  exchanges_->of_client.push(Asked::by(head));
+  Asked asked = Asked::by(head);
+  if (is_leaving_ && exchanges_->has_response_encoder) asked.keep_alive = false;
+  had_last_ = !asked.keep_alive || head.method == "CONNECT";
+  exchanges_->of_client.push(asked);
   awaits_upgrade_ = !head.upgrade.empty();
-  had_last_ = !head.keep_alive || head.method == "CONNECT";
 }
 
 void DecodeRequests::become_tunnel() {
@@ -130,7 +132,7 @@ void DecodeRequests::on_stop() {
 void DecodeRequests::on_reset() {
   parser_.reset();
   exchanges_.reset();
-  awaits_upgrade_ = had_last_ = is_within_ = is_refusing_ = input_ended_ = is_tunnel_ = false;
+  awaits_upgrade_ = had_last_ = is_within_ = is_refusing_ = input_ended_ = is_tunnel_ = is_leaving_ = false;
 }
 
 void DecodeResponses::on_start() {

@@ -51,7 +51,7 @@ void Connect::on_hook_result() {
   if (!target) {
     give_up({ErrorCode::ScriptError, Side::Script,
              plan_.place.to_string() + ": connect: the target function gave " +
-                 describe(call_.value) + ", not \"host:port\""});
+                 show(call_.value) + ", not \"host:port\""});
     return;
   }
   auto address = net::Address::parse(*target);

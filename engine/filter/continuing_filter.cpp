@@ -53,6 +53,11 @@ void ContinuingFilter::go_on(flow::PipelinePlan& target, const flow::Rest* rest,
   chosen_->continue_from(pipeline());
   chosen_->set_rest(rest);
   chosen_->start();
+  // Its session was to leave meanwhile.
+  if (leaving_ && !is_ended()) {
+    chosen_->leave(*leaving_);
+    if (flow::ClientInfo* client = context().client()) client->on_rest();
+  }
   if (!has_first_ || !chosen_) return;
   has_first_ = false;
   chosen_->on_event(std::move(first_));
@@ -88,6 +93,7 @@ void ContinuingFilter::on_reset() {
   chosen_.reset();
   first_ = Event::stream_end();
   has_first_ = is_asked_ = has_failed_ = false;
+  leaving_.reset();
 }
 
 }  // namespace perilune::filter

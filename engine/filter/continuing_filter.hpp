@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "filter/registry.hpp"
 #include "filter/waiting_filter.hpp"
 
@@ -39,6 +41,15 @@ class ContinuingFilter : public WaitingFilter {
 
   void on_start() override;
   bool end_if_idle(Instant since) override { return chosen_ && chosen_->end_if_idle(since); }
+  /// Before it has chosen nobody knows: it is asked again then.
+  bool is_movable() const override { return !has_failed_ && (!chosen_ || chosen_->is_movable()); }
+  bool leave(flow::Leaving how) override {
+    leaving_ = how;
+    return chosen_ && chosen_->leave(how);
+  }
+  void take_unused(buffer::Buffer& unused) override {
+    if (chosen_) unused.append(chosen_->take_unused());
+  }
   void process(flow::Event&& event) override;
 
   const flow::FilterPlan& filter_plan_;
@@ -48,6 +59,7 @@ class ContinuingFilter : public WaitingFilter {
   bool has_first_ = false;
   bool is_asked_ = false;
   bool has_failed_ = false;
+  std::optional<flow::Leaving> leaving_;
 };
 
 /// `pipeline "web"`, or where it stands when it has no name.

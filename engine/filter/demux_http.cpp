@@ -45,6 +45,7 @@ void DemuxHttp::on_start() {
   since_ = loop().now();
   if (flow::ClientInfo* client = context().client()) {
     client->leave_time_to_protocol();
+    if (client->has_moved) phase_ = Phase::Idle;
     arm_timer();
   }
 }
@@ -78,6 +79,7 @@ bool DemuxHttp::may_parse() const {
   if (receiving_) return receiving_->response_done_ || !receiving_->request_valve_.is_held();
   // What comes behind the last request is not answered, so it must not be done either (RFC 9112 section 9.6).
   if (awaits_upgrade_ || has_last_ || is_resting_) return false;
+  if (is_moving_ && !input_ended_ && (!parser_ || parser_->at_boundary())) return false;
   // Who does not read answers gets no more requests answered.
   if (output_valve().is_held() || waiting_bytes_ > limits::buffer_bytes_max) return false;
   if (streams_count_ == 0) return true;
@@ -139,7 +141,7 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
   ++streams_count_;
   if (streams_count_ == 1) stream->is_front_ = true;
   receiving_ = stream;
-  if (!head->keep_alive || (plan_.messages_max > 0 && messages_ >= plan_.messages_max))
+  if (!head->keep_alive || is_closing_ || (plan_.messages_max > 0 && messages_ >= plan_.messages_max))
     stream->closes_ = has_last_ = true;
   if (head->method == "CONNECT"sv && !plan_.allows_connect) {
     stops_parsing_ = true;
@@ -234,6 +236,8 @@ void DemuxHttp::settle() {
   if (has_more) loop().defer(pump_task_);
   note_time();
   update_hold();
+  if (is_moving_ && is_at_rest())
+    if (flow::ClientInfo* client = context().client()) client->on_rest();
 }
 
 void DemuxHttp::retire_front(const Error* error) {
@@ -272,6 +276,25 @@ bool DemuxHttp::end_if_idle(Instant since) {
   if (is_closed_ || since_ > since || !(phase_ == Phase::Idle || is_unused)) return false;
   close_connection();
   return true;
+}
+
+bool DemuxHttp::leave(flow::Leaving how) {
+  if (how == flow::Leaving::Close) {
+    is_closing_ = true;
+    if (streams_.empty()) return true;
+    // The last one that is under way can still tell, unless its head is out.
+    DemuxStream& last = streams_.back();
+    if (!last.response_begun_ && !last.offers_upgrade_) last.closes_ = has_last_ = true;
+    return false;
+  }
+  is_moving_ = true;
+  if (!is_at_rest()) return false;
+  update_hold();
+  return true;
+}
+
+void DemuxHttp::take_unused(buffer::Buffer& unused) {
+  if (parser_ && is_at_rest()) unused.append(parser_->take_rest());
 }
 
 void DemuxHttp::update_hold() {
@@ -375,7 +398,7 @@ void DemuxHttp::on_reset() {
   messages_ = body_bytes_ = 0;
   waiting_bytes_ = 0;
   dropped_bytes_ = 0;
-  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ = is_resting_ = false;
+  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ = is_resting_ = is_moving_ = is_closing_ = false;
   phase_ = Phase::FirstHead;
 }
 

@@ -120,12 +120,17 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   void on_reset() override;
   void on_valve_changed(flow::Valve& valve) override;
   bool end_if_idle(Instant since) override;
+  bool is_movable() const override { return !is_closed_ && !has_tunnel_ && !stops_parsing_ && !input_ended_; }
+  bool leave(flow::Leaving how) override;
+  void take_unused(buffer::Buffer& unused) override;
 
   void pump();
   /// Goes on where it stopped, in this turn or, after a rest, in the next.
   void pump_again();
   /// No message is begun, and no byte of the next one has come.
   bool is_between_messages() const { return !parser_ || (parser_->at_boundary() && parser_->buffered() == 0); }
+  /// Nothing is under way. Bytes of the next message may have come.
+  bool is_at_rest() const { return is_movable() && streams_.empty() && (!parser_ || parser_->at_boundary()); }
   void begin_request(Ref<message::RequestHead> head);
   void refuse(const Error& error);
   void end_request(Ref<message::Trailers> trailers);
@@ -168,6 +173,8 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   bool has_last_ : 1 = false;    // a request came that ends the connection
   bool is_resting_ : 1 = false;  // it had its share of this turn
   bool is_last_ : 1 = false;     // its output runs nobody's script
+  bool is_moving_ : 1 = false;   // it begins nothing more: another pipeline will
+  bool is_closing_ : 1 = false;  // the next request is the last one
   loop::MemberTask<DemuxHttp, &DemuxHttp::pump_again> pump_task_{*this};
   loop::MemberTask<DemuxHttp, &DemuxHttp::settle> settle_task_{*this};
   loop::MemberTimer<DemuxHttp, &DemuxHttp::on_timer> timer_{*this};

@@ -1,7 +1,5 @@
 #include "filter/forward.hpp"
 
-#include <charconv>
-
 #include "filter/sticky_cookie.hpp"
 #include "filter/upstream_object.hpp"
 #include "http/max_forwards.hpp"
@@ -19,18 +17,12 @@ constexpr std::string_view name_of(Question question) {
   return names[static_cast<size_t>(question)];
 }
 
-/// Numbers that differ have texts that differ.
-std::string shortest(double number) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, number).ptr};
-}
-
 }  // namespace
 
-ForwardPlan::ForwardPlan(Services& its_services, Ref<upstream::Cluster> its_cluster, Ref<flow::Hook> chooser,
+ForwardPlan::ForwardPlan(Services& its_services, Ref<UpstreamObject> its_upstream, Ref<flow::Hook> chooser,
                          ForwardSettings its_settings)
     : services(its_services),
-      cluster(std::move(its_cluster)),
+      upstream(std::move(its_upstream)),
       choose_cluster(std::move(chooser)),
       settings(std::move(its_settings)) {
   const auto ask = [&](Question question, const Ref<flow::Hook>& hook) {
@@ -51,9 +43,8 @@ Result<std::unique_ptr<flow::FilterPlan>> ForwardPlan::make_plan(FilterCall& cal
   auto settings = forward_settings(call.options);
   if (settings.has_error()) return settings.error();
   const Argument& target = call.arguments[0];
-  auto* object = target.value.object_as<UpstreamObject>();
   return std::unique_ptr<flow::FilterPlan>(std::make_unique<ForwardPlan>(
-      call.services, object ? object->cluster : nullptr, Ref<flow::Hook>(target.hook()), std::move(*settings)));
+      call.services, Ref<UpstreamObject>(target.value.object_as<UpstreamObject>()), Ref<flow::Hook>(target.hook()), std::move(*settings)));
 }
 
 std::unique_ptr<flow::Filter> ForwardPlan::make() const { return std::make_unique<Forward>(*this); }
@@ -91,7 +82,7 @@ void Forward::process(Event&& event) {
 
 void Forward::begin() {
   output_valve().set_watcher(this);
-  cluster_ = plan_.cluster;
+  if (plan_.upstream) cluster_ = plan_.upstream->cluster;
   if (cluster_) prepare(exchange_plan_, plan_.settings, cluster_->options());
   next_question_ = 0;
   ask();
@@ -122,31 +113,37 @@ void Forward::on_hook_result() {
 
 std::optional<Error> Forward::take_answer(Question question) {
   const Value& value = call_.value;
-  const auto wrong = [&](std::string_view expected) {
+  const auto wrong = [&](const std::string& expected) {
     return Error{ErrorCode::ScriptError, Side::Script,
                  plan_.place.to_string() + ": forward: the function for " + std::string(name_of(question)) + " gave " +
-                     describe(value) + ", not " + std::string(expected)};
+                     show(value) + ", which is not " + std::string(expected)};
   };
   const auto time = [&](Duration& target) -> std::optional<Error> {
     if (value.is_nil()) return std::nullopt;
     auto checked = check_value(Time, {}, value);
-    if (checked.has_error()) return wrong("a time");
+    if (checked.has_error()) return wrong("a time: " + checked.error().detail);
     target = from_option(*checked);
     return std::nullopt;
   };
   switch (question) {
     case Question::Cluster:
       if (auto* object = value.object_as<UpstreamObject>()) cluster_ = object->cluster;
-      else return wrong("an upstream");
+      else return wrong("an upstream; return what upstream(…) gave");
       prepare(exchange_plan_, plan_.settings, cluster_->options());
       return std::nullopt;
     case Question::Timeout: return time(exchange_plan_.timeout);
     case Question::TryTimeout: return time(exchange_plan_.try_timeout);
-    case Question::Key: exchange_plan_.key = hash_of_key(value); return std::nullopt;
-    case Question::Tenant: exchange_plan_.tenant = tenant_of(value); return std::nullopt;
+    case Question::Key:
+      exchange_plan_.key = hash_of_key(value);
+      if (!exchange_plan_.key && !value.is_nil()) return wrong("a string, a number or a boolean");
+      return std::nullopt;
+    case Question::Tenant:
+      exchange_plan_.tenant = tenant_of(value);
+      if (!hash_of_key(value) && !value.is_nil()) return wrong("a string, a number or a boolean");
+      return std::nullopt;
     case Question::Pool:
       if (const std::string* text = value.string()) exchange_plan_.tag = *text;
-      else if (const double* number = value.number()) exchange_plan_.tag = shortest(*number);
+      else if (value.number()) exchange_plan_.tag = show(value);
       else if (!value.is_nil()) return wrong("a string or a number");
       return std::nullopt;
     case Question::Host:
@@ -160,9 +157,9 @@ std::optional<Error> Forward::take_answer(Question question) {
       return std::nullopt;
     case Question::Endpoint: {
       if (value.is_nil()) return std::nullopt;
-      if (!value.string()) return wrong("the name of an endpoint");
+      if (!value.string()) return wrong("an endpoint such as \"10.0.0.1:8080\"");
       const auto identity = identity_of(*value.string());
-      if (identity.has_error()) return wrong("the name of an endpoint");
+      if (identity.has_error()) return wrong("an endpoint: " + identity.error().detail);
       exchange_plan_.identity = *identity;
       exchange_plan_.is_pinned = true;
       return std::nullopt;

@@ -13,7 +13,7 @@ namespace perilune::filter {
 class ForwardPlan final : public flow::FilterPlan {
  public:
   static Result<std::unique_ptr<flow::FilterPlan>> make_plan(FilterCall& call);
-  ForwardPlan(Services& its_services, Ref<upstream::Cluster> its_cluster, Ref<flow::Hook> chooser,
+  ForwardPlan(Services& its_services, Ref<UpstreamObject> its_upstream, Ref<flow::Hook> chooser,
               ForwardSettings its_settings);
   std::unique_ptr<flow::Filter> make() const override;
   bool answers() const override { return true; }
@@ -23,7 +23,7 @@ class ForwardPlan final : public flow::FilterPlan {
 
   Services& services;
   /// Null: `choose_cluster` decides.
-  const Ref<upstream::Cluster> cluster;
+  const Ref<UpstreamObject> upstream;
   const Ref<flow::Hook> choose_cluster;
   const ForwardSettings settings;
   /// What functions are to be asked, in this order.

@@ -23,10 +23,17 @@ std::vector<std::string_view> retry_words() {
   return words;
 }
 
+/// A status, also as text: "503".
+std::optional<double> status_of(const Value& item) {
+  if (const double* number = item.number()) return *number;
+  const auto number = parse_decimal(*item.string());
+  return number ? std::optional<double>(static_cast<double>(*number)) : std::nullopt;
+}
+
 Result<void> add_reason(upstream::RetryOn& on, const Value& item) {
-  if (const double* status = item.number()) {
+  if (const auto status = status_of(item)) {
     if (*status < 400 || *status > 599 || *status != std::floor(*status))
-      return wrong_option("retry", "a status in on is a whole number from 400 to 599");
+      return wrong_option("retry", "a status in on is a whole number from 400 to 599, got " + show(item));
     on.statuses.push_back(static_cast<int>(*status));
     return {};
   }
@@ -44,8 +51,6 @@ Result<void> add_reason(upstream::RetryOn& on, const Value& item) {
 
 Result<void> read_backoff(algo::Backoff& backoff, const Options& options) {
   backoff.base = time_in(options, "backoff", limits::retry_backoff);
-  if (backoff.base == Duration::max())
-    return wrong_option("retry", "backoff cannot be never; attempts = 1 does not try again");
   const Duration longest = std::max<Duration>(limits::retry_backoff_max, backoff.base * backoff_growth);
   backoff.max = time_in(options, "maxBackoff", options.find("backoff") ? longest : limits::retry_backoff_max);
   if (backoff.max < backoff.base) return wrong_option("retry", "maxBackoff is less than backoff");
@@ -76,7 +81,7 @@ Result<upstream::RetryOptions> retry_settings(const Argument& given) {
   upstream::RetryOptions retry;
   if (given.value.is_false()) return retry;
   if (given.value.is_true())
-    return wrong_option("retry", "true does not say how; write { attempts = 2 }, or false");
+    return wrong_option("retry", "true does not say how; " + std::string(retry_hint));
   const Options options(given.members);
   retry.attempts = count_in(options, "attempts", 2);
   if (retry.attempts == 0)
@@ -85,7 +90,7 @@ Result<upstream::RetryOptions> retry_settings(const Argument& given) {
   retry.body_bytes_max = options.size("bodyLimit", limits::retry_body_bytes_max);
   if (auto read = read_backoff(retry.backoff, options); !read) return read.error();
   if (const Argument* on = options.find("on")) {
-    for (const Value& item : on->list)
+    for (const Value& item : items_of(*on))
       if (auto added = add_reason(retry.on, item); !added) return added.error();
   } else {
     retry.on.codes.assign(default_retry_codes.begin(), default_retry_codes.end());
@@ -97,8 +102,7 @@ Result<upstream::HedgeOptions> hedge_settings(const Argument& given) {
   upstream::HedgeOptions hedge;
   if (given.value.is_false()) return hedge;
   if (given.value.is_true())
-    return wrong_option(
-        "hedge", "true does not say when; write { after = \"200ms\" } or { after = \"p95\" }, or false");
+    return wrong_option("hedge", "true does not say when; " + std::string(hedge_hint));
   const Options options(given.members);
   read_moment(options, "after", hedge.after, hedge.percentile);
   read_moment(options, "connect", hedge.connect_after, hedge.connect_percentile);
@@ -130,6 +134,7 @@ Result<ForwardSettings> forward_settings(const Options& options) {
     if (auto identity = identity_of(settings.endpoint.value); !identity)
       return wrong_option("endpoint", identity.error().detail);
   if (auto checked = check_host(settings.host.value); !checked) return checked.error();
+  if (auto checked = check_times(options); !checked) return checked.error();
   if (const Argument* given = options.find("forwarded")) settings.forwarded = given->value.is_true();
   if (options.find("tunnelIdleTimeout"))
     settings.tunnel_idle_timeout = options.time("tunnelIdleTimeout", limits::tunnel_idle_timeout);

@@ -11,12 +11,16 @@ namespace perilune::filter {
 
 inline constexpr std::array retry_options = {
     OptionSpec{"attempts", Count},
-    OptionSpec{"backoff", Time},
+    OptionSpec{"backoff", FiniteTime},
     OptionSpec{"bodyLimit", Size},
-    OptionSpec{"maxBackoff", Time},
+    OptionSpec{"maxBackoff", FiniteTime},
     OptionSpec{"methods", Text, "idempotent|any"},
     OptionSpec{"on", MixedList},
 };
+inline constexpr std::string_view retry_hint =
+    "write retry = { attempts = 2 }, where the first try counts too, or false";
+inline constexpr std::string_view hedge_hint =
+    "write hedge = { after = \"200ms\" }, or \"p95\" there, or false";
 inline constexpr std::array hedge_options = {
     OptionSpec{"after", Time | Percentile},
     OptionSpec{"connect", Time | Percentile},
@@ -25,11 +29,11 @@ inline constexpr std::array hedge_options = {
 inline constexpr std::array forward_options = {
     OptionSpec{"endpoint", Text | Function},
     OptionSpec{"forwarded", Boolean},
-    OptionSpec{"hedge", Boolean | Table, {}, hedge_options},
+    OptionSpec{"hedge", Boolean | Table, {}, hedge_options, hedge_hint},
     OptionSpec{"host", Text | Function},
     OptionSpec{"key", Function | Text | Number},
     OptionSpec{"pool", Text | Function},
-    OptionSpec{"retry", Boolean | Table, {}, retry_options},
+    OptionSpec{"retry", Boolean | Table, {}, retry_options, retry_hint},
     OptionSpec{"tenant", Function | Text | Number},
     OptionSpec{"timeout", Time | Function},
     OptionSpec{"tryTimeout", Time | Function},
@@ -39,11 +43,11 @@ inline constexpr std::array forward_options = {
 inline constexpr std::array request_options = {
     OptionSpec{"bodyLimit", Size},
     OptionSpec{"endpoint", Text},
-    OptionSpec{"hedge", Boolean | Table, {}, hedge_options},
+    OptionSpec{"hedge", Boolean | Table, {}, hedge_options, hedge_hint},
     OptionSpec{"host", Text},
     OptionSpec{"key", Text | Number},
     OptionSpec{"pool", Text},
-    OptionSpec{"retry", Boolean | Table, {}, retry_options},
+    OptionSpec{"retry", Boolean | Table, {}, retry_options, retry_hint},
     OptionSpec{"tenant", Text | Number},
     OptionSpec{"timeout", Time},
     OptionSpec{"tryTimeout", Time},

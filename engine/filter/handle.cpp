@@ -84,7 +84,15 @@ void HandleSessionStart::on_hook_result() {
     output_from_pipeline(Event::stream_end());
     return;
   }
-  if (has_waited) pipeline().resume_start();
+  if (!has_waited) return;
+  pipeline().resume_start();
+  // It was to move meanwhile.
+  if (flow::ClientInfo* client = is_ended() ? nullptr : context().client(); client && is_leaving_) client->on_rest();
+}
+
+void HandleSessionStart::on_reset() {
+  WaitingFilter::on_reset();
+  is_leaving_ = false;
 }
 
 void HandleEnd::on_end(const Error* error) {
@@ -142,7 +150,7 @@ void HandleData::on_hook_result() {
     }
     failure = Error{ErrorCode::ScriptError, Side::Script,
                     call_.value.is_nil() ? label() + ": the function gave nil; forgot return? (false drops)"
-                                         : label() + ": the function gave " + describe(call_.value) + ", not a string or Data"};
+                                         : label() + ": the function gave " + show(call_.value) + ", not a string or Data"};
   }
   if (failure) {
     has_failed_ = true;
@@ -320,10 +328,17 @@ void HandleMessage::take_result() {
     return;
   }
   auto* made = call_.value.object_as<flow::Message>();
+  // What came, and what it was to be, most likely.
   const auto came = [&] {
-    std::string text = describe(call_.value);
-    if (text == "a table") text += " (write Message { … })";
-    return text;
+    std::string text = show(call_.value);
+    if (text == "a table") return text + " (write Message { … })";
+    if (call_.value.string()) return text + " (write Message(" + text + "))";
+    const double* number = call_.value.number();
+    return number && *number >= 200 && *number <= 599 ? text + " (write Message { status = " + text + " })" : text;
+  };
+  const auto forgotten = [&] {
+    // There is nothing to be dropped where the function is the whole answer.
+    return label() + ": the function gave nil; forgot return?" + (plan_.name == "serveHTTP" ? "" : " (false drops)");
   };
   if (plan_.replaces) {
     if (call_.value.is_false() && plan_.moment == Moment::MessageBody) {
@@ -343,8 +358,7 @@ void HandleMessage::take_result() {
     }
     if (!made || !made->head) {
       give_up({ErrorCode::ScriptError, Side::Script,
-               label() + (call_.value.is_nil() ? ": the function gave nil; forgot return? (false drops)"
-                                                  : ": the function gave " + came() + ", not a Message")});
+               call_.value.is_nil() ? forgotten() : label() + ": the function gave " + came() + ", not a Message"});
       return;
     }
     if (plan_.moment == Moment::MessageStart && !made->has_body && !made->body_source &&
@@ -374,7 +388,8 @@ void HandleMessage::take_result() {
     return;
   }
   give_up({ErrorCode::ScriptError, Side::Script,
-           label() + ": the function gave " + came() + ", not a response or nil"});
+           label() + ": the function gave " + came() + ", not a response or nil" +
+               (made && made->request() ? "; nil lets the request pass with its changes" : "")});
 }
 
 void HandleMessage::give(Ref<flow::Message> message, flow::Sink& sink) {

@@ -50,8 +50,15 @@ class HandleSessionStart final : public WaitingFilter {
   void on_start() override;
   void process(flow::Event&& event) override;
   void on_hook_result() override;
+  bool is_movable() const override { return true; }
+  bool leave(flow::Leaving) override {
+    is_leaving_ = true;
+    return !is_waiting();
+  }
+  void on_reset() override;
 
   const HandlePlan& plan_;
+  bool is_leaving_ = false;
 };
 
 /// handleSessionEnd and handleExchangeEnd.
@@ -62,6 +69,7 @@ class HandleEnd final : public flow::Filter {
  private:
   void on_event(flow::Event&& event) override { output(std::move(event)); }
   void on_end(const Error* error) override;
+  bool is_movable() const override { return true; }
 
   const HandlePlan& plan_;
 };

@@ -18,6 +18,7 @@ class MuxHttpPlan final : public flow::FilterPlan {
   bool answers() const override { return true; }
   void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override { visit(*target); }
 
+  void retire() override { pool->retire(); }
   void drain() override { pool->drain(); }
 
   Services* services = nullptr;

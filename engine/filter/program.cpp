@@ -1,9 +1,14 @@
 #include "filter/program.hpp"
 
+#include <algorithm>
+#include <unordered_set>
+
 #include "base/text.hpp"
 #include "filter/carriers.hpp"
 #include "filter/connect.hpp"
+#include "filter/forward.hpp"
 #include "filter/mux_http.hpp"
+#include "filter/route.hpp"
 #include "filter/use.hpp"
 
 namespace perilune::filter {
@@ -61,6 +66,18 @@ Result<void> check_somebody_answers(const flow::FilterPlan& filter) {
                               "): end it with forward, muxHTTP, route or a replaceMessage that gives a response");
 }
 
+/// Hashing by nothing is a choice at random, which nobody asks for by that name.
+Result<void> check_forward(const flow::FilterPlan& filter) {
+  const auto* forward = dynamic_cast<const ForwardPlan*>(&filter);
+  if (!forward || !forward->upstream) return {};
+  const upstream::ClusterOptions& options = forward->upstream->cluster->options();
+  const bool has_key = options.key || forward->settings.key.is_given || forward->settings.endpoint.is_given;
+  if (!algo::goes_by_key(options.balance.kind) || has_key) return {};
+  return at(filter.place, "forward: upstream " + in_quotes(forward->upstream->name) +
+                              " balances by a key, and nobody says which; add key = function(ctx) return ctx.client.ip "
+                              "end, to its options or to these");
+}
+
 }  // namespace
 
 void Program::link() {
@@ -73,8 +90,18 @@ Program::~Program() {
   for (const auto& plan : pipelines) plan->dismantle();
 }
 
+void Program::start() {
+  for (const auto& each : upstreams) each->start();
+}
+
+void Program::retire() {
+  for (const auto& each : upstreams) each->retire();
+  for (const auto& plan : pipelines)
+    for (const auto& filter : plan->filters()) filter->retire();
+}
+
 void Program::drain() {
-  for (const auto& cluster : clusters) cluster->drain();
+  for (const auto& each : upstreams) each->drain();
   for (const auto& plan : pipelines)
     for (const auto& filter : plan->filters()) filter->drain();
 }
@@ -90,6 +117,7 @@ Result<void> Program::check() const {
   for (const auto& plan : pipelines) {
     for (const auto& filter : plan->filters()) {
       if (auto result = check_mux(*filter); result.has_error()) return result.error();
+      if (auto result = check_forward(*filter); result.has_error()) return result.error();
       if (auto result = check_somebody_answers(*filter); result.has_error()) return result.error();
       if (filter->name == "demuxHTTP" || filter->name == "muxHTTP") {
         Result<void> result;
@@ -110,6 +138,36 @@ Result<void> Program::check() const {
                                                listen.pipeline->filters().back()->name != "encodeHTTPResponse"))
       return at(listen.place, "nobody answers behind listen: add demuxHTTP, serveHTTP, route or connect");
   return {};
+}
+
+std::vector<const flow::PipelinePlan*> unreached(const Program& program,
+                                                 std::span<const flow::PipelinePlan* const> roots) {
+  // Looked up only, never walked through: its order means nothing.
+  std::unordered_set<const flow::PipelinePlan*> reached;
+  std::vector<const flow::PipelinePlan*> open;
+  const auto reach = [&](const flow::PipelinePlan& plan) {
+    if (reached.insert(&plan).second) open.push_back(&plan);
+  };
+  for (const ListenPlan& listen : program.listens) reach(*listen.pipeline);
+  for (const flow::PipelinePlan* root : roots) reach(*root);
+  while (!open.empty()) {
+    const flow::PipelinePlan* plan = open.back();
+    open.pop_back();
+    for (const auto& filter : plan->filters()) filter->each_target(reach);
+  }
+  std::vector<const flow::PipelinePlan*> left;
+  for (const auto& plan : program.pipelines)
+    if (!reached.contains(plan.get())) left.push_back(plan.get());
+  return left;
+}
+
+bool has_open_route(const Program& program) {
+  const auto is_open = [](const auto& filter) {
+    const auto* route = dynamic_cast<const RoutePlan*>(filter.get());
+    return route && route->hook && route->known_targets.empty();
+  };
+  return std::ranges::any_of(program.pipelines,
+                             [&](const auto& plan) { return std::ranges::any_of(plan->filters(), is_open); });
 }
 
 std::string graph_text(const Program& program) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,12 @@ struct ListenPlan {
   ListenSettings settings;
 };
 
+/// Something in a script that loads and is hardly meant: `perilune check` says it.
+struct Warning {
+  Place place;
+  std::string text;
+};
+
 /// What loading a script gives: its entrances and pipelines, linked and checked. It lives as long as it runs.
 struct Program {
   Program() = default;
@@ -31,9 +38,13 @@ struct Program {
   std::vector<Ref<PipelineScope>> scopes;
   /// Every pipeline there is, anonymous ones too, in the order of definition.
   std::vector<Ref<flow::PipelinePlan>> pipelines;
-  /// Those of `upstreams`.
-  std::vector<Ref<upstream::Cluster>> clusters;
+  /// What was noticed while it was made.
+  std::vector<Warning> warnings;
 
+  /// It serves from now on: its upstreams begin what they do by themselves.
+  void start();
+  /// Another version took over: what is under way goes on, and nothing is kept for requests to come.
+  void retire();
   /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.
   void drain();
   /// Completes what can only be completed when all is there: plugins get the next() that they left out.
@@ -42,6 +53,13 @@ struct Program {
   /// Errors (Side::Script): a sentence with file:line.
   Result<void> check() const;
 };
+
+/// The pipelines that neither a listen nor one of `roots` leads to, as far as that is written down; in the order of
+/// definition. What the function of a route gives is not.
+std::vector<const flow::PipelinePlan*> unreached(const Program& program,
+                                                 std::span<const flow::PipelinePlan* const> roots = {});
+/// A route goes where its function says, without a list of names.
+bool has_open_route(const Program& program);
 
 /// The graph of a program: pipelines and what leads where. `mermaid` for Mermaid's flowchart text.
 std::string graph_text(const Program& program);

@@ -1,11 +1,13 @@
 #include "filter/registry.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 
 #include "base/text.hpp"
+#include "filter/cluster_settings.hpp"
 #include "filter/codecs.hpp"
 #include "filter/connect.hpp"
 #include "filter/demux_http.hpp"
@@ -21,12 +23,12 @@ namespace perilune::filter {
 namespace {
 
 constexpr std::array demux_options = {
-    OptionSpec{"connect", Boolean},          OptionSpec{"errorPage", Function}, OptionSpec{"maxHeaderSize", Size},
+    OptionSpec{"connect", Boolean},          OptionSpec{"errorPage", Function, {}, {}, {}, "err, ctx"}, OptionSpec{"maxHeaderSize", Size},
     OptionSpec{"maxHeaders", Count},         OptionSpec{"maxMessages", Count},  OptionSpec{"maxRequestLine", Size},
     OptionSpec{"pipelining", Count},
 };
 constexpr std::array serve_options = {
-    OptionSpec{"errorPage", Function}, OptionSpec{"limit", Size},        OptionSpec{"maxHeaderSize", Size},
+    OptionSpec{"errorPage", Function, {}, {}, {}, "err, ctx"}, OptionSpec{"limit", Size},        OptionSpec{"maxHeaderSize", Size},
     OptionSpec{"maxHeaders", Count},   OptionSpec{"maxMessages", Count}, OptionSpec{"maxRequestLine", Size},
     OptionSpec{"pipelining", Count},
 };
@@ -65,16 +67,22 @@ constexpr std::array the_listen_options = {
 
 constexpr std::array the_endpoint_options = {OptionSpec{"priority", Count}, OptionSpec{"weight", Count}};
 
-constexpr std::array function_only = {ArgumentSpec{"handler", Function}};
+constexpr std::array session_handler = {ArgumentSpec{"handler", Function}};
+constexpr std::array end_handler = {ArgumentSpec{"handler", Function, true, "ctx, err"}};
+constexpr std::array data_handler = {ArgumentSpec{"handler", Function, true, "data, ctx"}};
+constexpr std::array message_handler = {ArgumentSpec{"handler", Function, true, "msg, ctx"}};
+constexpr std::array body_handler = {ArgumentSpec{"handler", Function, true, "body, ctx"}};
 constexpr std::array pipeline_only = {ArgumentSpec{"pipeline", PipelineObject}};
 constexpr std::array mux_arguments = {ArgumentSpec{"pipeline", PipelineObject},
                                       ArgumentSpec{"key", Function | Anything, false}};
 constexpr std::array route_arguments = {ArgumentSpec{"target", Function | PipelineObject},
                                         ArgumentSpec{"names", TextList, false}};
 constexpr std::array connect_arguments = {ArgumentSpec{"target", Function | Text}};
-constexpr std::array serve_arguments = {ArgumentSpec{"handler", Function | MessageObject}};
-constexpr std::array replace_arguments = {ArgumentSpec{"replacement", Function | MessageObject}};
-constexpr std::array replace_bytes_arguments = {ArgumentSpec{"replacement", Function | Text | MessageObject}};
+constexpr std::array serve_arguments = {ArgumentSpec{"handler", Function | MessageObject, true, "req, ctx"}};
+constexpr std::array replace_arguments = {
+    ArgumentSpec{"replacement", Function | MessageObject, true, "msg, ctx"}};
+constexpr std::array replace_bytes_arguments = {
+    ArgumentSpec{"replacement", Function | Text | MessageObject, true, "data, ctx"}};
 constexpr std::array insert_arguments = {ArgumentSpec{"what", Function | Text | MessageObject}};
 constexpr std::array tag_arguments = {ArgumentSpec{"tag", Text, false}};
 constexpr std::array forward_arguments = {ArgumentSpec{"upstream", Function | Upstream}};
@@ -91,22 +99,22 @@ constexpr std::array specs = {
     FilterSpec{"encodeHTTPRequest", {}, {}, make_encode_plan},
     FilterSpec{"encodeHTTPResponse", {}, {}, make_encode_plan},
     FilterSpec{"forward", forward_arguments, forward_options, ForwardPlan::make_plan},
-    FilterSpec{"handleData", function_only, {}, make_handle_plan},
-    FilterSpec{"handleExchangeEnd", function_only, {}, make_handle_plan},
-    FilterSpec{"handleMessage", function_only, collect_options, make_handle_plan},
-    FilterSpec{"handleMessageBody", function_only, collect_options, make_handle_plan},
-    FilterSpec{"handleMessageEnd", function_only, {}, make_handle_plan},
-    FilterSpec{"handleMessageStart", function_only, {}, make_handle_plan},
-    FilterSpec{"handleSessionEnd", function_only, {}, make_handle_plan},
-    FilterSpec{"handleSessionStart", function_only, {}, make_handle_plan},
+    FilterSpec{"handleData", data_handler, {}, make_handle_plan},
+    FilterSpec{"handleExchangeEnd", end_handler, {}, make_handle_plan},
+    FilterSpec{"handleMessage", message_handler, collect_options, make_handle_plan},
+    FilterSpec{"handleMessageBody", body_handler, collect_options, make_handle_plan},
+    FilterSpec{"handleMessageEnd", message_handler, {}, make_handle_plan},
+    FilterSpec{"handleMessageStart", message_handler, {}, make_handle_plan},
+    FilterSpec{"handleSessionEnd", end_handler, {}, make_handle_plan},
+    FilterSpec{"handleSessionStart", session_handler, {}, make_handle_plan},
     FilterSpec{"insert", insert_arguments, {}, make_insert_plan},
     FilterSpec{"muxHTTP", mux_arguments, mux_options, MuxHttpPlan::make_plan},
     FilterSpec{"next", {}, {}, NextPlan::make_plan},
     FilterSpec{"print", {}, {}, make_print_plan},
     FilterSpec{"replaceData", replace_bytes_arguments, {}, make_handle_plan},
     FilterSpec{"replaceMessage", replace_arguments, collect_options, make_handle_plan},
-    FilterSpec{"replaceMessageBody", function_only, collect_options, make_handle_plan},
-    FilterSpec{"replaceMessageStart", function_only, {}, make_handle_plan},
+    FilterSpec{"replaceMessageBody", body_handler, collect_options, make_handle_plan},
+    FilterSpec{"replaceMessageStart", message_handler, {}, make_handle_plan},
     FilterSpec{"route", route_arguments, {}, RoutePlan::make_plan},
     FilterSpec{"serveHTTP", serve_arguments, serve_options, make_serve_plan},
     FilterSpec{"timeout", timeout_arguments, {}, make_timeout_plan},
@@ -114,17 +122,24 @@ constexpr std::array specs = {
 };
 
 Error refuse(uint32_t accepts, const Value& value) {
+  const bool is_odd = value.number() && !std::isfinite(*value.number());
   return {ErrorCode::ScriptError, Side::Script,
-          "expects " + describe(accepts) + ", got " + describe(value)};
+          "expects " + describe(accepts) + ", got " + (is_odd ? show(value) : describe(value))};
 }
 
 Result<Value> check_time(const Value& value, uint32_t accepts) {
   constexpr double never = std::numeric_limits<double>::infinity();
+  const auto wrong = [](const char* sentence) { return Error{ErrorCode::ScriptError, Side::Script, sentence}; };
+  if (accepts & FiniteTime) {
+    const double* seconds = value.number();
+    if (value.is_false() || (seconds && !(*seconds > 0 && *seconds < never)))
+      return wrong("it is a time above 0, such as 5 or \"250ms\", and cannot be never");
+  }
   if (value.is_false()) return Value(never);
   if (const double* seconds = value.number()) {
     if (*seconds > 0) return Value(*seconds);
-    return Error{ErrorCode::ScriptError, Side::Script,
-                 *seconds == 0 ? "a time of 0 means nothing here; say false for never" : "a time cannot be negative"};
+    if (std::isnan(*seconds)) return wrong("it is not a number (0/0)");
+    return wrong(*seconds == 0 ? "a time of 0 means nothing here; say false for never" : "a time cannot be negative");
   }
   if (const std::string* text = value.string()) {
     const auto duration = parse_duration(*text);
@@ -136,9 +151,16 @@ Result<Value> check_time(const Value& value, uint32_t accepts) {
   return refuse(accepts, value);
 }
 
+/// One that stands for a list of one.
+Result<Value> check_item(const Value& value) {
+  if (!value.number() || std::isfinite(*value.number())) return value;
+  return refuse(MixedList, value);
+}
+
 Result<Value> check_size(const Value& value) {
   if (const double* bytes = value.number()) {
     if (*bytes >= 0 && *bytes < 9e15) return Value(std::floor(*bytes));
+    if (std::isnan(*bytes)) return Error{ErrorCode::ScriptError, Side::Script, "it is not a number (0/0)"};
     return Error{ErrorCode::ScriptError, Side::Script, "a size is at least 0 and below 9e15 bytes"};
   }
   if (const std::string* text = value.string()) {
@@ -183,8 +205,36 @@ std::string describe(const Value& value) {
   return "a table";
 }
 
+std::string show(const Value& value) {
+  if (const std::string* text = value.string()) return in_quotes(*text);
+  if (const bool* boolean = value.boolean()) return *boolean ? "true" : "false";
+  const double* number = value.number();
+  if (!number) return describe(value);
+  if (std::isnan(*number)) return "nan";
+  if (std::isinf(*number)) return "infinity";
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, *number).ptr};
+}
+
+std::string option_owners(std::string_view option) {
+  constexpr size_t owners_max = 3;
+  const auto has = [&](std::span<const OptionSpec> options) {
+    return std::ranges::find(options, option, &OptionSpec::name) != options.end();
+  };
+  std::vector<std::string_view> owners;
+  if (has(listen_options())) owners.push_back("listen");
+  if (has(upstream_options())) owners.push_back("upstream");
+  for (const FilterSpec& spec : specs)
+    if (has(spec.options)) owners.push_back(spec.name);
+  if (owners.size() > owners_max) return {};
+  std::string text;
+  for (size_t i = 0; i < owners.size(); ++i)
+    text.append(i == 0 ? "" : i + 1 == owners.size() ? " and " : ", ").append(owners[i]);
+  return text;
+}
+
 std::string describe(uint32_t accepts) {
-  constexpr std::array<std::pair<uint32_t, std::string_view>, 17> words{
+  constexpr std::array<std::pair<uint32_t, std::string_view>, 18> words{
       {{Function, "a function"},
        {Text, "a string"},
        {Number, "a number"},
@@ -192,13 +242,14 @@ std::string describe(uint32_t accepts) {
        {MessageObject, "a Message"},
        {PipelineObject, "a pipeline or its name"},
        {Time, "a time (seconds or \"5s\")"},
+       {FiniteTime, "a time (seconds or \"5s\")"},
        {Size, "a size (bytes or \"16k\")"},
        {Count, "a whole number"},
        {TextList, "a list of strings"},
        {Upstream, "an upstream"},
        {Plugins, "a list of plugins"},
        {EndpointList, "a list of endpoints"},
-       {MixedList, "a list of strings and numbers"},
+       {MixedList, "a string, a number or a list of such"},
        {Percentile, "a percentile such as \"p95\""},
        {Table, "a table of options"},
        {Anything, "any value"}}};
@@ -214,8 +265,9 @@ std::string describe(uint32_t accepts) {
 Result<Value> check_value(uint32_t accepts, std::string_view choices, Value value) {
   if ((accepts & Function) && value.object_as<flow::Hook>()) return value;
   if ((accepts & Boolean) && value.boolean() && !((accepts & Time) && value.is_false())) return value;
+  if ((accepts & MixedList) && (value.string() || value.number())) return check_item(value);
   if ((accepts & Percentile) && value.string() && percentile_of(*value.string()) > 0) return value;
-  if (accepts & Time) return check_time(value, accepts);
+  if (accepts & (Time | FiniteTime)) return check_time(value, accepts);
   if (accepts & Size) return check_size(value);
   if ((accepts & Count) && value.number()) {
     const double number = *value.number();

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "algo/shared_dictionary.hpp"
 #include "base/error.hpp"
 #include "base/place.hpp"
 #include "base/time.hpp"
@@ -39,8 +40,10 @@ struct Services {
   /// The clusters of the process, and which of its workers this is.
   std::shared_ptr<upstream::ClusterBoard> clusters = std::make_shared<upstream::ClusterBoard>();
   unsigned worker = 0;
+  /// The dictionaries of the process.
+  std::shared_ptr<algo::SharedDictionaries> dictionaries = std::make_shared<algo::SharedDictionaries>();
   /// The upstreams of the worker's scripts.
-  std::vector<const UpstreamObject*> upstreams = {};
+  std::vector<UpstreamObject*> upstreams = {};
 };
 
 /// What an argument or option may be. Several are joined with |.
@@ -59,10 +62,11 @@ enum Accepts : uint32_t {
   Upstream = 1 << 11,  // a Ref<UpstreamObject>
   /// A list of endpoints: strings, or tables of one string and endpoint_options(). In `items`.
   EndpointList = 1 << 12,
-  MixedList = 1 << 13,   // a list of strings and numbers
+  MixedList = 1 << 13,   // a list of strings and numbers, or one of them
   Percentile = 1 << 14,  // "p95": stored as a string; together with Time
   Table = 1 << 15,       // a table of the options that the spec has as members
   Plugins = 1 << 16,     // a Ref<PluginList>
+  FiniteTime = 1 << 17,  // a time that cannot be never. Stored in seconds
 };
 
 /// One positional argument of a filter.
@@ -70,6 +74,8 @@ struct ArgumentSpec {
   std::string_view name;
   uint32_t accepts;
   bool is_required = true;
+  /// What a function there is called with.
+  std::string_view gives = "ctx";
 };
 
 /// One named option.
@@ -80,6 +86,10 @@ struct OptionSpec {
   std::string_view choices = {};
   /// A table of these may stand there as well.
   std::span<const OptionSpec> members = {};
+  /// Said of a value of the wrong kind: `write retry = { attempts = 3 }`.
+  std::string_view hint = {};
+  /// What a function there is called with.
+  std::string_view gives = "ctx";
 };
 
 struct Option;
@@ -147,8 +157,10 @@ struct FilterSpec {
   Result<std::unique_ptr<flow::FilterPlan>> (*make)(FilterCall& call);
 };
 
-/// A value in words, for messages: "nil", "a string", "a table".
+/// The kind of a value in words, for messages: "nil", "a string", "a table".
 std::string describe(const Value& value);
+/// The value itself where it is short: "5", "\"soon\"", "nan"; else its kind.
+std::string show(const Value& value);
 
 /// Builds the plan of one call and says where it stands. Errors as FilterSpec::make.
 Result<std::unique_ptr<flow::FilterPlan>> make_filter(FilterCall& call);
@@ -159,6 +171,8 @@ const FilterSpec* find_filter(std::string_view name);
 std::span<const OptionSpec> listen_options();
 /// What an endpoint in a list may say beside its address.
 std::span<const OptionSpec> endpoint_options();
+/// Who else has an option of that name: "upstream", "listen and connect"; empty when nobody has, or too many.
+std::string option_owners(std::string_view option);
 
 /// Checks one value against what is accepted and brings it into its stored form. Errors (Side::Script): a
 /// sentence such as `expects a number of seconds or "5s", got a table`.

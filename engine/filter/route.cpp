@@ -35,7 +35,7 @@ void Route::on_hook_result() {
                   (near.empty() ? "" : "; did you mean \"" + std::string(near) + "\"?"));
   }
   if (call_.value.is_nil() || call_.value.is_false()) return give_up({ErrorCode::NoRoute, Side::Client, {}});
-  refuse("the function gave " + describe(call_.value) + ", not a pipeline, its name or nil");
+  refuse("the function gave " + show(call_.value) + ", not a pipeline, its name or nil");
 }
 
 }  // namespace perilune::filter

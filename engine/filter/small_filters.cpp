@@ -124,6 +124,7 @@ class Dump final : public flow::Filter {
     else if (event.is_data()) print(event.slice().view());
     output(std::move(event));
   }
+  bool is_movable() const override { return true; }
   static void print(std::string_view bytes) {
     std::fwrite(bytes.data(), 1, bytes.size(), stdout);
     std::fflush(stdout);

@@ -24,8 +24,8 @@ bool are_alike(const upstream::ClusterOptions& one, const upstream::ClusterOptio
 Result<Ref<UpstreamObject>> UpstreamObject::make(Services& services, std::string name, const Place& place,
                                                  ClusterSettings settings) {
   for (const UpstreamObject* other : services.upstreams) {
-    // A file that is loaded anew may say something else than before.
-    const bool is_elsewhere = other->name == name && other->place.file != place.file;
+    // What is loaded anew may say something else than what runs.
+    const bool is_elsewhere = !other->is_started_ && other->name == name && other->place.file != place.file;
     if (is_elsewhere && !are_alike(other->cluster->options(), settings.cluster))
       return Error{ErrorCode::ScriptError, Side::Script,
                    in_quotes(name) + " has other endpoints at " + other->place.to_string() +
@@ -39,9 +39,10 @@ UpstreamObject::UpstreamObject(Services& services, std::string its_name, const P
     : name(std::move(its_name)),
       place(its_place),
       services_(services),
-      connections_(connect_by_key(services, "upstream " + name, place, std::move(settings.connect))),
+      wire_(std::move(settings.connect)),
       cluster(make_ref<upstream::Cluster>(
-          upstream::Cluster::Parts{services.runtime, services.network, *connections_, services.worker},
+          upstream::Cluster::Parts{services.runtime, services.network,
+                                   connect_by_key(services, "upstream " + name, place, wire_), services.worker},
           services.clusters->record(name), std::move(settings.cluster))) {
   PERILUNE_EXPECT(services.worker < services.clusters->workers(),
                   "the board knows how many workers there are");
@@ -49,5 +50,33 @@ UpstreamObject::UpstreamObject(Services& services, std::string its_name, const P
 }
 
 UpstreamObject::~UpstreamObject() { std::erase(services_.upstreams, this); }
+
+void UpstreamObject::start() {
+  is_started_ = true;
+  for (UpstreamObject* other : services_.upstreams) {
+    const bool is_before = other != this && other->is_started_ && !other->is_taken_over_;
+    if (!is_before || other->name != name || other->place.file != place.file) continue;
+    other->is_taken_over_ = true;
+    other->cluster->adopt(*cluster, has_equal_wire(*other));
+    other->replaced_ = std::exchange(cluster, other->cluster);
+    return;
+  }
+  cluster->start();
+}
+
+void UpstreamObject::retire() {
+  if (!is_taken_over_) cluster->retire();
+}
+
+void UpstreamObject::drain() {
+  if (!is_taken_over_) cluster->drain();
+}
+
+bool UpstreamObject::has_equal_wire(const UpstreamObject& other) const {
+  const auto is_equal = [](const Option& a, const Option& b) {
+    return a.name == b.name && a.argument.value == b.argument.value && a.argument.list == b.argument.list;
+  };
+  return std::ranges::equal(wire_.all(), other.wire_.all(), is_equal);
+}
 
 }  // namespace perilune::filter

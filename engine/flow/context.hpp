@@ -63,6 +63,10 @@ class ClientInfo {
   /// The client said that it sends nothing more, and all it sent was read: when the output has ended there is nothing to
   /// wait for.
   virtual void expect_no_more() {}
+  /// Its pipeline, which was asked to let it move, waits for its next message now.
+  virtual void on_rest() {}
+  /// It was another pipeline's before, and waits for its next message.
+  bool has_moved = false;
   virtual std::string ip() const = 0;
   virtual uint16_t port() const = 0;
   virtual std::string local_ip() const = 0;

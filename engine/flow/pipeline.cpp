@@ -122,6 +122,23 @@ bool Pipeline::end_if_idle(Instant since) {
   return std::ranges::any_of(filters_, [&](const auto& filter) { return filter->end_if_idle(since); });
 }
 
+bool Pipeline::is_movable() const {
+  return !is_ended() && std::ranges::all_of(filters_, [](const auto& filter) { return filter->is_movable(); });
+}
+
+bool Pipeline::leave(Leaving how) {
+  bool is_at_rest = true;
+  for (size_t i = 0; i < filters_.size() && !is_ended(); ++i)
+    if (!filters_[i]->leave(how)) is_at_rest = false;
+  return is_at_rest && !is_ended();
+}
+
+buffer::Buffer Pipeline::take_unused() {
+  buffer::Buffer unused;
+  for (const auto& filter : filters_) filter->take_unused(unused);
+  return unused;
+}
+
 void Pipeline::end(const Error* error) {
   if (state_ != State::Running) return;
   state_ = State::Ended;

@@ -54,6 +54,8 @@ class FilterPlan {
   /// Pipelines that this filter leads to, for graphs and checks.
   virtual void each_target(const std::function<void(const PipelinePlan&)>&) const {}
 
+  /// The program was replaced and ends when the last of its clients has gone: nothing is kept for coming instances.
+  virtual void retire() {}
   /// The program is over: what the plan keeps for coming instances (idle connections) is closed.
   virtual void drain() {}
 
@@ -109,6 +111,12 @@ class PipelinePlan final : public Object {
   std::vector<Pipeline*> free_;
   Surplus surplus_;
   size_t alive_ = 0;
+};
+
+/// How a client's connection leaves its pipeline, whose script was replaced or ends.
+enum class Leaving : uint8_t {
+  Move,   // to another pipeline, as soon as it waits for its client's next message
+  Close,  // its next answer says that the connection closes behind it
 };
 
 /// The rest of a chain of pipelines, as one of them sees it: the next one and those behind it.
@@ -174,6 +182,14 @@ class Pipeline final : public Object, public Sink {
   const Rest* rest() const { return rest_; }
   /// Asks its filters to end it if it has only waited for its client since `since`; whether one did.
   bool end_if_idle(Instant since);
+  /// The client can be handed to another pipeline between two messages without noticing: no filter has to do with
+  /// anything but whole messages.
+  bool is_movable() const;
+  /// For a client's pipeline. Move: true when it is at rest already; else it begins nothing new, and the client is told by
+  /// ClientInfo::on_rest when it is. Close: it closes by itself.
+  bool leave(Leaving how);
+  /// At rest: the bytes that were read and belong to messages which were not begun.
+  buffer::Buffer take_unused();
   /// A filter inside wants no more input: what still comes is dropped, and its owner may linger and close.
   void stop_input() { wants_input_ = false; }
   bool wants_input() const { return wants_input_; }
@@ -261,6 +277,10 @@ class Filter : public Sink {
   /// Room is needed for newcomers: a filter that has waited since `since` or longer for its client's next message, or
   /// for the first, ends the stream and says so.
   virtual bool end_if_idle(Instant) { return false; }
+  /// See Pipeline::is_movable, leave and take_unused.
+  virtual bool is_movable() const { return false; }
+  virtual bool leave(Leaving) { return true; }
+  virtual void take_unused(buffer::Buffer&) {}
 
   /// Gives an event to the next filter, or out of the pipeline behind the last one.
   void output(Event&& event) { next_->on_event(std::move(event)); }

@@ -39,7 +39,7 @@ AsioListener::AsioListener(AsioDriver& driver, loop::Loop& loop, LentSocket sock
     : EventTarget(driver),
       loop_(loop),
       socket_(std::move(socket)),
-      handler_(handler),
+      handler_(&handler),
       first_spare_(first_spare_descriptor()) {}
 
 Result<std::unique_ptr<AsioListener>> AsioListener::make(AsioDriver& driver, loop::Loop& loop,
@@ -69,6 +69,12 @@ void AsioListener::resume() {
   driver_.redeliver(*this, EPOLLIN);
 }
 
+void AsioListener::hand_over(ListenHandler& handler, const ListenOptions& options) {
+  handler_ = &handler;
+  // On a socket that listens already it changes the length of its queue.
+  ::listen(socket_.native_handle(), options.backlog);
+}
+
 void AsioListener::on_events(uint32_t) {
   if (is_paused_ || rest_timer_.is_armed()) return;
   AsioDriver& driver = driver_;
@@ -95,7 +101,7 @@ AsioListener::Round AsioListener::accept_some() {
     const bool is_last = fd.get() >= first_spare_;
     auto stream = AsioStream::make(driver_, std::move(fd), PackedEndpoint::of(peer));
     const int shortage = !stream ? errno : is_last ? EMFILE : 0;
-    if (stream) handler_.on_accept(std::move(stream));
+    if (stream) handler_->on_accept(std::move(stream));
     if (is_destroyed) return Round::Stopped;
     if (shortage != 0) rest(shortage);
     if (is_destroyed) return Round::Stopped;
@@ -107,7 +113,7 @@ AsioListener::Round AsioListener::accept_some() {
 
 void AsioListener::rest(int error_number) {
   loop_.arm(rest_timer_, limits::accept_pause);
-  handler_.on_accept_paused({ErrorCode::Resources, Side::Engine, describe_failure(local(), error_number)});
+  handler_->on_accept_paused({ErrorCode::Resources, Side::Engine, describe_failure(local(), error_number)});
 }
 
 bool AsioListener::has_spare_descriptors() const {

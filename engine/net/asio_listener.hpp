@@ -18,6 +18,7 @@ class AsioListener final : public Listener, private EventTarget {
   Address local() const override { return socket_.local(); }
   void pause() override { is_paused_ = true; }
   void resume() override;
+  void hand_over(ListenHandler& handler, const ListenOptions& options) override;
 
  private:
   enum class Round { Drained, Full, Stopped };
@@ -31,7 +32,7 @@ class AsioListener final : public Listener, private EventTarget {
 
   loop::Loop& loop_;
   LentSocket socket_;
-  ListenHandler& handler_;
+  ListenHandler* handler_;
   loop::MemberTimer<AsioListener, &AsioListener::on_rested> rest_timer_{*this};
   int first_spare_;
   bool is_paused_ = false;

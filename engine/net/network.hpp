@@ -75,6 +75,10 @@ class ListenHandler {
   ~ListenHandler() = default;
 };
 
+struct ListenOptions {
+  int backlog = 4096;
+};
+
 /// A listening socket of one worker. Its destructor accepts what the kernel has completed already, hands it
 /// out, and closes.
 class Listener {
@@ -85,10 +89,8 @@ class Listener {
   /// Stops and resumes accepting (at a connection limit); the backlog keeps newcomers meanwhile.
   virtual void pause() = 0;
   virtual void resume() = 0;
-};
-
-struct ListenOptions {
-  int backlog = 4096;
+  /// Others are told from now on, and `options` hold: a new version of the script took over.
+  virtual void hand_over(ListenHandler& handler, const ListenOptions& options) = 0;
 };
 
 /// Told how a connect ended, once, from within Driver::dispatch.

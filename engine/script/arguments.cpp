@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <climits>
+
 #include "base/text.hpp"
 #include "script/builder.hpp"
 #include "script/data_box.hpp"
@@ -46,6 +49,7 @@ Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpe
     }
     auto argument = read_value(index, spec.accepts, {});
     if (!argument) return fail(told_of(at_position(i + 1, spec.name), argument.error().detail));
+    look_at_parameters(index, spec.gives);
     arguments.back() = std::move(*argument);
     ++index;
   }
@@ -89,7 +93,12 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
       if (name == spec.name) found = &spec;
     }
     if (!name) return fail("options have names, got " + describe_value(L_, -1) + " without one");
-    if (!found) return fail("unknown option " + in_quotes(*name) + suggestion(*name, known));
+    if (!found) {
+      std::string sentence = "unknown option " + in_quotes(*name) + suggestion(*name, known);
+      if (const std::string owners = filter::option_owners(*name); !owners.empty())
+        sentence += sentence.ends_with('?') ? " (it is one of " + owners + ")" : "; it is an option of " + owners;
+      return fail(std::move(sentence));
+    }
     if (lua_istable(L_, -1) && !found->members.empty()) {
       ArgumentReader inside(interpreter_, L_, function_);
       if (auto read = inside.read_options(lua_gettop(L_), found->members); !read)
@@ -100,7 +109,11 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
       continue;
     }
     auto value = read_value(lua_gettop(L_), found->accepts, found->choices);
-    if (!value) return fail(told_of("option " + in_quotes(*name), value.error().detail));
+    if (!value) {
+      const std::string hint = found->hint.empty() ? "" : "; " + std::string(found->hint);
+      return fail(told_of("option " + in_quotes(*name), value.error().detail) + hint);
+    }
+    look_at_parameters(lua_gettop(L_), found->gives);
     options.set(found->name, std::move(*value));
   }
   return {};
@@ -136,16 +149,81 @@ Result<filter::Argument> ArgumentReader::read_value(int index, uint32_t accepts,
 
 namespace {
 
-/// A list has the numbers 1 to n and no names.
-std::optional<std::string> name_in_list(lua_State* L, int index) {
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
-    if (lua_type(L, -2) == LUA_TNUMBER) continue;
-    lua_pop(L, 1);
-    std::string name = describe_value(L, -1);
-    lua_pop(L, 1);
-    return name;
+/// The parameters of a Lua function by name; empty for another one and where it takes any number.
+std::vector<std::string> parameter_names(lua_State* L, int index, int count) {
+  std::vector<std::string> names;
+  lua_pushvalue(L, index);
+  for (int i = 1; i <= count; ++i) {
+    const char* name = lua_getlocal(L, nullptr, i);
+    names.emplace_back(name ? name : "?");
   }
-  return std::nullopt;
+  lua_pop(L, 1);
+  return names;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
+bool is_name_of_message(std::string_view name) {
+  constexpr std::string_view names[] = {"req", "res", "msg", "request", "response", "message"};
+  return std::ranges::find(names, name) != std::end(names);
+}
+
+}  // namespace
+
+void ArgumentReader::look_at_parameters(int index, std::string_view gives) {
+  filter::Program* program = interpreter_.builder.program();
+  if (!program || lua_type(L_, index) != LUA_TFUNCTION) return;
+  const int count = interpreter_.parameters_of(L_, index);
+  if (count == 0 || count == INT_MAX) return;
+  const auto given = 1 + static_cast<int>(std::ranges::count(gives, ','));
+  const std::vector<std::string> names = parameter_names(L_, index, count);
+  const bool gets_context_first = gives.starts_with("ctx");
+  const bool is_swapped = gets_context_first ? is_name_of_message(names[0]) : names[0] == "ctx";
+  if (count <= given && !is_swapped) return;
+  lua_Debug function;
+  lua_pushvalue(L_, index);
+  if (!lua_getinfo(L_, ">S", &function) || function.source[0] != '@') return;
+  const std::string call = "(" + std::string(gives) + ")";
+  program->warnings.push_back({{function.source + 1, function.linedefined},
+                               std::string(function_) + ": this function takes (" + joined(names) +
+                                   ") and is called with " + call + "; write function" + call});
+}
+
+namespace {
+
+/// A list has the numbers 1 to n and no names.
+struct ListShape {
+  int count = 0;
+  std::string name;  ///< a name that it has; empty: none
+  std::string hole;  ///< what is said of an item that is nil before another one; empty: none is
+};
+
+ListShape shape_of(lua_State* L, int index) {
+  ListShape shape;
+  size_t items = 0;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    if (lua_type(L, -2) == LUA_TNUMBER) {
+      ++items;
+    } else if (shape.name.empty()) {
+      lua_pushvalue(L, -2);
+      shape.name = describe_value(L, -1);
+      lua_pop(L, 1);
+    }
+  }
+  shape.count = static_cast<int>(items);
+  // Lua's own length may stop at a hole, and what is behind it would be lost without a word.
+  for (int i = 1; i <= shape.count && shape.hole.empty(); ++i) {
+    lua_rawgeti(L, index, i);
+    if (lua_isnil(L, -1))
+      shape.hole = "item " + std::to_string(i) +
+                   " is nil, though there are items behind it: is a name misspelt or not set?";
+    lua_pop(L, 1);
+  }
+  return shape;
 }
 
 }  // namespace
@@ -156,8 +234,9 @@ Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) 
     return Error{ErrorCode::ScriptError, Side::Script, "expects " + filter::describe(kind) + ", " + what};
   };
   filter::Argument argument;
-  const auto count = static_cast<int>(lua_objlen(L_, index));
-  for (int i = 1; i <= count; ++i) {
+  const ListShape shape = shape_of(L_, index);
+  if (!shape.hole.empty()) return wrong("but its " + shape.hole);
+  for (int i = 1; i <= shape.count; ++i) {
     lua_rawgeti(L_, index, i);
     Value item = interpreter_.objects.to_value(L_, -1);
     const bool fits = item.string() ||
@@ -167,8 +246,8 @@ Result<filter::Argument> ArgumentReader::read_list(int index, uint32_t accepts) 
     argument.list.push_back(std::move(item));
     lua_pop(L_, 1);
   }
-  if (const auto name = name_in_list(L_, index)) return wrong("got a table with the name " + *name);
-  if (count == 0) return wrong("got an empty one");
+  if (!shape.name.empty()) return wrong("got a table with the name " + shape.name);
+  if (shape.count == 0) return wrong("got an empty one");
   return argument;
 }
 
@@ -177,16 +256,17 @@ Result<filter::Argument> ArgumentReader::read_endpoints(int index) {
     return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
   };
   filter::Argument argument;
-  const auto count = static_cast<int>(lua_objlen(L_, index));
-  for (int i = 1; i <= count; ++i) {
+  const ListShape shape = shape_of(L_, index);
+  if (!shape.hole.empty()) return wrong(shape.hole);
+  for (int i = 1; i <= shape.count; ++i) {
     lua_rawgeti(L_, index, i);
     auto endpoint = read_endpoint();
     if (!endpoint) return wrong("item " + std::to_string(i) + ": " + endpoint.error().detail);
     argument.items.push_back(std::move(*endpoint));
     lua_pop(L_, 1);
   }
-  if (const auto name = name_in_list(L_, index))
-    return wrong("expects a list of endpoints, got a table with the name " + *name +
+  if (!shape.name.empty())
+    return wrong("expects a list of endpoints, got a table with the name " + shape.name +
                  "; write { \"10.0.0.1:8080\", { \"10.0.0.2:8080\", weight = 2 } }");
   return argument;
 }

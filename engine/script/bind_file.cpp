@@ -1,6 +1,5 @@
 #include "base/limits.hpp"
 #include "base/text.hpp"
-#include "script/script_file.hpp"
 #include "script/stack.hpp"
 
 namespace perilune::script {
@@ -41,7 +40,8 @@ Outcome read(lua_State* L) {
   std::string wrong;
   const auto limit = limit_of(L, wrong);
   if (!limit) return Outcome::error(std::move(wrong));
-  return push(L, read_whole_file(context_of(L).host.resolve_path(L, *path), *limit));
+  BindingHost& host = context_of(L).host;
+  return push(L, host.read_file(host.resolve_path(L, *path), *limit));
 }
 
 }  // namespace

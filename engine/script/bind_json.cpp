@@ -2,7 +2,6 @@
 #include "script/data_box.hpp"
 #include "script/json.hpp"
 #include "script/json_array.hpp"
-#include "script/script_file.hpp"
 
 namespace perilune::script {
 namespace {
@@ -27,7 +26,8 @@ Outcome decode(lua_State* L) {
 Outcome load(lua_State* L) {
   const auto path = string_at(L, 1);
   if (!path) return Outcome::error(argument_message(L, 1, "a string"));
-  const auto content = read_whole_file(context_of(L).host.resolve_path(L, *path), limits::file_bytes_max);
+  BindingHost& host = context_of(L).host;
+  const auto content = host.read_file(host.resolve_path(L, *path), limits::file_bytes_max);
   if (content.has_error()) {
     lua_pushnil(L);
     push_text(L, content.error().detail);

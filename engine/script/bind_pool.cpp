@@ -14,8 +14,13 @@ struct PoolBox {
   std::unique_ptr<ScriptPool> pool;
 };
 
-// Only lua/pool.lua calls these functions, so arguments are what they should be.
-ScriptPool& pool_at(lua_State* L) { return *static_cast<PoolBox*>(lua_touserdata(L, 1))->pool; }
+// Only lua/pool.lua calls these functions, so arguments are what they should be; but for the box, which lies in a table
+// that scripts hold.
+ScriptPool& pool_at(lua_State* L) {
+  auto* box = test_userdata<PoolBox>(L, 1);
+  if (!box) raise(L, "ResourcePool: its fields are its own, and one of them was changed");
+  return *box->pool;
+}
 uint32_t number_at(lua_State* L, int index) { return static_cast<uint32_t>(lua_tointeger(L, index)); }
 
 std::optional<double> field(lua_State* L, int table, const char* name) {

@@ -39,7 +39,6 @@ Outcome define(lua_State* L) {
       filter::UpstreamObject::make(interpreter.services, std::string(*name), place, std::move(*settings));
   if (!object) return fail(object.error().detail);
   program->upstreams.push_back(*object);
-  program->clusters.push_back((*object)->cluster);
   new_userdata<UpstreamBox>(L, class_name)->object = std::move(*object);
   return 1;
 }
@@ -54,6 +53,18 @@ filter::UpstreamObject* object_at(lua_State* L) {
 Outcome no_object(lua_State* L, const std::string& method) {
   return Outcome::error("Upstream:" + method + ": call it with a colon, on what upstream() gave, not on " +
                         describe_value(L, 1));
+}
+
+/// The object that a method other than `request` is called of; else what is wrong: there is none, or it has not
+/// started. What a file says at its top changes nothing before all of it is found right.
+Outcome started_object(lua_State* L, const std::string& method, filter::UpstreamObject*& object) {
+  object = object_at(L);
+  if (!object) return no_object(L, method);
+  if (!Interpreter::of(L).is_loading()) return 0;
+  return Outcome::error("Upstream:" + method +
+                        ": upstreams start when the whole script is loaded; at the top of a file give endpoints to "
+                        "upstream(), and call " +
+                        method + " in a handler, every or after");
 }
 
 class UpstreamWait final : public Wait, public filter::HttpClientHandler {
@@ -142,8 +153,8 @@ int request(lua_State* L) {
 
 // (upstream, endpoints)
 Outcome set(lua_State* L) {
-  const auto* object = object_at(L);
-  if (!object) return no_object(L, "set");
+  filter::UpstreamObject* object = nullptr;
+  if (Outcome outcome = started_object(L, "set", object); outcome.failure()) return outcome;
   if (object->cluster->options().discovery)
     return Outcome::error("Upstream:set: the endpoints of " + in_quotes(object->name) + " come from DNS");
   constexpr std::array arguments = {filter::ArgumentSpec{"endpoints", filter::EndpointList}};
@@ -218,8 +229,8 @@ void set_state(lua_State* L, const upstream::EndpointRecord& endpoint) {
 }
 
 Outcome stats(lua_State* L) {
-  const auto* object = object_at(L);
-  if (!object) return no_object(L, "stats");
+  filter::UpstreamObject* object = nullptr;
+  if (Outcome outcome = started_object(L, "stats", object); outcome.failure()) return outcome;
   object->cluster->publish();
   const upstream::ClusterRecord& record = object->cluster->record();
   lua_createtable(L, 0, 7);
@@ -238,8 +249,8 @@ Outcome stats(lua_State* L) {
 }
 
 Outcome endpoints(lua_State* L) {
-  const auto* object = object_at(L);
-  if (!object) return no_object(L, "endpoints");
+  filter::UpstreamObject* object = nullptr;
+  if (Outcome outcome = started_object(L, "endpoints", object); outcome.failure()) return outcome;
   const auto members = object->cluster->record().members();
   lua_createtable(L, static_cast<int>(members.size()), 0);
   for (size_t i = 0; i < members.size(); ++i) {
@@ -270,8 +281,8 @@ std::optional<std::string> endpoint_at(lua_State* L, const filter::UpstreamObjec
 }
 
 Outcome explain(lua_State* L) {
-  const auto* object = object_at(L);
-  if (!object) return no_object(L, "explain");
+  filter::UpstreamObject* object = nullptr;
+  if (Outcome outcome = started_object(L, "explain", object); outcome.failure()) return outcome;
   std::string name;
   if (auto wrong = endpoint_at(L, *object, name)) return Outcome::error("Upstream:explain: " + *wrong);
   push_text(L, object->cluster->explain(name));
@@ -279,8 +290,8 @@ Outcome explain(lua_State* L) {
 }
 
 Outcome drain(lua_State* L) {
-  const auto* object = object_at(L);
-  if (!object) return no_object(L, "drain");
+  filter::UpstreamObject* object = nullptr;
+  if (Outcome outcome = started_object(L, "drain", object); outcome.failure()) return outcome;
   std::string name;
   if (auto wrong = endpoint_at(L, *object, name)) return Outcome::error("Upstream:drain: " + *wrong);
   object->cluster->record().renew_connections(name);
@@ -293,11 +304,13 @@ int to_text(lua_State* L) {
   return 1;
 }
 
-// (table of methods)
+// (table of methods, function that refuses other fields)
 int set_methods(lua_State* L) {
   luaL_newmetatable(L, class_name);
   lua_pushvalue(L, 1);
   lua_setfield(L, -2, "__index");
+  lua_pushvalue(L, 2);
+  lua_setfield(L, -2, "__newindex");
   return 0;
 }
 

@@ -25,6 +25,8 @@ class BindingHost {
   /// Where a file lies that the running Lua function names by `path`: relative paths start at the folder of
   /// the file in which that function stands. The host may note the path, to watch it.
   virtual std::string resolve_path(lua_State* L, std::string_view path) = 0;
+  /// The content of a file that a script reads. Errors: those of read_whole_file.
+  virtual Result<std::string> read_file(const std::string& path, size_t bytes_max) = 0;
   /// A variable of the environment (`os.env`).
   virtual std::optional<std::string> environment(std::string_view name) = 0;
   /// The top of a file runs.

@@ -74,6 +74,8 @@ class ArgumentReader {
   /// Names with `has_first`: what stands at 1 is no option.
   Result<void> read_options(int index, std::span<const filter::OptionSpec> specs, bool has_first = false);
   Result<filter::Argument> read_value(int index, uint32_t accepts, std::string_view choices);
+  /// Warns of a function that does not take what it is called with.
+  void look_at_parameters(int index, std::string_view gives);
   Result<filter::Argument> read_list(int index, uint32_t accepts);
   Result<filter::Argument> read_endpoints(int index);
   Result<filter::Argument> read_endpoint();

@@ -1,6 +1,7 @@
 #include "script/context_tables.hpp"
 
 #include "script/interpreter.hpp"
+#include "upstream/cluster.hpp"
 
 namespace perilune::script {
 namespace {
@@ -44,7 +45,11 @@ int context_elapsed(lua_State* L) {
 int context_key(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
   if (!context) return 0;
-  Interpreter::of(L).objects.push_value(L, context->key());
+  const flow::UpstreamInfo* upstream = context->upstream();
+  const std::string* text = context->key().string();
+  // Of a cluster's connection it has parts that only the engine reads.
+  if (text && upstream && !upstream->cluster.empty()) push_text(L, upstream::shown_key(*text));
+  else Interpreter::of(L).objects.push_value(L, context->key());
   return 1;
 }
 

@@ -8,6 +8,8 @@
 #include "base/log.hpp"
 #include "script/message_box.hpp"
 #include "script/place.hpp"
+#include "script/script_file.hpp"
+#include "script/script_files.hpp"
 
 namespace perilune::script {
 namespace {
@@ -120,8 +122,23 @@ bool Interpreter::collect_garbage() {
   return false;
 }
 
+void Interpreter::start() {
+  is_started_ = true;
+  for (const auto& [dictionary, bytes_max] : wanted_sizes_) dictionary->resize(bytes_max);
+  wanted_sizes_.clear();
+  tasks.start();
+}
+
+algo::SharedDictionary& Interpreter::open_dictionary(const std::string& name, std::optional<size_t> bytes_max) {
+  algo::SharedDictionary& dictionary = services.dictionaries->of(name, bytes_max.value_or(limits::shared_bytes_max));
+  if (bytes_max && is_started_) dictionary.resize(*bytes_max);
+  else if (bytes_max) wanted_sizes_.emplace_back(&dictionary, *bytes_max);
+  return dictionary;
+}
+
 void Interpreter::stop() {
   tasks.stop();
+  if (std::exchange(is_started_, false)) survival.unload();
   coroutines.cancel_all();
   contexts.clear_caches();
   lua_rawgeti(main(), LUA_REGISTRYINDEX, pool_settler);
@@ -149,6 +166,12 @@ int Interpreter::parameters_of(lua_State* L, int index) {
 }
 
 std::string Interpreter::resolve_path(lua_State* L, std::string_view path) { return loader.resolve(L, path); }
+
+Result<std::string> Interpreter::read_file(const std::string& path, size_t bytes_max) {
+  // While it runs a script sees the files as they are.
+  if (options.files && loader.is_loading()) return options.files->read(path, bytes_max);
+  return read_whole_file(path, bytes_max);
+}
 
 std::optional<std::string> Interpreter::environment(std::string_view name) {
   if (options.environment) return options.environment(name);

@@ -14,6 +14,7 @@
 #include "script/objects.hpp"
 #include "script/reporter.hpp"
 #include "script/state.hpp"
+#include "script/survival.hpp"
 #include "script/tasks.hpp"
 
 namespace perilune::script {
@@ -37,6 +38,7 @@ class Interpreter final : public BindingHost {
   std::string resolve_path(lua_State* L, std::string_view path) override;
   std::optional<std::string> environment(std::string_view name) override;
   bool is_loading() const override { return loader.is_loading(); }
+  Result<std::string> read_file(const std::string& path, size_t bytes_max) override;
   stats::Registry& metrics() override { return services.metrics; }
 
   /// Pushes the error value `cancelled`.
@@ -62,6 +64,10 @@ class Interpreter final : public BindingHost {
   size_t garbage_bytes() const;
   /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
   bool collect_garbage();
+  /// The scripts' version serves: what it declared begins.
+  void start();
+  /// The dictionary of this name. One that is there is as large as was asked for once the script is started.
+  algo::SharedDictionary& open_dictionary(const std::string& name, std::optional<size_t> bytes_max);
   /// Ends what runs by itself: tasks, waits, what caches and pools hold.
   void stop();
 
@@ -79,6 +85,8 @@ class Interpreter final : public BindingHost {
   /// when it has doubled, as is the rule, but after garbage_bytes_min in addition.
   void tune_collector();
 
+  bool is_started_ = false;
+  std::vector<std::pair<algo::SharedDictionary*, size_t>> wanted_sizes_;
   std::unique_ptr<lua_State, CloseState> main_;
   int cancelled_ = LUA_NOREF;
   uint32_t calls_ = 0;
@@ -95,6 +103,7 @@ class Interpreter final : public BindingHost {
   Builder builder{*this};
   Loader loader{*this};
   Tasks tasks{*this};
+  Survival survival{*this};
   /// The function of lua/pool.lua that takes what left a pool.
   int pool_settler = LUA_NOREF;
 };

@@ -14,6 +14,8 @@ void bind_http(lua_State* L);
 /// pool_…: a ResourcePool without its callbacks, see lua/pool.lua.
 void bind_pool(lua_State* L);
 
+/// shared_…: dictionaries of all workers, see lua/shared.lua.
+void bind_shared(lua_State* L);
 /// upstream_…: clusters, see lua/upstream.lua.
 void bind_upstream(lua_State* L);
 

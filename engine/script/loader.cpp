@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "base/text.hpp"
 #include "script/embedded.hpp"
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
+#include "script/load_limit.hpp"
 #include "script/place.hpp"
+#include "script/script_files.hpp"
 
 namespace perilune::script {
 namespace {
@@ -25,22 +25,13 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "upstream", "plugins", "finish"};
+                                              "caches",  "pool",    "http", "upstream", "plugins",
+                                              "reload",  "shared",  "finish"};
 
 void open_library(lua_State* L, const char* name, lua_CFunction open) {
   lua_pushcfunction(L, open);
   lua_pushstring(L, name);
   lua_call(L, 1, 0);
-}
-
-std::optional<std::string> read_file(const std::string& path) {
-  std::error_code code;
-  if (std::filesystem::is_directory(path, code)) return std::nullopt;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return std::move(text).str();
 }
 
 bool is_module_name(std::string_view name) {
@@ -114,6 +105,8 @@ void Loader::push_core(lua_State* L) {
   bind_http(L);
   bind_pool(L);
   bind_upstream(L);
+  bind_shared(L);
+  interpreter_.survival.bind(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
     lua_setfield(L, -2, name);
@@ -172,11 +165,24 @@ void Loader::run_library() {
   lua_pop(L, 1);
 }
 
+Result<std::string> Loader::read_script(const std::string& path) const {
+  auto text = interpreter_.read_file(path, limits::file_bytes_max);
+  if (text && text->starts_with('#')) text->insert(0, "--");  // a line for the shell
+  return text;
+}
+
+std::vector<SourceFile> Loader::sources() const {
+  std::vector<SourceFile> sources;
+  for (const std::string& path : run_)
+    if (auto text = read_script(path)) sources.push_back({path, std::move(*text)});
+  return sources;
+}
+
 std::optional<std::string> Loader::push_file(lua_State* L, const std::string& path) {
-  auto text = read_file(path);
-  if (!text) return path + ": cannot be read";
   files_.push_back(path);
-  if (text->starts_with('#')) text->insert(0, "--");  // a line for the shell
+  run_.push_back(path);
+  auto text = read_script(path);
+  if (!text) return text.error().detail;
   const std::string chunk = "@" + path;
   if (luaL_loadbufferx(L, text->data(), text->size(), chunk.c_str(), "t") != 0) {
     std::string message = lua_tostring(L, -1);
@@ -190,18 +196,22 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
 
 Result<void> Loader::run(const std::string& path) {
   lua_State* L = interpreter_.main();
+  const LoadLimit::Scope limited(interpreter_.options.load_limit.get(), L);
   folder_ = std::filesystem::path(path).parent_path().string();
   const auto fail = [](std::string sentence) {
     return Error{ErrorCode::ScriptError, Side::Script, std::move(sentence)};
   };
-  if (auto failure = push_file(L, path)) return fail(std::move(*failure));
+  is_loading_ = true;
+  if (auto failure = push_file(L, path)) {
+    is_loading_ = false;
+    return fail(std::move(*failure));
+  }
   // Said where it is raised: behind the call the place is gone.
   lua_pushcfunction(L, [](lua_State* raised) -> int {
     push_text(raised, Interpreter::of(raised).describe_error(raised));
     return 1;
   });
   lua_insert(L, -2);
-  is_loading_ = true;
   const int status = lua_pcall(L, 0, 1, -2);
   is_loading_ = false;
   lua_remove(L, -2);
@@ -252,6 +262,9 @@ Outcome Loader::find_module(lua_State* L) {
     push_text(L, *failure);
     return 2;
   }
+  // Noted: when it is there one day, it is time to look again.
+  if (ScriptFiles* files = self.interpreter_.options.files.get())
+    for (const std::string& path : {base + ".lua", base + "/init.lua"}) (void)files->read(path, limits::file_bytes_max);
   const size_t dot = name->rfind('.');
   const auto known = modules_beside(base, dot == std::string_view::npos ? "" : name->substr(0, dot + 1));
   return Outcome::error(who + ": there is no module \"" + std::string(*name) + "\" (neither " + base +

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "script/source_hints.hpp"
 #include "script/stack.hpp"
 
 namespace perilune::script {
@@ -37,6 +38,8 @@ class Loader {
   /// `path` as seen from the file in which the running function stands; it is noted among the files.
   std::string resolve(lua_State* L, std::string_view path);
   const std::vector<std::string>& files() const { return files_; }
+  /// Those of them that were run, as they are on the disk now.
+  std::vector<SourceFile> sources() const;
 
  private:
   // functions of the library, see lua/prelude.lua
@@ -52,6 +55,9 @@ class Loader {
   Interpreter& interpreter_;
   std::string folder_;  // of the script; modules are found from here
   std::vector<std::string> files_;
+  Result<std::string> read_script(const std::string& path) const;
+
+  std::vector<std::string> run_;
   int globals_ = LUA_NOREF;
   int getinfo_ = LUA_NOREF;
   int environment_ = LUA_NOREF;

@@ -118,7 +118,8 @@ message::Headers* section_of(const MessageBox& box) {
 
 const char* why_read_only(const flow::Message& message) {
   return message.is_read_only
-             ? "this message is read-only: its head was sent already, or it is the static Message of a filter"
+             ? "this message is read-only: its head was sent already, or it is the static Message of a filter; make another, as "
+               "Message { … }"
              : nullptr;
 }
 

@@ -26,6 +26,10 @@ Error failure(const std::string& path, const std::string& why) {
 
 }  // namespace
 
+Error too_large(const std::string& path, size_t bytes_max) {
+  return failure(path, "larger than " + std::to_string(bytes_max) + " bytes");
+}
+
 Result<std::string> read_whole_file(const std::string& path, size_t bytes_max) {
   // A pipe or device could block for ever: NONBLOCK until it is known to be a file.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -33,8 +37,7 @@ Result<std::string> read_whole_file(const std::string& path, size_t bytes_max) {
   struct stat status {};
   if (::fstat(file.fd, &status) != 0) return failure(path, std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return failure(path, "not a regular file");
-  const std::string too_large = "larger than " + std::to_string(bytes_max) + " bytes";
-  if (static_cast<uint64_t>(status.st_size) > bytes_max) return failure(path, too_large);
+  if (static_cast<uint64_t>(status.st_size) > bytes_max) return too_large(path, bytes_max);
   std::string content(static_cast<size_t>(status.st_size) + 1, '\0');
   size_t size = 0;
   for (;;) {
@@ -45,7 +48,7 @@ Result<std::string> read_whole_file(const std::string& path, size_t bytes_max) {
     if (count < 0) return failure(path, std::strerror(errno));
     if (count == 0) break;
     size += static_cast<size_t>(count);
-    if (size > bytes_max) return failure(path, too_large);
+    if (size > bytes_max) return too_large(path, bytes_max);
   }
   content.resize(size);
   return content;

@@ -1,15 +1,40 @@
 #include "script/state.hpp"
 
+#include <algorithm>
+
+#include "base/text.hpp"
 #include "script/interpreter.hpp"
 #include "script/message_box.hpp"
 
 namespace perilune::script {
+namespace {
+
+/// Pipelines that nothing leads to. Where functions of a route say where to go, those that a text may name are left
+/// alone, and so is what has no name at all.
+void add_unreached(std::vector<filter::Warning>& warnings, const filter::Program& program, const SourceHints& hints) {
+  if (program.listens.empty()) return;
+  const bool has_open_route = filter::has_open_route(program);
+  std::vector<const flow::PipelinePlan*> roots;
+  for (const flow::PipelinePlan* plan : filter::unreached(program))
+    if (has_open_route && (plan->name().empty() || hints.may_name(plan->place().file, plan->name())))
+      roots.push_back(plan);
+  for (const flow::PipelinePlan* plan : filter::unreached(program, roots)) {
+    const std::string name = in_quotes(plan->name());
+    const bool may_be_listed = has_open_route && !plan->name().empty();
+    warnings.push_back({plan->place(), (plan->name().empty() ? "this pipeline" : "pipeline " + name) +
+                                           " is never used: nothing leads to it" +
+                                           (may_be_listed ? "; if a route does, list it: route(fn, { " + name + " })" : "")});
+  }
+}
+
+}  // namespace
 
 State::State(filter::Services& services, filter::HttpClient& http, StateOptions options)
     : interpreter_(std::make_unique<Interpreter>(services, http, std::move(options))) {}
 State::~State() = default;
 
 Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
+  path_ = path;
   auto program = std::make_unique<filter::Program>();
   interpreter_->builder.begin(*program);
   auto run = interpreter_->loader.run(path);
@@ -23,7 +48,26 @@ Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
   return program;
 }
 
-void State::start_tasks() { interpreter_->tasks.start(); }
+void State::start_tasks() { interpreter_->start(); }
+
+void State::stop_tasks() { interpreter_->tasks.stop(); }
+
+std::optional<std::string> State::kept(std::string_view name) { return interpreter_->survival.kept(name); }
+
+std::vector<filter::Warning> State::warnings(const filter::Program& program) const {
+  const auto sources = interpreter_->loader.sources();
+  const auto extent = interpreter_->loader.is_module() ? SourceHints::Extent::Module : SourceHints::Extent::Script;
+  const SourceHints hints(sources, extent);
+  std::vector<filter::Warning> warnings = program.warnings;
+  warnings.insert(warnings.end(), hints.warnings().begin(), hints.warnings().end());
+  add_unreached(warnings, program, hints);
+  const auto place_of = [&](const filter::Warning& warning) {
+    const auto file = std::ranges::find(sources, warning.place.file, &SourceFile::path);
+    return std::pair(file - sources.begin(), warning.place.line);
+  };
+  std::ranges::stable_sort(warnings, {}, place_of);
+  return warnings;
+}
 
 void State::stop() { interpreter_->stop(); }
 

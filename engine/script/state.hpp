@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/time.hpp"
 #include "filter/http_client.hpp"
 #include "filter/program.hpp"
 #include "filter/registry.hpp"
@@ -15,12 +16,21 @@
 namespace perilune::script {
 
 class Interpreter;
+class LoadLimit;
+class ScriptFiles;
+class State;
 
 struct StateOptions {
   /// The worker's number from 0: tasks with `worker = "one"` run on worker 0 only.
   int worker = 0;
   /// Answers `os.env`; the process's own environment when empty.
   std::function<std::optional<std::string>(std::string_view name)> environment = {};
+  /// Where files are read while the script is loaded; the disk when null.
+  std::shared_ptr<ScriptFiles> files = {};
+  /// The state whose kept values this one finds; only used while it loads. Null: there is none.
+  State* before = nullptr;
+  /// By which another thread may end the top of the file; null: it may run on.
+  std::shared_ptr<LoadLimit> load_limit = {};
 };
 
 /// What is alive in a state; all 0 when its pipelines have ended and its tasks are stopped.
@@ -50,9 +60,17 @@ class State {
   /// are only recorded. Errors (Side::Script): ScriptError with "file:line: sentence" as detail; a script
   /// that asks for nothing at all is one, unless it returns something: then it is a module.
   Result<std::unique_ptr<filter::Program>> load(const std::string& path);
-  /// Starts what `every` and `after` recorded.
+  /// What load was given.
+  const std::string& path() const { return path_; }
+  /// What in `program`, which it has loaded, is hardly meant; in the order of files and lines.
+  std::vector<filter::Warning> warnings(const filter::Program& program) const;
+  /// The script serves: starts what `every` and `after` recorded. From now on it has an end to be told of.
   void start_tasks();
-  /// Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
+  /// A newer version serves: no task runs any more, those that run are cancelled.
+  void stop_tasks();
+  /// What `reload.keep` has under the name, for another state.
+  std::optional<std::string> kept(std::string_view name);
+  /// Tells a script that was started (`reload.onUnload`). Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
   /// except hooks that pipelines still ask for.
   void stop();
 
@@ -72,6 +90,7 @@ class State {
 
  private:
   std::unique_ptr<Interpreter> interpreter_;
+  std::string path_;
 };
 
 }  // namespace perilune::script

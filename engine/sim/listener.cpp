@@ -14,7 +14,7 @@ SimListener::SimListener(SimNetwork& network, const net::Address& asked, const n
       asked_(asked),
       bound_(bound),
       backlog_max_(static_cast<size_t>(std::max(options.backlog, 1))),
-      handler_(handler) {
+      handler_(&handler) {
   network_.world_.listeners_.push_back(this);
 }
 
@@ -39,10 +39,15 @@ void SimListener::resume() {
   if (!backlog_.empty()) make_ready(Other);
 }
 
+void SimListener::hand_over(net::ListenHandler& handler, const net::ListenOptions& options) {
+  handler_ = &handler;
+  backlog_max_ = static_cast<size_t>(std::max(options.backlog, 1));
+}
+
 void SimListener::accept_one() {
   SimConnection& connection = *backlog_.front();
   backlog_.pop_front();
-  handler_.on_accept(std::make_unique<SimStream>(network_, connection, SimConnection::Server));
+  handler_->on_accept(std::make_unique<SimStream>(network_, connection, SimConnection::Server));
 }
 
 void SimListener::on_ready(uint8_t) {
@@ -50,7 +55,7 @@ void SimListener::on_ready(uint8_t) {
   while (!backlog_.empty() && !is_paused_ && !rest_timer_.is_armed()) {
     if (!network_.has_descriptors()) {
       network_.loop_.arm(rest_timer_, limits::accept_pause);
-      return handler_.on_accept_paused(
+      return handler_->on_accept_paused(
           {ErrorCode::Resources, Side::Engine, bound_.to_string() + ": Too many open files"});
     }
     accept_one();

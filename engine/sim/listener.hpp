@@ -16,6 +16,7 @@ class SimListener final : public net::Listener, public SimTarget {
   net::Address local() const override { return bound_; }
   void pause() override { is_paused_ = true; }
   void resume() override;
+  void hand_over(net::ListenHandler& handler, const net::ListenOptions& options) override;
 
   const net::Address& asked() const { return asked_; }
   const SimNetwork& network() const { return network_; }
@@ -34,8 +35,8 @@ class SimListener final : public net::Listener, public SimTarget {
   SimNetwork& network_;
   const net::Address asked_;
   const net::Address bound_;
-  const size_t backlog_max_;
-  net::ListenHandler& handler_;
+  size_t backlog_max_;
+  net::ListenHandler* handler_;
   loop::MemberTimer<SimListener, &SimListener::on_rested> rest_timer_{*this};
   std::deque<SimConnection*> backlog_;
   bool is_paused_ = false;

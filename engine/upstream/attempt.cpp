@@ -38,7 +38,7 @@ Result<void> Attempt::start(Endpoint& endpoint, const Wish& wish) {
   } else if (stage_ == Stage::Leasing) {
     is_waiting_counted_ = true;
     cluster.record().waiting.fetch_add(1, std::memory_order_relaxed);
-    cluster.counts(endpoint).queued.add();
+    if (PoolWaiter::state() == State::Queued) cluster.counts(endpoint).queued.add();
   }
   return {};
 }
@@ -47,7 +47,8 @@ void Attempt::note_wait_over() {
   if (!std::exchange(is_waiting_counted_, false)) return;
   Cluster& cluster = owner_.cluster();
   cluster.record().waiting.fetch_sub(1, std::memory_order_relaxed);
-  cluster.counts(*endpoint_).queue_wait.observe(cluster.loop().now() - begun_);
+  // The dial that may follow is the connect time.
+  if (const auto wait = PoolWaiter::queue_wait()) cluster.counts(*endpoint_).queue_wait.observe(*wait);
 }
 
 void Attempt::take(ClientSession& session, bool reused) {
@@ -127,6 +128,7 @@ void Attempt::on_pool_failed(const Error& error) {
 
 void Attempt::begin(const message::RequestHead& head) {
   EndpointCounts& count = owner_.cluster().counts(*endpoint_);
+  count.sent.add();
   if (is_reused_) count.reused.add();
   stage_ = Stage::Sent;
   looked_at_.reset();

@@ -17,8 +17,8 @@ constexpr Duration upkeep_interval = 1s;
 /// for longer: the shortest timeouts in use are a second, and between our last look and the server's lies its way.
 constexpr Duration unsafe_idle_age = 500ms;
 
-/// Between the address and what else tells connections apart: no address has it.
-constexpr char key_separator = '\x1f';
+/// Between the address and what else tells connections apart: no address has it, also none of a unix socket.
+constexpr char key_separator = '\0';
 
 ConnectionPoolOptions pool_options(const ClusterOptions& options, std::string_view name) {
   ConnectionPoolOptions result;
@@ -71,6 +71,14 @@ void each_key_of(const ConnectionPool& pool, const Endpoint& endpoint, Function&
 
 std::string_view target_of(std::string_view key) { return key.substr(0, key.find(key_separator)); }
 
+std::string shown_key(std::string_view key) {
+  const std::string_view target = target_of(key);
+  const size_t tag = key.find(key_separator, std::min(target.size() + 1, key.size()));
+  std::string text(target);
+  if (tag != std::string_view::npos) text.append(" ").append(key.substr(tag + 1));
+  return text;
+}
+
 /// The endpoints of one level as a picker sees them.
 class Cluster::View final : public algo::PickerView {
  public:
@@ -98,15 +106,11 @@ Cluster::Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, Clus
       record_(std::move(record)),
       options_(std::move(options)),
       own_floor_(share_of(options_.floor, parts.worker, record_->workers())),
-      pool_(parts.runtime, parts.connections, pool_options(options_, record_->name), this),
+      pool_(parts.runtime, *parts.connections, pool_options(options_, record_->name), this),
       availability_(options_.availability),
       is_alive_(std::make_shared<bool>(true)),
       hook_runs_(parts.runtime) {
   pool_.set_observer(this);
-  record_->limits.attach(*this);
-  record_->attach(*this);
-  record_->configure(options_, loop().now());
-  follow_record();
 }
 
 Cluster::~Cluster() {
@@ -116,11 +120,19 @@ Cluster::~Cluster() {
 }
 
 void Cluster::start() {
+  record_->limits.attach(*this);
+  record_->attach(*this);
+  record_->configure(options_, parts_.worker, loop().now());
+  follow_record();
   is_started_ = true;
+  begin();
+}
+
+void Cluster::begin() {
   if (parts_.worker == 0) {
     if (options_.health.kind != HealthOptions::Kind::None) {
       health_ = std::make_unique<HealthChecker>(
-          HealthChecker::Parts{parts_.runtime, parts_.network, parts_.connections}, record_, options_.health);
+          HealthChecker::Parts{parts_.runtime, parts_.network, *parts_.connections}, record_, options_.health);
       health_->follow();
     } else {
       // Whoever was checked by an earlier script is not any more: nobody knows how it is.
@@ -134,6 +146,34 @@ void Cluster::start() {
     on_restore();
   }
   for (const auto& endpoint : endpoints_) keep_floor(*endpoint);
+}
+
+void Cluster::adopt(Cluster& newer, bool keeps_connections) {
+  std::swap(options_, newer.options_);
+  std::swap(parts_.connections, newer.parts_.connections);
+  health_.reset();
+  feed_.reset();
+  own_floor_ = newer.own_floor_;
+  for (const auto& endpoint : endpoints_) endpoint->floor = algo::PreconnectFloor({own_floor_});
+  pool_.adopt(*parts_.connections, pool_options(options_, record_->name));
+  for (const auto& endpoint : endpoints_) {
+    endpoint->applied_cutoff = Duration::max();
+    if (!keeps_connections) each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.renew_key(key); });
+  }
+  availability_ = algo::Availability(options_.availability);
+  levels_.clear();
+  record_->configure(options_, parts_.worker, loop().now());
+  follow_record();
+  begin();
+  if (!upkeep_timer_.is_armed()) loop().arm(upkeep_timer_, upkeep_interval);
+}
+
+void Cluster::retire() {
+  health_.reset();
+  feed_.reset();
+  own_floor_ = 0;
+  options_.preconnect = 1.0;
+  pool_.retire();
 }
 
 void Cluster::drain() {

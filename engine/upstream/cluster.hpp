@@ -79,14 +79,22 @@ class Cluster final : public Object,
     flow::Runtime& runtime;
     net::Network& network;
     /// Connects to the address that its context's key begins with: see target_of.
-    flow::PipelinePlan& connections;
+    Ref<flow::PipelinePlan> connections;
     unsigned worker = 0;
   };
+  /// Changes nothing outside: a script that is loaded may yet be found wrong.
   Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, ClusterOptions options);
   ~Cluster() override;
 
-  /// Begins what runs by itself: checks, discovery, the floor. Loading alone touches no socket.
+  /// The program begins: the record takes on the options, and what runs by itself starts: checks, discovery, the
+  /// floor. Once, before the first request.
   void start();
+  /// A newer version of the script says what `newer` has, which was not started: its options hold from now on, and `newer`
+  /// gets those that held. Not `keeps_connections`: they are made another way now, and idle ones close.
+  void adopt(Cluster& newer, bool keeps_connections);
+  /// The newer version of the script has no such cluster: nothing is kept, and nothing is checked any more; requests that are
+  /// under way still go through.
+  void retire();
   /// The program is over: idle connections close, nothing new is leased.
   void drain();
 
@@ -163,6 +171,7 @@ class Cluster final : public Object,
   template <typename Function>
   void post(Function function);
 
+  void begin();
   void on_token(const EndpointRef& endpoint, const std::string& key);
   void on_reclaim(const EndpointRef& endpoint);
   void follow_record();
@@ -183,10 +192,10 @@ class Cluster final : public Object,
   void on_restore();
   void make_room();
 
-  const Parts parts_;
+  Parts parts_;
   const std::shared_ptr<ClusterRecord> record_;
-  const ClusterOptions options_;
-  const uint32_t own_floor_;
+  ClusterOptions options_;
+  uint32_t own_floor_;
   ConnectionPool pool_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<Level> levels_;
@@ -211,7 +220,9 @@ class Cluster final : public Object,
   loop::MemberTask<Cluster, &Cluster::make_room> make_room_task_{*this};
 };
 
-/// The address in the key of a cluster's connection ("10.0.0.1:8080", which a tag may follow).
+/// The address in the key of a cluster's connection: "10.0.0.1:8080".
 std::string_view target_of(std::string_view key);
+/// The key for people: the address, and behind a space the tag, if any.
+std::string shown_key(std::string_view key);
 
 }  // namespace perilune::upstream

@@ -30,15 +30,15 @@ EndpointCounts& EndpointRecord::make_counts(unsigned worker) {
   return *made;
 }
 
-void ClusterRecord::configure(const ClusterOptions& options, Instant now) {
+void ClusterRecord::configure(const ClusterOptions& options, unsigned worker, Instant now) {
+  const std::lock_guard lock(mutex_);
+  if (++configured_[worker] <= versions_) return;
+  const bool is_first = versions_ == 0;
+  versions_ = configured_[worker];
+  ejection_ = options.ejection;
+  if (is_first && options.discovery) awaits_discovery_ = true;
   limits.set_max(options.connections_max, options.connections_per_endpoint_max);
-  {
-    const std::lock_guard lock(mutex_);
-    ejection_ = options.ejection;
-    const bool is_first = !std::exchange(is_configured_, true);
-    if (is_first && options.discovery) awaits_discovery_ = true;
-  }
-  if (!options.discovery) set_members(options.endpoints, now);
+  if (!options.discovery) replace_members(options.endpoints, SIZE_MAX, now);
 }
 
 EndpointRef ClusterRecord::find(const net::Address& address) const {
@@ -52,6 +52,10 @@ void ClusterRecord::set_members(std::span<const EndpointSpec> specs, Instant now
 
 bool ClusterRecord::change_members(std::span<const EndpointSpec> specs, size_t removals_max, Instant now) {
   const std::lock_guard lock(mutex_);
+  return replace_members(specs, removals_max, now);
+}
+
+bool ClusterRecord::replace_members(std::span<const EndpointSpec> specs, size_t removals_max, Instant now) {
   Members members;
   bool is_changed = false;
   const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
@@ -196,7 +200,9 @@ std::shared_ptr<ClusterRecord> ClusterBoard::record(const std::string& name) {
 
 std::vector<std::shared_ptr<ClusterRecord>> ClusterBoard::all() const {
   const std::lock_guard lock(mutex_);
-  return records_;
+  std::vector<std::shared_ptr<ClusterRecord>> result;
+  std::ranges::copy_if(records_, std::back_inserter(result), [](const auto& each) { return each->is_configured(); });
+  return result;
 }
 
 }  // namespace perilune::upstream

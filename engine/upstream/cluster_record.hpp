@@ -31,14 +31,18 @@ class ClusterRecord {
     ~Watcher() = default;
   };
 
-  ClusterRecord(std::string its_name, unsigned workers) : name(std::move(its_name)), workers_(workers) {}
+  ClusterRecord(std::string its_name, unsigned workers)
+      : name(std::move(its_name)), workers_(workers), configured_(workers) {}
   ClusterRecord(const ClusterRecord&) = delete;
   ClusterRecord& operator=(const ClusterRecord&) = delete;
 
   const std::string name;
 
-  /// Limits, health and declared endpoints as `options` say. Each worker calls it with the same.
-  void configure(const ClusterOptions& options, Instant now);
+  /// Limits, ejection and declared endpoints as `options` say. Each worker calls it when its program starts, with the
+  /// same: the first to come does it for all, or one that starts late would undo what a script has set since.
+  void configure(const ClusterOptions& options, unsigned worker, Instant now);
+  /// Some program has started with it.
+  bool is_configured() const { return versions_.load(std::memory_order_acquire) > 0; }
   /// Those that are there now take the place of all others: an endpoint with an equal address stays the same,
   /// with the new weight; one that is not named any more is removed, and drains.
   void set_members(std::span<const EndpointSpec> specs, Instant now);
@@ -77,6 +81,7 @@ class ClusterRecord {
 
  private:
   void note_change();  // this and the following under mutex_
+  bool replace_members(std::span<const EndpointSpec> specs, size_t removals_max, Instant now);
   void eject(EndpointRecord& endpoint, Instant now);
   Instant next_look(Instant now) const;
   EndpointRef find(const net::Address& address) const;
@@ -87,7 +92,9 @@ class ClusterRecord {
   std::vector<Watcher*> watchers_;
   std::optional<algo::OutlierRules> ejection_;
   Instant interval_end_{};
-  bool is_configured_ = false;
+  /// How many programs each worker has started with it, and how many of these were taken on.
+  std::vector<uint64_t> configured_;
+  std::atomic<uint64_t> versions_{0};
   uint64_t serials_ = 0;
   std::atomic<uint64_t> version_{1};
   std::atomic<uint64_t> ejections_{0};
@@ -101,6 +108,7 @@ class ClusterBoard {
   explicit ClusterBoard(unsigned workers = 1) : workers_(workers) {}
   /// Made when it is new.
   std::shared_ptr<ClusterRecord> record(const std::string& name);
+  /// Those that a program has started with.
   std::vector<std::shared_ptr<ClusterRecord>> all() const;
   unsigned workers() const { return workers_; }
 

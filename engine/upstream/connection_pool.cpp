@@ -18,7 +18,7 @@ PooledConnection& connection_of(algo::PoolEntry& entry) { return static_cast<Poo
 
 ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan, const ConnectionPoolOptions& options,
                                algo::PoolTokens* tokens)
-    : runtime_(runtime), plan_(plan), options_(options), policy_(options.rules, tokens) {}
+    : runtime_(runtime), plan_(&plan), options_(options), policy_(options.rules, tokens) {}
 
 ConnectionPool::~ConnectionPool() {
   drain();
@@ -267,6 +267,19 @@ void ConnectionPool::drain_key(ConnectionKey& key) {
 
 void ConnectionPool::renew_key(ConnectionKey& key) {
   policy_.drain(key, algo::Drain::Existing, runtime_.loop.now());
+  settle();
+}
+
+void ConnectionPool::adopt(flow::PipelinePlan& plan, const ConnectionPoolOptions& options) {
+  plan_ = &plan;
+  options_ = options;
+  set_rules(options.rules);
+}
+
+void ConnectionPool::retire() {
+  algo::PoolRules rules = policy_.rules();
+  rules.idle_max = 0;
+  policy_.set_rules(rules, runtime_.loop.now());
   settle();
 }
 

@@ -144,7 +144,12 @@ class ConnectionPool {
   /// Opens one more connection for whoever comes; whether limits allow that.
   bool open_ahead(ConnectionKey& key);
 
-  /// Closes idle connections now, and each busy one after its exchange. Waiters fail with Draining.
+  /// Connections are made by `plan` from now on, and the new rules hold for all; `options` as in the constructor, with the
+  /// same binding.
+  void adopt(flow::PipelinePlan& plan, const ConnectionPoolOptions& options);
+  /// Closes idle connections now, and each busy one after its exchange; who comes yet is still served.
+  void retire();
+  /// The same, and nobody is served any more: waiters fail with Draining.
   void drain();
   void set_rules(const algo::PoolRules& rules);
   /// For limits that are shared: see algo::PoolPolicy.
@@ -194,8 +199,8 @@ class ConnectionPool {
   void close_forgotten_keys();
 
   flow::Runtime& runtime_;
-  flow::PipelinePlan& plan_;
-  const ConnectionPoolOptions options_;
+  flow::PipelinePlan* plan_;
+  ConnectionPoolOptions options_;
   algo::PoolPolicy policy_;
   PoolObserver* observer_ = nullptr;
   boost::unordered_flat_map<Value, std::unique_ptr<ConnectionKey>, boost::hash<Value>> keys_;

@@ -23,16 +23,17 @@ struct EndpointSpec {
   uint32_t priority = 0;
 };
 
-/// How long things took, in buckets that double: up to 1 ms, 2 ms, 4 ms … 8.2 s, and longer. One worker writes.
+/// How long things took, in buckets that double: up to 32 us, 64 us, 128 us … 8.4 s, and longer. One worker writes.
 class DurationHistogram {
  public:
-  static constexpr size_t bucket_count = 15;
-  static constexpr double bound_of(size_t bucket) { return 0.001 * static_cast<double>(uint64_t{1} << bucket); }
+  static constexpr size_t bucket_count = 20;
+  static constexpr uint64_t first_micros = 32;
+  static constexpr double bound_of(size_t bucket) { return 1e-6 * static_cast<double>(first_micros << bucket); }
 
   void observe(Duration took) {
     const auto micros = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     size_t bucket = 0;
-    while (bucket + 1 < bucket_count && micros > (uint64_t{1000} << bucket)) ++bucket;
+    while (bucket + 1 < bucket_count && micros > (first_micros << bucket)) ++bucket;
     buckets[bucket].add();
     sum_micros.add(micros);
   }
@@ -60,6 +61,7 @@ struct alignas(64) EndpointCounts {
   Count queued;
   Count overflow;         // refused, because too many wait already
   Count requests;         // tries
+  Count sent;             // tries that had a connection
   Count failed;           // tries without an answer
   Count answers_5xx;
   Count retried;          // tries after the first

@@ -18,7 +18,7 @@ void PooledConnection::start(flow::Context* opener) {
   info.connected_task = &connected_task_;
   info.cluster = pool_.options_.cluster;
   pipeline_ = flow::Pipeline::create(
-      pool_.plan_, context,
+      *pool_.plan_, context,
       {session->wire_input(), session->wire_output(), *session, flow::Role::Connection});
   session->attach(*pipeline_, *context);
   pipeline_->start();

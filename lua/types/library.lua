@@ -302,3 +302,57 @@ function every(interval, fn, options) end
 ---@param time number|string seconds, or "5s"
 ---@param fn fun(ctx: Context) may wait
 function after(time, fn) end
+
+--- A dictionary that all workers see, and that outlives the script. Values are booleans, numbers, strings, Messages and
+--- tables of plain data; they are copied in and out. Each call is one step for all workers.
+---@class Shared
+local Shared = {}
+
+--- The value under a key, and the seconds that it is fresh yet: negative once it is stale, math.huge without `ttl`.
+---@param key string
+---@return any value nil where there is none
+---@return number? freshFor
+function Shared:get(key) end
+
+--- Puts a value in the place of any other.
+---@param key string
+---@param value boolean|number|string|Message|table
+---@param options? SharedTimes
+---@return boolean? ok nil when it takes more than a sixteenth of the dictionary
+---@return Error? err
+function Shared:set(key, value, options) end
+
+--- Puts a value only where no fresh one is: true for the one who did, as with a lock.
+---@param key string
+---@param value boolean|number|string|Message|table
+---@param options? SharedTimes
+---@return boolean? added
+---@return Error? err
+function Shared:add(key, value, options) end
+
+--- Adds to a number and gives the sum. One that is absent or stale begins at 0, with `ttl`; a fresh one keeps its time.
+---@param key string
+---@param by? number default 1
+---@param options? SharedTimes
+---@return number sum
+function Shared:incr(key, by, options) end
+
+--- Whether there was a value.
+---@param key string
+---@return boolean
+function Shared:remove(key) end
+
+--- Keys of values that are there, in no order.
+---@param limit? integer at most so many; default 1000
+---@return string[]
+function Shared:keys(limit) end
+
+---@class SharedTimes
+---@field ttl? number|string how long the value is fresh; default for ever
+---@field stale? number|string how long after that it can still be read
+
+--- The dictionary of this name. Where it is full, values that were not used for longest go first.
+---@param name string
+---@param options? { size?: integer|string } bytes; default "64m", at least "64k"
+---@return Shared
+function shared(name, options) end

@@ -3,11 +3,24 @@
 
 ---@alias EndpointEntry string|{ [1]: string, weight?: integer, priority?: integer } "host:port", "unix:path", or a table
 ---@alias Percentile string "p95": of the times that were seen lately
+---@alias EvictReason
+---| "idle-timeout" # reached `idleTimeout`, or what was learned
+---| "ttl"
+---| "uses-spent" # reached `maxMessages`
+---| "evicted" # made room for another endpoint or worker
+---| "idle-limit" # one more than `maxIdle`
+---| "over-limit" # a limit was lowered
+---| "discarded" # refused by `validate`
+---| "drained" # renewed, or its endpoint is unhealthy or gone
+---| "closed" # by the other side while idle
+---| "unexpected-data" # sent what nobody had asked for
+---| "failed" # ended with a request: it broke, or the answer closed it
 ---@alias Balance "round-robin"|"least-requests"|"random"|"hash"|"maglev"|"ring-hash"
 
 ---@class RetryOptions
 ---@field attempts? integer tries in all, the first one too; default 2
----@field on? (integer|string)[] statuses, "5xx", or codes; default the failures to connect, "reset" and "closed"
+--- statuses, "5xx", or codes, or one of them; default the failures to connect, "reset" and "closed"
+---@field on? integer|string|(integer|string)[]
 ---@field methods? "idempotent"|"any" "any" also sends again what may have been done already; default "idempotent"
 ---@field bodyLimit? Size of the request's body that is kept for it; a larger one is not sent again; default 64 KiB
 ---@field backoff? Time before the second try, at most; doubles with each; default 25 ms
@@ -36,7 +49,7 @@
 ---@field timeout? Time default 2 s
 ---@field rise? integer checks passed in a row that make it healthy; default 2
 ---@field fall? integer checks failed in a row that make it unhealthy; default 3
----@field status? integer|integer[] what passes: a status, or the first and the last; default { 200, 399 }
+---@field status? integer|string|integer[] what passes: 204, { 200, 299 } or "200-299"; default { 200, 399 }
 
 ---@class EjectionOptions
 ---@field consecutive5xx? integer failures and statuses from 500 on, in a row; 0: never; default 5
@@ -62,17 +75,17 @@
 ---@field endpoints? EndpointEntry[]
 ---@field dns? string|DNSOptions where the members come from instead: the addresses of "host:port", or of a service
 ---@field balance? Balance who is asked; "hash" is "maglev"; default "round-robin"
----@field key? fun(ctx: Context): string|number|boolean|nil what hashing goes by; may wait
+---@field key? fun(ctx: Context): string|number|boolean|nil what hashing goes by, nil: anywhere; may wait
 ---@field boundedLoad? number how many times its share an endpoint may have, by hashing; default no bound
 ---@field panic? integer percent; with fewer of a priority healthy, health is not believed; default 50
 ---@field slowStart? Time|SlowStartOptions default never
----@field sticky? StickyOptions a cookie that names the endpoint; default none
+---@field sticky? string|StickyOptions|false a cookie that names the endpoint, or its name; default none
 ---@field maxConnections? integer in all workers, connecting ones too; 0: no limit; default 1024
 ---@field maxConnectionsPerEndpoint? integer in all workers; default no limit
 ---@field maxIdle? integer idle ones of a worker; default 256
 ---@field maxMessages? integer requests that a connection serves; default no limit
 ---@field maxRequests? integer under way in all workers; further ones are a 503; default no limit
----@field queue? integer requests that wait for a connection; default 1024
+---@field queue? integer requests that wait for a connection; 0: nobody waits; default 1024
 ---@field queueTimeout? Time default 5 s
 ---@field idleTimeout? Time of a connection between requests, at most; default 30 s
 ---@field learnIdle? boolean keeps them shorter where the server does; default true
@@ -96,11 +109,11 @@
 ---@field retry? RetryOptions|false default none
 ---@field retryBudget? RetryBudgetOptions
 ---@field hedge? HedgeOptions|false default none
----@field health? HealthOptions|false default none
+---@field health? string|HealthOptions|false a path is { path = … }; default none
 ---@field ejection? boolean|EjectionOptions default true
 ---@field onLease? fun(ctx: Context) a connection was taken, `ctx` is its own; may wait
 ---@field onRelease? fun(ctx: Context) it came back; may wait
----@field onEvict? fun(ctx: Context, reason: string) the pool let go of it; may wait
+---@field onEvict? fun(ctx: Context, reason: EvictReason) the pool let go of it; may wait
 ---@field validate? fun(ctx: Context): boolean? before an idle one is used again; false closes it; may wait
 
 --- A cluster of endpoints with its pool, at the top of a file. The name is known to all workers, which share
@@ -177,15 +190,15 @@ function U:drain(endpoint) end
 ---@class DurationStats
 ---@field count integer
 ---@field mean number seconds
----@field p50 number seconds; percentiles are right to a factor of two, and at most 8.2
+---@field p50 number seconds; percentiles are right to a factor of two, and at most 8.4
 ---@field p95 number seconds
 ---@field p99 number seconds
 
 ---@class EndpointStats
 ---@field connections ClusterConnections
 ---@field requests ClusterRequests
----@field reuse number the part of requests on a connection that had served before, 0 to 1
----@field queueWait DurationStats
+---@field reuse number the part of what was sent that went on a connection which had served before, 0 to 1
+---@field queueWait DurationStats in the queue, without the dial that may follow
 ---@field connectTime DurationStats
 ---@field answerTime DurationStats to the answer's head
 ---@field health "healthy"|"unhealthy"|"unknown"

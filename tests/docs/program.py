@@ -83,13 +83,13 @@ class Running:
             self._lines.put(line)
         self._lines.put(None)
 
-    def wait_for(self, text):
-        """The first line of the log, from where the last wait ended, that holds the text."""
+    def wait_for(self, *texts):
+        """The first line of the log, from where the last wait ended, that holds one of the texts."""
         while True:
             line = self._lines.get(timeout=PATIENCE)
             if line is None:
-                raise AssertionError(f"it ended before it said {text!r}:\n" + "".join(self.log))
-            if text in line:
+                raise AssertionError(f"it ended before it said {texts!r}:\n" + "".join(self.log))
+            if any(text in line for text in texts):
                 return line
 
 

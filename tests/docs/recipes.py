@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import signal
 import unittest
 
 import program
@@ -50,7 +51,7 @@ class Recipes(unittest.TestCase):
         return found
 
     def test_every_recipe_is_tried_here(self):
-        self.assertEqual(len(recipes()), 7)
+        self.assertEqual(len(recipes()), 8)
 
     def test_a_reverse_proxy(self):
         with self.served("reverse proxy"):
@@ -88,6 +89,16 @@ class Recipes(unittest.TestCase):
     def test_bytes(self):
         with self.served("Bytes"):
             self.assertEqual(self.ask("/raw")[:2], (200, "8080 /raw"))
+
+    def test_what_survives_a_reload(self):
+        with self.served("survives reloads") as proxy:
+            self.assertEqual(self.ask()[1], "request 1")
+            for number in (2, 3):
+                proxy.process.send_signal(signal.SIGHUP)
+                # The old one may end before it is said that the new one serves, or after.
+                seen = proxy.wait_for(" serves, loaded", "a version has ended")
+                proxy.wait_for("a version has ended" if "serves" in seen else " serves, loaded")
+                self.assertEqual(self.ask()[1], f"request {number}")
 
 
 if __name__ == "__main__":

@@ -427,6 +427,16 @@ test("each leaves out what has expired", function()
   equals(table.concat(seen), "b")
 end)
 
+test("a dot in the place of the colon is said", function()
+  local c = Cache(function() return 1 end)
+  for _, name in ipairs { "get", "set", "find", "has", "remove", "clear", "each" } do
+    for _, self in ipairs { "a", 5, {}, true } do
+      raises("Cache:" .. name .. ": call it with a colon", c[name], self, 1)
+    end
+    raises("Cache:" .. name .. ": call it with a colon", c[name])
+  end
+end)
+
 test("keys may be tables; nil and NaN are refused", function()
   local c = Cache(allocate, release)
   local key = {}

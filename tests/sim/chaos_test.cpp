@@ -23,6 +23,7 @@ struct Scenario {
   std::vector<const char*> upstreams;
   std::vector<const char*> paths;
   bool is_pipelining = false;
+  bool asks_second = false;  // its script asks the second upstream for itself
 };
 
 const std::vector<Scenario> scenarios = {
@@ -47,6 +48,9 @@ const std::vector<Scenario> scenarios = {
      true},
     {"handlers",
      R"(local sessions, begun, ended = 0, 0, 0
+        reload.onUnload(function()
+          if sessions ~= 0 or begun ~= ended then error(sessions .. " sessions are left, " .. begun .. " " .. ended) end
+        end)
         listen(8001):serveHTTP(function() return Message(sessions .. " " .. begun .. " " .. ended) end)
         local function own(req)
           return Message { headers = { ["x-id"] = req.headers["x-id"] }, body = "own " .. req.headers["x-id"] }
@@ -87,6 +91,11 @@ const std::vector<Scenario> scenarios = {
         pipeline("connection"):connect("10.0.0.1:80"))",
      {"10.0.0.1:80"},
      {"/", "/wait", "/own/early", "/own/late", "/whole", "/whole/wait", "/up", "/up/wait"}},
+    {"forwarding",
+     R"(local api = upstream("api", { endpoints = { "10.0.0.1:80", "10.0.0.2:80" } })
+        listen(8000):demuxHTTP(pipeline():forward(api)))",
+     {"10.0.0.1:80", "10.0.0.2:80"},
+     {"/"}},
     {"pooled",
      R"(local made = 0
         local pool = algo.ResourcePool(function(key)
@@ -135,7 +144,9 @@ const std::vector<Scenario> scenarios = {
           :handleData(function(data) sleep(0.005) end)
           :handleMessageEnd(function(res) if res.bodySize > 10 then sleep(0.01) end end))",
      {"10.0.0.1:80", "10.0.0.2:80"},
-     {"/", "/own/pieces"}},
+     {"/", "/own/pieces"},
+     false,
+     true},
 };
 
 int from_environment(const char* name, int fallback) {
@@ -152,25 +163,78 @@ struct Outcome {
   size_t cut = 0;
 };
 
+/// Whether new versions of the script take over meanwhile.
+enum class Reloads : uint8_t { None, Many };
+
+/// Has the script take over from itself, again and again, until it is told to stop; at times it is not taken.
+class Reloading {
+ public:
+  Reloading(Play& play, std::string file, uint64_t seed) : play_(play), file_(std::move(file)), dice_(seed) {}
+  void plan() {
+    play_.world.after(std::chrono::milliseconds(dice_.below(dice_.chance(0.3) ? 20 : 1500)), [this] {
+      if (is_over || count_ == count_max) return;
+      ++count_;
+      reload();
+      plan();
+    });
+  }
+  bool is_over = false;
+  std::string faults;
+
+ private:
+  static constexpr int count_max = 30;
+  void reload() {
+    if (dice_.chance(0.1)) {
+      if (play_.worker->load({wrong_}).has_value()) faults += "a wrong script was loaded\n";
+    } else if (dice_.chance(0.1)) {
+      // Another worker could not take it.
+      if (play_.worker->load({file_}).has_error() || play_.worker->listen().has_error()) faults += "a reload failed\n";
+      play_.worker->discard();
+    } else if (const std::string error = play_.reload_file(file_); !error.empty()) {
+      faults += "a reload failed: " + error + "\n";
+    }
+  }
+
+  Play& play_;
+  const std::string file_;
+  net::Random dice_;
+  ScriptFolder folder_;
+  const std::string wrong_ = folder_.write("listen(8000):serveHTTP(Message 'wrong')\nlisten(8002)");
+  int count_ = 0;
+};
+
+/// What the network and the upstreams do.
+enum class Weather : uint8_t { Any, Good };
+
 class Run {
  public:
-  Run(const Scenario& scenario, uint64_t seed)
-      : scenario_(scenario), dice_(seed * 31 + 7), network_(draw_network(seed)), play_(seed, network_) {
+  Run(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None, Weather weather = Weather::Any)
+      : scenario_(scenario),
+        dice_(seed * 31 + 7),
+        weather_(weather),
+        network_(weather == Weather::Any ? draw_network(seed) : seed % 2 == 0 ? sim::SimFaults{} : sim::SimFaults::pieces()),
+        play_(seed, network_) {
+    if (reloads == Reloads::Many) {
+      const std::string file = scenario.script ? folder_.write(scenario.script) : lesson;
+      reloading_ = std::make_unique<Reloading>(play_, file, seed + 5);
+      if (weather == Weather::Any && seed % 4 == 0) play_.shared.old_version_timeout = std::chrono::milliseconds(seed % 3000);
+    }
     book_.cuts_look_like_ends = network_.cut > 0;
     if (network_.segment_bytes_max < 100 || network_.buffer_bytes < 100) book_.body_bytes_max = 500;
   }
 
   Outcome run() {
-    if (scenario_.script) play_.start(scenario_.script);
-    else play_.start_file(PERILUNE_SOURCE_DIR "/tutorial/03-connection-pool/main.lua");
+    play_.start_file(scenario_.script ? folder_.write(scenario_.script) : lesson);
+    if (reloading_) reloading_->plan();
     for (const char* address : scenario_.upstreams) {
       upstreams_.push_back(std::make_unique<ChaosUpstream>(play_, book_, address, dice_.next()));
       if (scenario_.is_pipelining) upstreams_.back()->manners.surplus = 0;
-      upstreams_.back()->manners.judges = std::string_view(address) != "10.0.0.2:80";
+      upstreams_.back()->manners.judges = !scenario_.asks_second || std::string_view(address) != "10.0.0.2:80";
+      upstreams_.back()->manners.is_good = weather_ == Weather::Good;
     }
     const size_t clients = 1 + dice_.below(8);
     for (size_t i = 0; i < clients; ++i) add_client();
-    if (dice_.chance(0.1)) {
+    if (weather_ == Weather::Any && dice_.chance(0.1)) {
       stop_in_the_middle();
     } else {
       finish();
@@ -189,6 +253,8 @@ class Run {
   }
 
  private:
+  static constexpr const char* lesson = PERILUNE_SOURCE_DIR "/tutorial/03-connection-pool/main.lua";
+
   Exchange& add_exchange(bool is_last, bool is_plain) {
     const uint64_t id = book_.exchanges.size() + 1;
     Exchange& exchange = book_.exchanges[id];
@@ -217,8 +283,9 @@ class Run {
   void add_client() {
     ClientManners manners;
     if (dice_.chance(0.5)) manners.window = 1 + dice_.below(6);
-    if (dice_.chance(0.2)) manners.piece_bytes = 1 + dice_.below(2000);
-    if (dice_.chance(0.25)) manners.leaves_after = std::chrono::milliseconds(dice_.below(dice_.chance(0.5) ? 300 : 5000));
+    // On a good day nobody is too slow for the limits of a body.
+    if (dice_.chance(0.2)) manners.piece_bytes = (weather_ == Weather::Good ? 100 : 1) + dice_.below(2000);
+    if (dice_.chance(0.25) && weather_ == Weather::Any) manners.leaves_after = std::chrono::milliseconds(dice_.below(dice_.chance(0.5) ? 300 : 5000));
     manners.leaves_by_reset = dice_.chance(0.5);
     manners.half_closes = dice_.chance(0.25);
     manners.pauses_reading = dice_.chance(0.1);
@@ -239,11 +306,13 @@ class Run {
 
   void stop_in_the_middle() {
     play_.world.run_for(std::chrono::milliseconds(dice_.below(4000)));
+    end_reloading();
     clean_up();
   }
 
   void finish() {
     play_.world.run_until([this] { return all_done(); }, play_.world.now() + 10min);
+    end_reloading();
     for (const auto& client : clients_)
       if (!client->is_done() && network_.black_hole == 0) book_.wrong("stuck: " + client->describe());
     for (const auto& client : clients_) client->leave();
@@ -251,6 +320,12 @@ class Run {
     if (!alive.empty()) book_.wrong("alive when all is over: " + alive);
     prove_health();
     clean_up();
+  }
+
+  void end_reloading() {
+    if (!reloading_) return;
+    reloading_->is_over = true;
+    if (!reloading_->faults.empty()) book_.wrong(reloading_->faults);
   }
 
   /// After all that, a good request is answered well.
@@ -297,9 +372,12 @@ class Run {
 
   const Scenario& scenario_;
   net::Random dice_;
+  const Weather weather_;
+  ScriptFolder folder_;
   const sim::SimFaults network_;
   Book book_;
   Play play_;
+  std::unique_ptr<Reloading> reloading_;
   const net::Address proxy_ = address_of("127.0.0.1:8000");
   std::vector<std::unique_ptr<ChaosUpstream>> upstreams_;
   std::vector<std::unique_ptr<ChaosClient>> clients_;
@@ -314,31 +392,39 @@ void tell_replay(int signal) {
   std::raise(signal);
 }
 
-std::string replay_command(const Scenario& scenario, uint64_t seed) {
-  return "replay: PERILUNE_SEED=" + std::to_string(seed) + " sim_chaos --gtest_filter='*" + scenario.name + "'\n";
+std::string replay_command(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None,
+                           Weather weather = Weather::Any) {
+  const char* suite = reloads == Reloads::None ? "Seeds" : weather == Weather::Any ? "Reloaded" : "GoodDay";
+  return "replay: PERILUNE_SEED=" + std::to_string(seed) + " sim_chaos --gtest_filter='" + suite + "*" + scenario.name + "'\n";
 }
 
-void blame_crashes_on(const Scenario& scenario, uint64_t seed) {
-  std::snprintf(replay_line, sizeof replay_line, "%s", replay_command(scenario, seed).c_str());
+void blame_crashes_on(const Scenario& scenario, uint64_t seed, Reloads reloads, Weather weather = Weather::Any) {
+  std::snprintf(replay_line, sizeof replay_line, "%s", replay_command(scenario, seed, reloads, weather).c_str());
   std::signal(SIGABRT, tell_replay);
   std::signal(SIGSEGV, tell_replay);
 }
 
-Outcome run_seed(const Scenario& scenario, uint64_t seed) {
-  blame_crashes_on(scenario, seed);
+Outcome run_seed(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None, Weather weather = Weather::Any) {
+  blame_crashes_on(scenario, seed, reloads, weather);
   CapturedLog log;
-  Outcome outcome = Run(scenario, seed).run();
+  Outcome outcome = Run(scenario, seed, reloads, weather).run();
   if (log.has("error ")) outcome.faults += "logged: " + log.text;
   return outcome;
 }
 
-std::string run_relay(ChaosEcho::Opening opening, uint64_t seed) {
+std::string run_relay(ChaosEcho::Opening opening, uint64_t seed, Reloads reloads) {
   const sim::SimFaults network = Run::draw_network(seed);
   net::Random dice(seed * 17 + 3);
   Play play(seed, network);
-  play.start(opening == ChaosEcho::Opening::None
-                 ? R"(listen(8000):connect("10.0.0.1:80", { idleTimeout = 30 }))"
-                 : R"(listen(8000):demuxHTTP(pipeline():muxHTTP(pipeline():connect("10.0.0.1:80", { idleTimeout = 30 }))))");
+  const ScriptFolder folder;
+  const std::string file = folder.write(
+      opening == ChaosEcho::Opening::None
+          ? R"(listen(8000):connect("10.0.0.1:80", { idleTimeout = 30 }))"
+          : R"(listen(8000):demuxHTTP(pipeline():muxHTTP(pipeline():connect("10.0.0.1:80", { idleTimeout = 30 }))))");
+  if (reloads == Reloads::Many && seed % 4 == 0) play.shared.old_version_timeout = std::chrono::milliseconds(seed % 3000);
+  play.start_file(file);
+  Reloading reloading(play, file, seed + 5);
+  if (reloads == Reloads::Many) reloading.plan();
   ChaosEcho echo(play, "10.0.0.1:80", opening, dice.next());
   const net::Address proxy = address_of("127.0.0.1:8000");
   const size_t bytes_max = network.segment_bytes_max < 100 ? 500 : 30'000;
@@ -354,6 +440,8 @@ std::string run_relay(ChaosEcho::Opening opening, uint64_t seed) {
   std::string faults;
   if (play.world.run_until(all_done, play.world.now() + 3h) != sim::SimWorld::Outcome::Met && network.black_hole == 0)
     faults += "stuck\n";
+  reloading.is_over = true;
+  faults += reloading.faults;
   for (const auto& client : clients) {
     const std::string wrong = client->judge(network.cut > 0);
     if (!wrong.empty()) faults += wrong + "\n";
@@ -374,57 +462,92 @@ std::string run_relay(ChaosEcho::Opening opening, uint64_t seed) {
   return faults;
 }
 
-class Chaos : public ::testing::TestWithParam<size_t> {};
+class Chaos : public ::testing::TestWithParam<size_t> {
+ protected:
+  static Outcome run_seeds(const Scenario& scenario, int seeds, Reloads reloads, Weather weather) {
+    const int only = from_environment("PERILUNE_SEED", 0);
+    if (only > 0) seeds = 1;
+    Outcome sum;
+    int failed = 0;
+    for (int i = 1; i <= seeds && failed < 5; ++i) {
+      const auto seed = static_cast<uint64_t>(only > 0 ? only : i);
+      const Outcome outcome = run_seed(scenario, seed, reloads, weather);
+      sum.exchanges += outcome.exchanges;
+      sum.answered += outcome.answered;
+      sum.refused += outcome.refused;
+      sum.cut += outcome.cut;
+      if (outcome.faults.empty()) continue;
+      ++failed;
+      ADD_FAILURE() << replay_command(scenario, seed, reloads, weather) << outcome.faults;
+    }
+    std::printf("%s: %d seeds, %zu requests: %zu answered, %zu refused by the proxy, %zu cut\n", scenario.name, seeds,
+                sum.exchanges, sum.answered, sum.refused, sum.cut);
+    // A run in which everything fails proves nothing.
+    if (only == 0 && failed == 0) {
+      EXPECT_GT(sum.answered, sum.exchanges / 3);
+    }
+    return sum;
+  }
+};
 
 TEST_P(Chaos, EveryRequestGetsOneAnswerOrACut) {
-  const Scenario& scenario = scenarios[GetParam()];
-  const int only = from_environment("PERILUNE_SEED", 0);
-  const int seeds = only > 0 ? 1 : from_environment("PERILUNE_SEEDS", 400);
-  Outcome sum;
-  int failed = 0;
-  for (int i = 1; i <= seeds && failed < 5; ++i) {
-    const auto seed = static_cast<uint64_t>(only > 0 ? only : i);
-    const Outcome outcome = run_seed(scenario, seed);
-    sum.exchanges += outcome.exchanges;
-    sum.answered += outcome.answered;
-    sum.refused += outcome.refused;
-    sum.cut += outcome.cut;
-    if (outcome.faults.empty()) continue;
-    ++failed;
-    ADD_FAILURE() << replay_command(scenario, seed) << outcome.faults;
-  }
-  std::printf("%s: %d seeds, %zu requests: %zu answered, %zu refused by the proxy, %zu cut\n", scenario.name, seeds,
-              sum.exchanges, sum.answered, sum.refused, sum.cut);
-  // A run in which everything fails proves nothing.
-  if (only == 0 && failed == 0) {
-    EXPECT_GT(sum.answered, sum.exchanges / 3);
-  }
+  run_seeds(scenarios[GetParam()], from_environment("PERILUNE_SEEDS", 400), Reloads::None, Weather::Any);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, Chaos, ::testing::Range<size_t>(0, scenarios.size()),
                          [](const auto& given) { return std::string(scenarios[given.param].name); });
 
-class ChaosRelay : public ::testing::TestWithParam<ChaosEcho::Opening> {};
+class ReloadChaos : public Chaos {};
+
+TEST_P(ReloadChaos, EveryRequestGetsOneAnswerOrACut) {
+  run_seeds(scenarios[GetParam()], from_environment("PERILUNE_SEEDS", 150), Reloads::Many, Weather::Any);
+}
+
+INSTANTIATE_TEST_SUITE_P(Reloaded, ReloadChaos, ::testing::Range<size_t>(0, scenarios.size()),
+                         [](const auto& given) { return std::string(scenarios[given.param].name); });
+
+class GoodDay : public Chaos {};
+
+/// Where neither the network nor anybody else does harm, reloads do not either.
+TEST_P(GoodDay, ReloadsLoseNothing) {
+  const Outcome sum = run_seeds(scenarios[GetParam()], from_environment("PERILUNE_SEEDS", 150), Reloads::Many, Weather::Good);
+  EXPECT_EQ(sum.answered, sum.exchanges);
+  EXPECT_EQ(sum.refused, 0u);
+  EXPECT_EQ(sum.cut, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(GoodDay, GoodDay, ::testing::Values(0, 1, 3, 4, 5, 7),
+                         [](const auto& given) { return std::string(scenarios[given.param].name); });
+
+class ChaosRelay : public ::testing::TestWithParam<std::tuple<ChaosEcho::Opening, Reloads>> {};
 
 TEST_P(ChaosRelay, BytesComeBackOrTheConnectionIsCut) {
-  const Scenario scenario{GetParam() == ChaosEcho::Opening::None ? "relay" : "tunnel", nullptr, {}, {}};
+  const auto [opening, reloads] = GetParam();
+  const Scenario scenario{opening == ChaosEcho::Opening::None ? "relay" : "tunnel", nullptr, {}, {}};
   const int only = from_environment("PERILUNE_SEED", 0);
-  const int seeds = only > 0 ? 1 : from_environment("PERILUNE_SEEDS", 400);
+  const int seeds = only > 0 ? 1 : from_environment("PERILUNE_SEEDS", reloads == Reloads::None ? 400 : 150);
   for (int i = 1; i <= seeds && !HasFailure(); ++i) {
     const auto seed = static_cast<uint64_t>(only > 0 ? only : i);
-    blame_crashes_on(scenario, seed);
+    blame_crashes_on(scenario, seed, reloads);
     CapturedLog log;
-    EXPECT_EQ(run_relay(GetParam(), seed), "") << replay_command(scenario, seed);
+    EXPECT_EQ(run_relay(opening, seed, reloads), "") << replay_command(scenario, seed, reloads);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ChaosRelay, ::testing::Values(ChaosEcho::Opening::None, ChaosEcho::Opening::Upgrade),
-                         [](const auto& given) { return given.param == ChaosEcho::Opening::None ? "relay" : "tunnel"; });
+constexpr auto openings = {ChaosEcho::Opening::None, ChaosEcho::Opening::Upgrade};
+std::string opening_name(const ::testing::TestParamInfo<ChaosRelay::ParamType>& given) {
+  return std::get<0>(given.param) == ChaosEcho::Opening::None ? "relay" : "tunnel";
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, ChaosRelay, ::testing::Combine(::testing::ValuesIn(openings), ::testing::Values(Reloads::None)),
+                         opening_name);
+INSTANTIATE_TEST_SUITE_P(Reloaded, ChaosRelay,
+                         ::testing::Combine(::testing::ValuesIn(openings), ::testing::Values(Reloads::Many)), opening_name);
 
 TEST(ChaosReplay, TheSameSeedIsTheSameRun) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     const Scenario& scenario = scenarios[seed % scenarios.size()];
-    EXPECT_EQ(run_seed(scenario, seed).trace, run_seed(scenario, seed).trace) << scenario.name << " seed " << seed;
+    const Reloads reloads = seed % 2 == 0 ? Reloads::None : Reloads::Many;
+    EXPECT_EQ(run_seed(scenario, seed, reloads).trace, run_seed(scenario, seed, reloads).trace) << scenario.name << " seed " << seed;
   }
 }
 

@@ -27,6 +27,7 @@ inline std::string alive_in(const app::Worker& worker) {
     if (count > 0) text.append(std::to_string(count)).append(" ").append(what).append("; ");
   };
   add("sessions", worker.sessions());
+  add("old versions", worker.old_versions());
   for (const auto& program : worker.programs())
     for (const auto& plan : program->pipelines)
       add("pipelines of \"" + plan->name() + "\" at " + plan->place().to_string(), plan->alive());
@@ -171,10 +172,18 @@ class Play {
   /// Loads the script and starts it.
   void start(std::string_view script) { start_file(folder_.write(script)); }
   void start_file(const std::string& file) {
-    worker = std::make_unique<app::Worker>(engine.loop, engine.network, 0, app::WorkerShared{nullptr, &counts});
+    worker = std::make_unique<app::Worker>(engine.loop, engine.network, 0, shared);
     if (const auto loaded = worker->load({file}); loaded.has_error()) FAIL() << loaded.error().detail;
     if (const auto listening = worker->listen(); listening.has_error()) FAIL() << listening.error().detail;
     worker->start();
+  }
+  /// Has a new version of the script take over. What was wrong with it; empty: it did.
+  std::string reload(std::string_view script) { return reload_file(folder_.write(script)); }
+  std::string reload_file(const std::string& file) {
+    if (const auto loaded = worker->load({file}); loaded.has_error()) return loaded.error().detail;
+    if (const auto listening = worker->listen(); listening.has_error()) return listening.error().detail;
+    departures = worker->start();
+    return {};
   }
 
   /// The proxy has nothing to do any more: then nothing may be alive in it. Everything outside must be gone or idle.
@@ -193,6 +202,9 @@ class Play {
   }
 
   edge::ConnectionCounts counts;
+  app::WorkerShared shared{nullptr, &counts};
+  /// Of the last reload.
+  edge::Departures departures;
   sim::SimWorld world;
   sim::SimWorker engine;
   sim::SimWorker outside;

@@ -104,7 +104,10 @@ def functions(root):
             add(classes[prefix], signature)
     for path in sorted(glob.glob(os.path.join(root, "lua/*.lua"))):
         source = text_of(root, os.path.relpath(path, root))
-        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "Upstream": "Cluster:"}
+        class_of = {"Pool": "ResourcePool:", "Cache": "Cache:", "http": "http.", "reload": "reload.",
+                    "Upstream": "Cluster:"}
+        if path.endswith("/shared.lua"):
+            class_of["methods"] = "Shared:"
         for owner, name, arguments in re.findall(r"^function (\w+)[.:](\w+)\((.*?)\)", source, re.M):
             if owner in class_of and (owner, name) != ("Cache", "close"):  # close is the engine's
                 result[class_of[owner] + name] = re.findall(r"\w+", arguments)
@@ -124,6 +127,31 @@ def words(body):
     return re.findall(r'"(\w+)"', body)
 
 
+def choices(root):
+    """{option: the words that it may be}, where the engine has a list of them; one option of a name has them all."""
+    result = {}
+    for path in (REGISTRY, FORWARD, CLUSTER, CLUSTER_PARTS):
+        source = text_of(root, path)
+        lists = dict(re.findall(r'constexpr std::string_view (\w+) = "([\w|-]+)";', source))
+        for name, quoted, named in re.findall(r'OptionSpec\{"(\w+)", [\w| ]*\bText\b[\w| ]*, (?:"([\w|-]+)"|(\w+))', source):
+            result[name] = (quoted or lists[named]).split("|")
+    return found("choices of options", result)
+
+
+def close_reasons(root):
+    """What onEvict may be told."""
+    named = re.findall(r'CloseReason::\w+: return "([\w-]+)"', text_of(root, "engine/algo/pool_types.cpp"))
+    ends = re.search(r"std::string_view names\[\] = \{(.*?)\};", text_of(root, "engine/upstream/cluster.cpp"))
+    return found("reasons of onEvict", named) + found("ends of connections", re.findall(r'"([\w-]+)"', ends[1] if ends else ""))
+
+
+def fields_set_by(root, path, function):
+    """The names that a function sets in a table: set_number(L, "total", …), {"leased", …}, lua_setfield(L, -2, "closed")."""
+    body = re.search(rf"^[\w:<> ]+ \*?{function}\(.*?^\}}", text_of(root, path), re.S | re.M)
+    names = re.findall(r'(?:set_\w+\(L, |^\s+\{|lua_setfield\(L, -2, )"([a-z]\w*)"', body[0] if body else "", re.M)
+    return found(f"fields set by {function}", names)
+
+
 def named_values(root):
     """{class of lua/types: its fields} where the engine has a table of them."""
     def array(path, name):
@@ -133,6 +161,13 @@ def named_values(root):
         body = re.search(name + r" = \{(.*?)\}", text_of(root, path), re.S)
         return found(name, re.findall(r"(\w+) = ", body[1] if body else ""))
 
+    def of_upstream(function):
+        return fields_set_by(root, "engine/script/bind_upstream.cpp", function)
+
+    # Connections and requests are tables of their own within the totals.
+    totals = of_upstream("set_totals")
+    connections, requests = totals.index("connections"), totals.index("requests")
+    numbers = ["connections", "requests", *totals[requests + 1:], "queueWait", "connectTime", "answerTime"]
     fields = array("engine/script/bind_message.cpp", "field_names")
     client = lua_set("lua/context.lua", "local client_names")
     return {
@@ -145,6 +180,14 @@ def named_values(root):
             r'"(\w+)"', re.search(r"int context_upstream\(.*?\n\}", text_of(
                 root, "engine/script/context_tables.cpp"), re.S)[0])),
         **tables_within(root),
+        "ClusterConnections": totals[:connections],
+        "ClusterRequests": totals[connections + 1:requests],
+        "DurationStats": of_upstream("set_times"),
+        "ClusterStats": sorted({*numbers, "endpoints"}),
+        "EndpointStats": sorted({*numbers, *of_upstream("set_state")}),
+        "EndpointState": sorted({*of_upstream("set_state"), *of_upstream("endpoints")}),
+        "Error": fields_set_by(root, "engine/script/binding.cpp", "push_error"),
+        "ResourcePoolStats": fields_set_by(root, "engine/script/bind_pool.cpp", "pool_stats"),
         "HTTPGetOptions": lua_set("lua/http.lua", "local get_options"),
         "HTTPRequestTable": lua_set("lua/http.lua", "local table_options"),
         "MetricOptions": array("engine/script/bind_stats.cpp", "metric_options"),

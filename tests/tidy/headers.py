@@ -50,6 +50,8 @@ def useful(words):
     kept = []
     separate = {"-I", "-isystem", "-D", "-include"}
     for index, word in enumerate(words):
+        if word == "-include" and words[index + 1].endswith("cmake_pch.hxx"):
+            continue  # which would hide what a header forgot
         if word in separate:
             kept += [word, words[index + 1]]
         elif word.startswith(("-I", "-D", "-std=", "-W", "-f")) and not word.startswith("-flto"):

@@ -16,7 +16,7 @@ class ReadmeMatch(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.root = pathlib.Path(folder.name)
-        for part in ("engine", "lua", "tutorial", "tests/bench/scripts"):
+        for part in ("engine", "lua", "tutorial", "tests/bench/scripts", "tests/docs"):
             shutil.copytree(ROOT / part, self.root / part)
         for part in ("README.md", "CHANGELOG.md", "LICENSE", "Makefile"):
             shutil.copy(ROOT / part, self.root / part)

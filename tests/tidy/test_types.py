@@ -56,6 +56,14 @@ class TypesMatch(unittest.TestCase):
             ("lua/types/algo.lua", "function C:find(", "function C:peek(", ["Cache:peek is declared"]),
             ("lua/types/message.lua", "---@field bodySize ", "---@field size ", ["Message: field: size is declared"]),
             ("lua/context.lua", "  elapsed = ", "  lasted = ", ["Context: field: lasted is not declared"]),
+            ("engine/filter/cluster_settings.cpp", "least-requests|random", "least-busy|random", ["UpstreamOptions: balance may be"]),
+            (registry, '"common|combined|json"', '"common|json"', ["AccessLog: format may be ['common', 'json']"]),
+            ("engine/algo/pool_types.cpp", '"uses-spent"', '"used-up"', ["EvictReason: used-up is not declared"]),
+            ("engine/upstream/cluster.cpp", '"unexpected-data"', '"noise"', ["EvictReason: noise is not declared"]),
+            ("engine/script/bind_upstream.cpp", '"timedOut"', '"tooSlow"', ["ClusterConnections: field: tooSlow is not declared"]),
+            ("engine/script/bind_upstream.cpp", '"reuse"', '"reused"', ["EndpointStats: field: reuse is declared"]),
+            ("engine/script/bind_pool.cpp", '{"queueFull"', '{"full"', ["ResourcePoolStats: field: full is not declared"]),
+            ("engine/script/binding.cpp", 'set_text(L, "side"', 'set_text(L, "where"', ["Error: field: where is not declared"]),
             ("lua/types/library.lua", "--- Calls a function once, later.\n", "", ["a public function needs a sentence"]),
         ]
         for path, old, new, parts in cases:

@@ -21,6 +21,7 @@ class Types:
     def __init__(self, root):
         self.fields = {}  # class: {field: comment}
         self.parents = {}  # class: class
+        self.aliases = {}  # name: what it stands for, as written
         # {"Pipeline:connect", "json.encode", "sleep": {"arguments": [(name, type, is_optional)], "place", …}}
         self.functions = {}
         for path in sorted(glob.glob(os.path.join(root, "lua/types/*.lua"))):
@@ -28,9 +29,14 @@ class Types:
         engine_facts.found("declarations in lua/types", self.functions)
 
     def _read(self, root, path):
-        comment, params, name, locals_ = [], {}, None, {}
+        comment, params, name, alias, locals_ = [], {}, None, None, {}
         for number, line in tree.lines(root, path):
-            if match := re.match(r"---@class (\w+)(?:: (\w+))?", line):
+            if match := re.match(r"---@alias (\w+)(.*)", line):
+                alias = match[1]
+                self.aliases[alias] = match[2]
+            elif match := re.match(r"---\|\s*(.*)", line):
+                self.aliases[alias] += match[1]
+            elif match := re.match(r"---@class (\w+)(?:: (\w+))?", line):
                 name = match[1]
                 self.fields.setdefault(name, {})
                 if match[2]:
@@ -83,11 +89,37 @@ def check_defaults(owner, options, known):
     return findings
 
 
+def words_of(types, declared):
+    """The quoted words that a declaration begins with, those of its aliases too."""
+    kind = declared.split(" ")[0]
+    for alias in re.findall(r"\b[A-Z]\w+", kind):
+        kind += "|" + types.aliases.get(alias, "")
+    return re.findall(r'"([\w-]+)"', kind)
+
+
+def check_choices(types, owner, fields, choices):
+    findings = []
+    for name in sorted(set(fields) & set(choices)):
+        said = words_of(types, fields[name])
+        if said != choices[name]:
+            findings.append(f"{owner}: {name} may be {choices[name]}, lua/types says {said}")
+    return findings
+
+
 def check_options(types, owner, declared, actual, known):
     """The options that a filter takes, by the class of its last argument."""
     options_class = declared[-1][1] if declared and declared[-1][0] == "options" else None
     fields = types.all_fields(options_class) if options_class else {}
     return differences(f"{owner}: option", fields, actual) + check_defaults(owner, fields, known)
+
+
+def check_words(root, types):
+    """Words that are chosen from a list, in every class that has such an option; and those that scripts are told."""
+    choices = engine_facts.choices(root)
+    findings = [finding for name in sorted(types.fields) if name.endswith("Options") or name == "AccessLog"
+                for finding in check_choices(types, name, types.fields[name], choices)]
+    declared = words_of(types, "EvictReason")
+    return findings + differences("EvictReason", declared, engine_facts.close_reasons(root))
 
 
 def check_filters(root, types):
@@ -135,7 +167,7 @@ def check_library(root, types):
 def check(root):
     """All findings, and the number of functions that were compared."""
     types = Types(root)
-    return check_filters(root, types) + check_library(root, types), len(types.functions)
+    return check_filters(root, types) + check_library(root, types) + check_words(root, types), len(types.functions)
 
 
 if __name__ == "__main__":

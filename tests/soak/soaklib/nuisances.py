@@ -15,6 +15,7 @@ QUIET = (OSError, TimeoutError, Broken, ValueError, IndexError)
 class Nuisance:
     population = 10
     rest = 0.2
+    patience = 12  # seconds, for defences to act
 
     acted = collections.Counter()  # of all classes, by what was seen
     visits = collections.Counter()
@@ -68,7 +69,7 @@ class SlowHead(Nuisance):
             began = time.monotonic()
             pieces = self.dice.choice([b"GET /slow?", b"POST /slow HTTP/1.1\r\nHost: x\r\nX-Slow: "])
             await wire.send(pieces)
-            while time.monotonic() - began < 12:
+            while time.monotonic() - began < self.patience:
                 await wire.send(b"a")
                 try:
                     data = await wire.receive(patience=0.05 + self.dice.random() * 0.4)
@@ -78,7 +79,7 @@ class SlowHead(Nuisance):
                     self.judge("head-timeout", began, 3)
                 return data
             if port == self.world.hard:
-                self.late.append("a slow head was not ended within 12 s")
+                self.late.append(f"a slow head was not ended within {self.patience} s")
 
 
 class MuteClient(Nuisance):
@@ -152,13 +153,13 @@ class StoppedReader(Nuisance):
         async with await self.connect(self.world.hard, receive_buffer=8192) as wire:
             await wire.send(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
             began = time.monotonic()
-            while time.monotonic() - began < 12:
+            while time.monotonic() - began < self.patience:
                 await asyncio.sleep(0.25)
                 if wire.was_reset():
                     self.judge("reader that stopped is cut", began, 2)
                     return
             if not self.world.is_exhausted(began):
-                self.late.append("a reader that stopped was not cut within 12 s")
+                self.late.append(f"a reader that stopped was not cut within {self.patience} s")
 
 
 class Aborter(Nuisance):

@@ -46,7 +46,7 @@ TEST(BindMessage, AWrongTableIsAnErrorThatNamesTheWord) {
           {"Message { path = 1 }", "error: script.lua:1: Message: path expects a string, got 1"},
           {"Message { path = 'x' }",
            "error: script.lua:1: Message: path begins with \"/\" (or is \"*\", a whole URL, or host:port for "
-           "CONNECT)"},
+           "CONNECT), got \"x\""},
           {"Message { path = '/a b' }",
            "error: script.lua:1: Message: path holds a space, \"#\", control character or byte above "
            "0x7e: encode it (url.encode)"},
@@ -137,13 +137,13 @@ TEST(BindMessage, WrongFieldsAndAssignments) {
            "(url.encode)"},
           {"req.path = 'a:b'",
            "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for "
-           "CONNECT)"},
+           "CONNECT), got \"a:b\""},
           {"req.path = 'http://a b/'",
            "error: script.lua:1: path holds a space, \"#\", control character or byte above 0x7e: encode it "
            "(url.encode)"},
           {"req.path = 'http://u@a/'",
            "error: script.lua:1: path begins with \"/\" (or is \"*\", a whole URL, or host:port for "
-           "CONNECT)"},
+           "CONNECT), got \"http://u@a/\""},
           {"Message{}.status = 600",
            "error: script.lua:1: status expects a whole number from 200 to 599, got 600"},
           {"req.path = ''", "error: script.lua:1: path is empty: it begins with \"/\""},
@@ -268,7 +268,7 @@ TEST(BindMessage, AReadOnlyMessageRefusesChanges) {
   lua.set("res", *message);
   const char* refused =
       "error: script.lua:1: this message is read-only: its head was sent already, or it is the "
-      "static Message of a filter";
+      "static Message of a filter; make another, as Message { … }";
   expect_all(lua, {
                       {"res.status = 500", refused},
                       {"res.body = ''", refused},

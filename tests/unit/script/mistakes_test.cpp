@@ -99,10 +99,15 @@ const Mistake at_load[] = {
      "main.lua:1: forward: argument 1 (upstream) expects a function or an upstream, got nothing"},
     {"misspelt method of an upstream", "local a = upstream('a', { endpoints = { 'a:1' } })\na:reqest()",
      "main.lua:2: an upstream has no \"reqest\"; did you mean \"request\"?"},
+    {"a field of an upstream", "local a = upstream('a', { endpoints = { 'a:1' } })\na.weight = 5",
+     "main.lua:2: an upstream has no fields to set, as \"weight\"; keep what belongs to it in a local table"},
     {"request at the top of a file",
      "local a = upstream('a', { endpoints = { 'a:1' } })\nlocal res = a:request(Message { path = '/' })",
      "main.lua:2: Upstream:request cannot wait here: this is the top of a file, which only declares; use every or "
      "after, or wait in a handler"},
+    {"endpoints set at the top of a file", "local a = upstream('a', { endpoints = {} })\na:set { 'a:1' }",
+     "main.lua:2: Upstream:set: upstreams start when the whole script is loaded; at the top of a file give endpoints to "
+     "upstream(), and call set in a handler, every or after"},
     {"nobody answers", "listen(8000):demuxHTTP('r')\npipeline('r'):handleMessageStart(function() end)",
      nullptr},
 };

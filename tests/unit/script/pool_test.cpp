@@ -309,5 +309,27 @@ TEST_F(PoolTest, ACollectedPoolTakesEverythingWithIt) {
   EXPECT_EQ(world.loop.timers().armed(), 0u);
 }
 
+TEST_F(PoolTest, ADotInThePlaceOfTheColonIsSaid) {
+  for (const char* method : {"allocate", "free", "uses", "stats", "drain", "reopen", "set"}) {
+    for (const auto& [self, told] : {std::pair{"'k'", "\"k\""}, {"nil", "nil"}, {"5", "5"}, {"{}", "a table"}}) {
+      world.start();
+      testing::internal::CaptureStderr();
+      EXPECT_EQ(world.result("local pool = algo.ResourcePool(function() return 1 end)\nhook('f', function() pool." +
+                             std::string(method) + "(" + self + ") end)"),
+                "failed: main.lua:2: ResourcePool:" + std::string(method) +
+                    ": call it with a colon, on what algo.ResourcePool gave, not on " + told);
+      testing::internal::GetCapturedStderr();
+    }
+  }
+}
+
+TEST_F(PoolTest, AScriptThatChangesItsFieldsHarmsNobody) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(world.result("local pool = algo.ResourcePool(function() return 1 end)\npool.box = 5\n"
+                         "hook('f', function() return pool:stats() end)"),
+            "failed: main.lua:3: ResourcePool: its fields are its own, and one of them was changed");
+  testing::internal::GetCapturedStderr();
+}
+
 }  // namespace
 }  // namespace perilune::script

@@ -71,7 +71,7 @@ TEST_F(SandboxTest, MistakesInModulesHaveTheirOwnPlace) {
 }
 
 TEST_F(SandboxTest, AFileThatIsNotThereOrIsNoTextIsRefused) {
-  EXPECT_EQ(world.interpreter->loader.run("/nowhere/x.lua").error().detail, "/nowhere/x.lua: cannot be read");
+  EXPECT_EQ(world.interpreter->loader.run("/nowhere/x.lua").error().detail, "/nowhere/x.lua: No such file or directory");
   EXPECT_NE(world.load("\x1bLJ\x02"), "");
 }
 

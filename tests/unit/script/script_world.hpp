@@ -156,10 +156,12 @@ class ScriptWorld {
     const auto context = flow::Context::make_session(&client, loop.now());
     return outcome(name, *context);
   }
-  /// Loads `text` and calls its hook `f`.
+  /// Loads `text`, starts its clusters and calls its hook `f`.
   std::string result(const std::string& text) {
     const std::string problem = load(text);
-    return problem.empty() ? outcome("f") : problem;
+    if (!problem.empty()) return problem;
+    program->start();
+    return outcome("f");
   }
 
   void advance(Duration span) {

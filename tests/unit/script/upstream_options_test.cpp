@@ -21,7 +21,7 @@ class UpstreamOptions : public ScriptTest {
     const std::string problem = said("endpoints = { 'a:1', 'b:2' }, " + text);
     EXPECT_EQ(problem, "") << text;
     static const ClusterOptions none;
-    return problem.empty() ? world.program->clusters.front()->options() : none;
+    return problem.empty() ? world.program->upstreams.front()->cluster->options() : none;
   }
 };
 
@@ -53,7 +53,7 @@ TEST_F(UpstreamOptions, LeftOutTheyAreThoseOfTheTables) {
 TEST_F(UpstreamOptions, EndpointsHaveWeightsAndPriorities) {
   ASSERT_EQ(said("endpoints = { '10.0.0.1:80', { '[::1]:81', weight = 3, priority = 1 }, 'unix:/run/a' }"),
             "");
-  const auto& endpoints = world.program->clusters.front()->options().endpoints;
+  const auto& endpoints = world.program->upstreams.front()->cluster->options().endpoints;
   ASSERT_EQ(endpoints.size(), 3u);
   EXPECT_EQ(endpoints[0].address.to_string(), "10.0.0.1:80");
   EXPECT_EQ(endpoints[0].weight, 1u);
@@ -108,17 +108,33 @@ TEST_F(UpstreamOptions, RetriesHedgesAndChecks) {
   EXPECT_EQ(http.status_max, 204);
   EXPECT_EQ(http.interval, 1s);
   EXPECT_EQ(options("health = { path = '/', status = { 200, 299 } }").health.status_max, 299);
+  const upstream::HealthOptions written = options("health = { path = '/', status = '200-299' }").health;
+  EXPECT_EQ(written.status_min, 200);
+  EXPECT_EQ(written.status_max, 299);
+  EXPECT_EQ(options("health = { path = '/', status = '204' }").health.status_max, 204);
   EXPECT_EQ(options("health = { tcp = true, port = 9 }").health.kind, upstream::HealthOptions::Kind::Tcp);
   EXPECT_EQ(options("health = false").health.kind, upstream::HealthOptions::Kind::None);
 }
 
+TEST_F(UpstreamOptions, WhatIsShortMeansWhatItSeemsTo) {
+  const upstream::HealthOptions health = options("health = '/up'").health;
+  EXPECT_EQ(health.kind, upstream::HealthOptions::Kind::Http);
+  EXPECT_EQ(health.path, "/up");
+  EXPECT_EQ(options("sticky = 'route'").sticky.cookie, "route");
+  EXPECT_EQ(options("sticky = false").sticky.cookie, "");
+  for (const char* on : {"503", "'503'", "{ 503 }", "{ '503' }"})
+    EXPECT_TRUE(options("retry = { on = " + std::string(on) + " }").retry.on.has(503)) << on;
+  EXPECT_TRUE(options("retry = { on = 'reset' }").retry.on.has(ErrorCode::Reset));
+  EXPECT_TRUE(options("retry = { on = '5xx' }").retry.on.any_5xx);
+}
+
 TEST_F(UpstreamOptions, MembersByDns) {
   ASSERT_EQ(said("dns = 'api.example.org:8080'"), "");
-  auto dns = world.program->clusters.front()->options().discovery;
+  auto dns = world.program->upstreams.front()->cluster->options().discovery;
   EXPECT_EQ(dns->kind, upstream::DiscoveryOptions::Kind::Addresses);
   EXPECT_EQ(dns->name.to_string(), "api.example.org:8080");
   ASSERT_EQ(said("dns = { name = '_http._tcp.example.org', service = true, refreshMax = '10m' }"), "");
-  dns = world.program->clusters.front()->options().discovery;
+  dns = world.program->upstreams.front()->cluster->options().discovery;
   EXPECT_EQ(dns->kind, upstream::DiscoveryOptions::Kind::Service);
   EXPECT_EQ(dns->name.host, "_http._tcp.example.org");
   EXPECT_EQ(dns->ttl_max, 10min);
@@ -131,7 +147,13 @@ struct Wrong {
 
 const Wrong wrong_ones[] = {
     {"", "it needs endpoints = { \"10.0.0.1:8080\", … }, or dns = \"api.example.org:8080\""},
-    {"endpoint = { 'a:1' }", "unknown option \"endpoint\"; did you mean \"endpoints\"?"},
+    {"endpoint = { 'a:1' }", "unknown option \"endpoint\"; did you mean \"endpoints\"? (it is one of forward)"},
+    {"endpoints = { 'a:1', nil, 'b:1' }",
+     "option \"endpoints\": item 2 is nil, though there are items behind it: is a name misspelt or not set?"},
+    {"endpoints = { nil, 'b:1' }",
+     "option \"endpoints\": item 1 is nil, though there are items behind it: is a name misspelt or not set?"},
+    {"endpoints = { [1] = 'a:1', [3] = 'b:1' }",
+     "option \"endpoints\": item 2 is nil, though there are items behind it: is a name misspelt or not set?"},
     {"endpoints = 'a:1'", "option \"endpoints\" expects a list of endpoints, got a string"},
     {"endpoints = { 5 }",
      "option \"endpoints\": item 1: an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got 5"},
@@ -163,18 +185,32 @@ const Wrong wrong_with_endpoints[] = {
      "option \"key\": nobody looks at it: only balance = \"hash\", \"maglev\" and \"ring-hash\" go by a key"},
     {"balance = 'hash', boundedLoad = 0.5",
      "option \"boundedLoad\": it is how many times its share an endpoint may have: at least 1, such as 1.25"},
-    {"retry = 2", "option \"retry\" expects true or false or a table of options, got a number"},
-    {"retry = true", "option \"retry\": true does not say how; write { attempts = 2 }, or false"},
+    {"retry = 3",
+     "option \"retry\" expects true or false or a table of options, got a number; write retry = { attempts = 2 }, where "
+     "the first try counts too, or false"},
+    {"retry = true",
+     "option \"retry\": true does not say how; write retry = { attempts = 2 }, where the first try counts too, or false"},
+    {"hedge = '200ms'",
+     "option \"hedge\" expects true or false or a table of options, got a string; write hedge = { after = \"200ms\" }, or "
+     "\"p95\" there, or false"},
+    {"retryBudget = 20",
+     "option \"retryBudget\" expects a table of options, got a number; write retryBudget = { percent = 20 }, or retry = "
+     "false for no retries"},
     {"retry = { attempts = 0 }",
      "option \"retry\": attempts counts every try, the first one too: it is at least 1"},
     {"retry = { on = { 'conect-failure' } }",
      "option \"retry\": \"conect-failure\" in on is neither a code, a status nor \"5xx\"; did you mean "
      "\"connect-failure\"?"},
-    {"retry = { on = { 200 } }", "option \"retry\": a status in on is a whole number from 400 to 599"},
-    {"retry = { on = 503 }",
-     "option \"retry\": option \"on\" expects a list of strings and numbers, got a number"},
+    {"retry = { on = { 200 } }", "option \"retry\": a status in on is a whole number from 400 to 599, got 200"},
+    {"retry = { on = '200' }",
+     "option \"retry\": a status in on is a whole number from 400 to 599, got \"200\""},
+    {"retry = { on = true }",
+     "option \"retry\": option \"on\" expects a string, a number or a list of such, got a boolean"},
     {"retry = { on = { true } }",
-     "option \"retry\": option \"on\" expects a list of strings and numbers, but its item 1 is true"},
+     "option \"retry\": option \"on\" expects a string, a number or a list of such, but its item 1 is true"},
+    {"retry = { on = { 'reset', nil, 503 } }",
+     "option \"retry\": option \"on\" expects a string, a number or a list of such, but its item 2 is nil, though there "
+     "are items behind it: is a name misspelt or not set?"},
     {"retry = { atempts = 2 }", "option \"retry\": unknown option \"atempts\"; did you mean \"attempts\"?"},
     {"retry = { backoff = '1s', maxBackoff = '100ms' }", "option \"retry\": maxBackoff is less than backoff"},
     {"hedge = { after = '95' .. 'p' }",
@@ -187,19 +223,36 @@ const Wrong wrong_with_endpoints[] = {
     {"health = true",
      "option \"health\": say what is asked: path = \"/healthz\", or tcp = true for a connect alone"},
     {"health = { tcp = true, path = '/' }",
-     "option \"health\": path is for checks by HTTP; without tcp = true it is one"},
+     "option \"health\": path is for checks by HTTP, and tcp = true only connects: leave out one of the two"},
+    {"health = 5",
+     "option \"health\" expects a string or true or false or a table of options, got a number; write health = { path = "
+     "\"/healthz\" } or { tcp = true }, or false"},
     {"health = { path = 'up' }",
      "option \"health\": path begins with \"/\" and has neither spaces nor \"#\", got \"up\""},
     {"health = { path = '/', status = { 399, 200 } }",
-     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, "
-     "399 }"},
-    {"health = { path = '/', interval = false }", "option \"health\": interval cannot be never"},
+     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
+     "\"200-399\""},
+    {"health = { path = '/', status = '2xx' }",
+     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
+     "\"200-399\", got \"2xx\""},
+    {"health = { path = '/', interval = false }",
+     "option \"health\": option \"interval\": it is a time above 0, such as 5 or \"250ms\", and cannot be never; health = "
+     "false switches checks off"},
+    {"health = { path = '/', interval = 0 }",
+     "option \"health\": option \"interval\": it is a time above 0, such as 5 or \"250ms\", and cannot be never; health = "
+     "false switches checks off"},
+    {"health = { path = '/', timeout = math.huge }",
+     "option \"health\": option \"timeout\": it is a time above 0, such as 5 or \"250ms\", and cannot be never"},
     {"health = { path = '/', fall = 0 }", "option \"health\": rise and fall are at least 1"},
     {"health = { path = '/', port = 70000 }", "option \"health\": port is a number from 1 to 65535"},
     {"ejection = { maxPercent = 200 }", "option \"ejection\": maxPercent is at most 100"},
     {"ejection = { time = '1m', maxTime = 1 }", "option \"ejection\": maxTime is less than time"},
     {"sticky = { cookie = 'a b' }", "option \"sticky\": \"a b\" is no name for a cookie"},
-    {"sticky = 'route'", "option \"sticky\" expects a table of options, got a string"},
+    {"sticky = true",
+     "option \"sticky\": true does not name the cookie; write sticky = { cookie = \"route\" }, or false"},
+    {"sticky = 5",
+     "option \"sticky\" expects a string or true or false or a table of options, got a number; write sticky = { cookie = "
+     "\"route\" }, or false"},
     {"slowStart = { aggression = 2 }",
      "option \"slowStart\": it needs a window: \"30s\" or { window = \"30s\" }"},
     {"panic = 101", "option \"panic\": it is a percentage: at most 100; 0 switches it off"},
@@ -210,6 +263,21 @@ const Wrong wrong_with_endpoints[] = {
     {"bind = 'localhost'", "option \"bind\": it is an IP address of this machine, got \"localhost\""},
     {"host = 'a b'",
      "option \"host\": \"a b\" is neither \"client\", \"endpoint\" nor a name for the Host field"},
+    {"tenant = 'a'", "unknown option \"tenant\"; it is an option of forward"},
+    {"ttl = 0/0", "option \"ttl\": it is not a number (0/0)"},
+    {"maxIdle = 0/0", "option \"maxIdle\" expects a whole number of at least 0"},
+    {"maxIdle = 1/0", "option \"maxIdle\" expects a whole number of at least 0"},
+    {"bufferLimit = 0/0", "option \"bufferLimit\": it is not a number (0/0)"},
+    {"preconnect = 0/0", "option \"preconnect\" expects a number, got nan"},
+    {"preconnect = 1/0", "option \"preconnect\" expects a number, got infinity"},
+    {"tryTimeout = 3, timeout = 2", "option \"tryTimeout\": it never comes to that: it is longer than timeout"},
+    {"queueTimeout = 3, timeout = 2", "option \"queueTimeout\": it never comes to that: it is longer than timeout"},
+    {"connectTimeout = 3, tryTimeout = 2",
+     "option \"connectTimeout\": it never comes to that: it is longer than tryTimeout"},
+    {"queue = 0, queueTimeout = 2", "option \"queueTimeout\": with queue = 0 nobody waits"},
+    {"floor = 1, maxIdle = 0", "option \"floor\": with maxIdle = 0 no connection is kept"},
+    {"pipelining = 4, maxMessages = 1",
+     "option \"pipelining\": with maxMessages = 1 a connection has one request only"},
     {"onLease = 5", "option \"onLease\" expects a function, got a number"},
     {"timeout = '5 s'",
      "option \"timeout\": \"5 s\" is no time; write seconds, or \"250ms\", \"5s\", \"1m\", \"1h\""},
@@ -231,6 +299,9 @@ const Wrong wrong_of_forward[] = {
      "option \"retry\": \"rset\" in on is neither a code, a status nor \"5xx\"; did you mean \"reset\"?"},
     {"timeout = 0", "option \"timeout\": a time of 0 means nothing here; say false for never"},
     {"timout = 1", "unknown option \"timout\"; did you mean \"timeout\"?"},
+    {"balance = 'random'", "unknown option \"balance\"; it is an option of upstream"},
+    {"queue = 5", "unknown option \"queue\"; it is an option of upstream and muxHTTP"},
+    {"tryTimeout = 2, timeout = 1", "option \"tryTimeout\": it never comes to that: it is longer than timeout"},
     {"host = ''", "option \"host\": \"\" is neither \"client\", \"endpoint\" nor a name for the Host field"},
 };
 
@@ -243,6 +314,26 @@ TEST_F(UpstreamOptions, ThoseOfForwardToo) {
               std::string("main.lua:2: forward: ") + wrong.sentence)
         << wrong.options;
   }
+}
+
+TEST_F(UpstreamOptions, TheFloorOfAllEndpointsHasRoom) {
+  EXPECT_EQ(said("endpoints = { 'a:1', 'b:1' }, floor = 5, maxConnections = 10"), "");
+  EXPECT_EQ(said("endpoints = { 'a:1', 'b:1' }, floor = 5, maxConnections = 9"),
+            "main.lua:1: upstream: option \"floor\": 5 for each of 2 endpoints is more than maxConnections, 9");
+}
+
+TEST_F(UpstreamOptions, HashingNeedsAKey) {
+  const auto load = [&](const std::string& upstream, const std::string& forward) {
+    world.start();
+    return world.load("local api = upstream('api', { endpoints = { 'a:1' }, balance = 'hash'" + upstream +
+                      " })\nlisten(1):demuxHTTP(pipeline()\n  :forward(api" + forward + "))");
+  };
+  EXPECT_EQ(load("", ""),
+            "main.lua:3: forward: upstream \"api\" balances by a key, and nobody says which; add key = function(ctx) return "
+            "ctx.client.ip end, to its options or to these");
+  EXPECT_EQ(load(", key = function() return 1 end", ""), "");
+  EXPECT_EQ(load("", ", { key = 'x' }"), "");
+  EXPECT_EQ(load("", ", { endpoint = 'a:1' }"), "");
 }
 
 TEST_F(UpstreamOptions, AValueOrAFunction) {

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <signal.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "app/process.hpp"
+#include "app/worker.hpp"
+#include "base/line_writer.hpp"
+#include "net/asio_network.hpp"
+
+namespace perilune::app {
+
+/// One try to replace the scripts, in all workers or none.
+struct ReloadAttempt {
+  std::shared_ptr<script::ScriptFiles> files;
+  /// Who comes to it later than this was set leaves it alone.
+  std::atomic<bool> is_given_up{false};
+};
+
+/// A worker on the real network with its thread. Everything in it is made, used and ended by that thread; the calls here are
+/// made by one other.
+class WorkerThread {
+ public:
+  struct Shared {
+    const RunOptions& options;
+    std::shared_ptr<script::ScriptFiles> files;
+    net::ListenSockets& sockets;
+    LineOutputs& outputs;
+    edge::ConnectionCounts& counts;
+    std::shared_ptr<upstream::ClusterBoard> clusters;
+    std::shared_ptr<algo::SharedDictionaries> dictionaries;
+  };
+  WorkerThread(const Shared& shared, int index);
+  WorkerThread(const WorkerThread&) = delete;
+  WorkerThread& operator=(const WorkerThread&) = delete;
+  ~WorkerThread();
+
+  /// Told once the scripts are loaded and their addresses bound. Empty: it is ready.
+  std::future<std::string> ready() { return ready_.get_future(); }
+  bool is_done() const { return is_done_.load(); }
+  /// Begins to serve.
+  void go();
+
+  /// Loads the scripts anew beside those that run. Empty: they may start.
+  std::future<std::string> prepare(std::shared_ptr<ReloadAttempt> attempt);
+  /// What was prepared takes over.
+  std::future<edge::Departures> start_prepared();
+  /// What was prepared, or will be, is dropped.
+  void discard_prepared();
+
+  /// Stops accepting; cuts what is open after `deadline`, or at once when it is called again.
+  void drain(Duration deadline);
+
+ private:
+  struct Drive {
+    net::AsioDriver driver;
+    loop::Loop loop{driver};
+  };
+
+  void main();
+  void begin_drain(Duration deadline);
+  void look_whether_drained();
+
+  const Shared shared_;
+  const int index_;
+  std::unique_ptr<Drive> driver_;
+  Worker* worker_ = nullptr;
+  std::promise<std::string> ready_;
+  std::promise<bool> go_;
+  bool has_gone_ = false;
+  int drain_count_ = 0;
+  std::atomic<bool> is_done_{false};
+  Instant drain_deadline_{};
+  loop::MemberTimer<WorkerThread, &WorkerThread::look_whether_drained> drain_timer_{*this};
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace perilune::app

@@ -1,0 +1,242 @@
+#include "script/source_hints.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "script/stack.hpp"
+
+namespace perilune::script {
+namespace {
+
+using Kind = LuaToken::Kind;
+
+/// The engine's own names of ctx, as in lua/context.lua.
+constexpr std::string_view engine_names[] = {"client",   "session", "request", "response",
+                                             "upstream", "elapsed", "key"};
+
+bool is_engine_name(std::string_view name) {
+  return std::ranges::find(engine_names, name) != std::end(engine_names);
+}
+
+}  // namespace
+
+/// Walks through the tokens of one file.
+struct SourceHints::File {
+  File(SourceHints& all, const SourceFile& source)
+      : hints(all), path(source.path), tokens(lua_tokens(source.text)), texts(all.texts_[source.path]) {}
+
+  const LuaToken& at(size_t i) const {
+    static const LuaToken nothing{Kind::Symbol, {}, 0};
+    return i < tokens.size() ? tokens[i] : nothing;
+  }
+  bool is_symbol(size_t i, std::string_view symbol) const { return at(i).is_symbol(symbol); }
+  Place place(size_t i) const { return {path, at(i).line}; }
+  void warn(size_t i, std::string text) { hints.warnings_.push_back({place(i), std::move(text)}); }
+
+  void run() {
+    has_own_context = makes_own_context();
+    for (index = 0; index < tokens.size(); ++index) {
+      follow_blocks();
+      if (at(index).kind == Kind::Text) note_text();
+      if (at(index).kind == Kind::Name) note_name();
+      if (is_symbol(index, "[") && index > 0) note_computed();
+    }
+    for (const auto& [where, name] : returned)
+      if (!defines_computed && !pipelines.contains(name)) {
+        const std::vector<std::string_view> known(pipelines.begin(), pipelines.end());
+        warn(where, "route may give " + in_quotes(name) + ", and this file has no pipeline of that name" +
+                        suggestion(name, known));
+      }
+  }
+
+  /// A file that calls something of its own ctx says nothing of the engine's.
+  bool makes_own_context() const {
+    for (size_t i = 0; i < tokens.size(); ++i)
+      if (at(i).is_name("ctx") && ((i > 0 && at(i - 1).is_name("local")) ||
+                                   (is_symbol(i + 1, "=") && (i == 0 || !is_symbol(i - 1, ".")))))
+        return true;
+    return false;
+  }
+
+  void follow_blocks() {
+    const LuaToken& token = at(index);
+    if (token.kind == Kind::Symbol && token.text.size() == 1) {
+      const char c = token.text[0];
+      if (c == '(' || c == '[' || c == '{') open.push_back(c);
+      if ((c == ')' || c == ']' || c == '}') && !open.empty()) open.pop_back();
+    }
+    if (token.kind != Kind::Name) return;
+    for (const std::string_view begin : {"function", "do", "if", "repeat"})
+      if (token.text == begin) open.push_back('b');
+    if ((token.text == "end" || token.text == "until") && !open.empty()) open.pop_back();
+    if (token.text == "function") begin_function();
+  }
+  bool is_in_block() const { return open.empty() || open.back() == 'b'; }
+
+  void begin_function() {
+    size_t i = index + 1;
+    // function M.name(…) writes the field
+    for (; at(i).kind == Kind::Name || is_symbol(i, ".") || is_symbol(i, ":"); ++i)
+      if (at(i).kind == Kind::Name) hints.written_.emplace(at(i).text);
+    for (; i < tokens.size() && !is_symbol(i, ")"); ++i)
+      if (at(i).kind == Kind::Name) parameters.emplace(at(i).text);
+    const bool is_of_route = index >= 3 && is_symbol(index - 1, "(") && at(index - 2).is_name("route") &&
+                             is_symbol(index - 3, ":");
+    if (is_of_route) note_returns();
+  }
+
+  void note_text() {
+    const std::string text(at(index).text);
+    const size_t before = index >= 1 && is_symbol(index - 1, "(") ? index - 2 : index - 1;
+    if (index > 0 && at(before).is_name("pipeline")) {
+      pipelines.insert(text);
+      return;
+    }
+    if (in_declaration()) {
+      hints.declared_.emplace(text, place(index));
+      return;
+    }
+    texts.insert(text);
+  }
+
+  /// Within context { … }.
+  bool in_declaration() const {
+    size_t i = index;
+    while (i > 0 && (at(i - 1).kind == Kind::Text || is_symbol(i - 1, ",") || is_symbol(i - 1, ";"))) --i;
+    if (i == 0 || !is_symbol(i - 1, "{")) return false;
+    --i;
+    if (i > 0 && is_symbol(i - 1, "(")) --i;
+    return i > 0 && at(i - 1).is_name("context");
+  }
+
+  void note_name() {
+    const LuaToken& name = at(index);
+    if (name.is_name("pipeline") && is_symbol(index + 1, "(") && at(index + 2).kind != Kind::Text &&
+        !is_symbol(index + 2, ")"))
+      defines_computed = true;
+    const bool is_field = index > 0 && is_symbol(index - 1, ".");
+    if (is_symbol(index + 1, "=") || (is_field && is_symbol(index + 1, ",") && is_in_block()))
+      hints.written_.emplace(name.text);
+    if (name.is_name("ctx") && !has_own_context && !is_field && is_symbol(index + 1, "."))
+      note_context(index + 2);
+  }
+
+  void note_context(size_t i) {
+    std::string_view name = at(i).text;
+    if (is_engine_name(name)) {
+      if (is_symbol(i + 1, "=") && is_in_block()) {
+        warn(i, "ctx." + std::string(name) + " is the engine's and read-only: this is an error when it runs");
+        return;
+      }
+      if (name != "session" || !is_symbol(i + 1, ".")) return;
+      i += 2;
+      name = at(i).text;
+    }
+    if (is_symbol(i + 1, "=")) hints.written_of_context_.emplace(name);
+    else hints.read_.emplace(std::string(name), place(i));
+  }
+
+  /// t[name] = … may write any name of a ctx.
+  void note_computed() {
+    const LuaToken& owner = at(index - 1);
+    const bool is_literal = at(index + 1).kind == Kind::Text && is_symbol(index + 2, "]");
+    if (is_literal || owner.kind != Kind::Name) return;
+    const bool is_context =
+        owner.is_name("ctx") || owner.is_name("session") || parameters.contains(owner.text);
+    if (!is_context) return;
+    size_t depth = 1;
+    size_t i = index + 1;
+    for (; i < tokens.size() && depth > 0; ++i) {
+      if (is_symbol(i, "[")) ++depth;
+      if (is_symbol(i, "]")) --depth;
+    }
+    if (is_symbol(i, "=") || is_symbol(i, ",")) hints.writes_any_ = true;
+  }
+
+  /// The plain texts that the function of a route returns.
+  void note_returns() {
+    size_t functions = 1;
+    std::vector<bool> blocks;  // each block inside: whether it is a function's
+    for (size_t i = index + 1; i < tokens.size(); ++i) {
+      const LuaToken& token = at(i);
+      if (token.kind != Kind::Name) continue;
+      if (token.text == "function") blocks.push_back(true), ++functions;
+      else if (token.text == "do" || token.text == "if" || token.text == "repeat") blocks.push_back(false);
+      else if (token.text == "end" || token.text == "until") {
+        if (blocks.empty()) return;
+        if (blocks.back()) --functions;
+        blocks.pop_back();
+      } else if (token.text == "return" && functions == 1) {
+        note_returned(i + 1);
+      }
+    }
+  }
+
+  void note_returned(size_t i) {
+    size_t depth = 0;
+    for (; i < tokens.size(); ++i) {
+      const LuaToken& token = at(i);
+      if (token.is_symbol("(") || token.is_symbol("{") || token.is_symbol("[")) ++depth;
+      if (token.is_symbol(")") || token.is_symbol("}") || token.is_symbol("]")) {
+        if (depth-- == 0) return;
+      }
+      const bool is_end = token.kind == Kind::Name && (token.text == "end" || token.text == "else" ||
+                                                       token.text == "elseif" || token.text == "until");
+      if (depth == 0 && (is_end || token.is_symbol(";") || token.is_symbol(",") || token.is_name("function")))
+        return;
+      if (token.kind != Kind::Text || depth > 0) continue;
+      const LuaToken& before = at(i - 1);
+      const LuaToken& behind = at(i + 1);
+      const bool is_whole = before.is_name("return") || before.is_name("and") || before.is_name("or");
+      const bool is_last = behind.is_name("end") || behind.is_name("or") || behind.is_name("else") ||
+                           behind.is_name("elseif") || behind.is_symbol(";");
+      if (is_whole && is_last) returned.emplace_back(i, std::string(token.text));
+    }
+  }
+
+  SourceHints& hints;
+  const std::string& path;
+  const std::vector<LuaToken> tokens;
+  std::set<std::string>& texts;
+  size_t index = 0;
+  std::string open;  // brackets, and 'b' for blocks
+  std::set<std::string, std::less<>> parameters;
+  std::set<std::string> pipelines;
+  std::vector<std::pair<size_t, std::string>> returned;
+  bool defines_computed = false;
+  bool has_own_context = false;
+};
+
+SourceHints::SourceHints(std::span<const SourceFile> files, Extent extent) {
+  for (const SourceFile& file : files) look_at(file);
+  if (extent == Extent::Script) judge_context();
+}
+
+void SourceHints::look_at(const SourceFile& file) { File(*this, file).run(); }
+
+void SourceHints::judge_context() {
+  if (writes_any_) return;
+  const auto is_written = [&](const std::string& name) {
+    if (written_.contains(name)) return true;
+    return std::ranges::any_of(texts_, [&](const auto& file) { return file.second.contains(name); });
+  };
+  const std::vector<std::string_view> known(written_of_context_.begin(), written_of_context_.end());
+  for (const auto& [name, place] : read_)
+    if (!is_written(name))
+      warnings_.push_back(
+          {place, "ctx." + name + " is read here and written nowhere" + suggestion(name, known)});
+  for (const auto& [name, place] : declared_)
+    if (!is_written(name) && !read_.contains(name))
+      warnings_.push_back({place, "context declares " + in_quotes(name) + ", and nothing writes it"});
+}
+
+bool SourceHints::may_name(const std::string& file, std::string_view pipeline) const {
+  const auto found = texts_.find(file);
+  if (found == texts_.end()) return false;
+  return std::ranges::any_of(found->second, [&](const std::string& text) {
+    const std::string_view begin = std::string_view(text).substr(0, text.find('%'));
+    return !begin.empty() && (pipeline.starts_with(begin) || pipeline.ends_with(text));
+  });
+}
+
+}  // namespace perilune::script
