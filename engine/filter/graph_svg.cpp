@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "base/text.hpp"
@@ -94,9 +95,7 @@ class Drawing {
     for (const ListenPlan& listen : program.listens)
       add(*listen.pipeline, "listen " + listen.address.to_string());
     for (const auto& plan : program.pipelines)
-      if (!box_of(*plan))
-        add(*plan,
-            plan->name().empty() ? "pipeline, line " + std::to_string(plan->place().line) : plan->name());
+      if (!box_of(*plan)) add(*plan, plan->name().empty() ? place_in_words(plan->place()) : plan->name());
     for (const auto& box : boxes_) find_joints(*box);
     for (const auto& box : boxes_) guess_joints(*box);
   }
@@ -130,6 +129,16 @@ class Drawing {
   }
 
  private:
+  /// "line 12", and of another file than that of the first listen "plugins/jwt.lua, line 12", as seen from
+  /// there.
+  std::string place_in_words(const Place& place) const {
+    const std::string line = "line " + std::to_string(place.line);
+    if (program_.listens.empty()) return line;
+    const std::filesystem::path script = program_.listens.front().place.file;
+    if (place.file == script) return line;
+    return std::filesystem::path(place.file).lexically_proximate(script.parent_path()).string() + ", " + line;
+  }
+
   Box* box_of(const PipelinePlan& plan) const {
     const auto found = std::ranges::find_if(boxes_, [&](const auto& box) { return box->plan == &plan; });
     return found == boxes_.end() ? nullptr : found->get();

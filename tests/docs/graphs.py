@@ -53,7 +53,7 @@ class Drawing(unittest.TestCase):
             'pipeline("b"):muxHTTP(pipeline():connect("127.0.0.1:1"))\n'
             'pipeline("<c>"):replaceMessage(Message "x")\n'
         )
-        self.assertEqual(self.texts(svg, "title"), ["listen 0.0.0.0:8000", "a", "b", "pipeline, line 3", "<c>"])
+        self.assertEqual(self.texts(svg, "title"), ["listen 0.0.0.0:8000", "a", "b", "line 3", "<c>"])
         self.assertEqual(self.texts(svg, "answers"), ["demuxHTTP", "route", "muxHTTP", "connect", "replaceMessage"])
         # The function of the route may choose what nothing else leads to.
         self.assertEqual(self.joints(svg), ["joint", "joint maybe", "joint maybe", "joint"])
@@ -72,6 +72,18 @@ class Drawing(unittest.TestCase):
             self.assertTrue(0 <= x and 0 <= y and x + w <= width and y + h <= height)
             for x2, y2, w2, h2 in boxes[:i]:
                 self.assertTrue(x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y, "two boxes overlap")
+
+    def test_pipelines_of_other_files_say_which(self):
+        folder = program.temporary_folder(self)
+        (folder / "plugins").mkdir()
+        (folder / "plugins" / "a.lua").write_text("\nreturn pipeline():next()", encoding="utf-8")
+        (folder / "proxy.lua").write_text(
+            'listen(8000):demuxHTTP(pipeline():use({ "plugins.a" }, "end"))\npipeline("end"):replaceMessage(Message "x")',
+            encoding="utf-8")
+        for where, script in ((folder, "proxy.lua"), (program.ROOT, str(folder / "proxy.lua"))):
+            done = program.run("graph", "--format", "svg", script, folder=where)
+            titles = self.texts(xml.etree.ElementTree.fromstring(done.stdout), "title")
+            self.assertEqual(titles, ["listen 0.0.0.0:8000", "line 1", "plugins/a.lua, line 2", "end"])
 
     def test_several_scripts_are_one_drawing(self):
         folder = program.temporary_folder(self)
