@@ -17,6 +17,7 @@ test("a connection outlives a reload, a count as well, and nothing is lost", fun
   local slow = test.spawn(function() return proxy:request(8000, "/slow") end)
   test.advance(1)
   proxy:reload()
+  test.advance("10ms") -- connections move one after the other
   expect(client:request("/two").body):equals("/two")
   expect(client:state()):equals("open")
   expect(slow:wait().body):equals("/slow")
