@@ -73,6 +73,8 @@ local function message_of(parts)
   return message
 end
 
+core.message_parts, core.message_of = parts_of, message_of
+
 --- The kind of a value and what is stored of it.
 local function packed(method, value)
   local kind = type(value)

@@ -48,7 +48,8 @@ Version::~Version() {
 
 Result<void> Version::load(const std::vector<std::string>& paths, const Version* before) {
   for (const std::string& path : paths) {
-    script::StateOptions options{.worker = parts_.worker, .files = files_, .load_time_max = parts_.load_time_max};
+    script::StateOptions options{.worker = parts_.worker, .files = files_, .load_time_max = parts_.load_time_max,
+                                  .admin = parts_.admin};
     if (before)
       for (const auto& state : before->states_)
         if (state->path() == path) options.before = state.get();
@@ -100,6 +101,7 @@ Result<void> Version::listen(const Version* before) {
 
 Result<void> Version::listen(const filter::ListenPlan& plan, size_t equals, const Version* before) {
   edge::ServerOptions options = server_options(plan);
+  options.listen.unix_mode = parts_.unix_mode;
   if (const auto& wanted = plan.settings.access_log; wanted && parts_.outputs) {
     const auto sink = parts_.outputs->open(wanted->file);
     if (!sink) return Error{ErrorCode::ScriptError, Side::Script, "cannot write " + sink.error().detail};
@@ -194,6 +196,12 @@ size_t Version::give_back_surplus() {
 size_t Version::garbage_bytes() const {
   size_t bytes = 0;
   for (const auto& state : states_) bytes += state->garbage_bytes();
+  return bytes;
+}
+
+size_t Version::lua_bytes() const {
+  size_t bytes = 0;
+  for (const auto& state : states_) bytes += state->memory_bytes();
   return bytes;
 }
 

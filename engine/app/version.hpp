@@ -26,6 +26,9 @@ class Version {
     LineOutputs* outputs = nullptr;
     int worker = 0;
     Duration load_time_max{};
+    script::AdminHost* admin = nullptr;
+    /// As net::ListenOptions.
+    unsigned unix_mode = 0;
   };
   /// `files` is where all workers read the same bytes; null: from the disk.
   Version(const Parts& parts, std::shared_ptr<script::ScriptFiles> files);
@@ -59,6 +62,8 @@ class Version {
   size_t sessions() const;
   size_t give_back_surplus();
   size_t garbage_bytes() const;
+  /// Of the Lua states.
+  size_t lua_bytes() const;
   /// As script::State::collect_garbage, for all of them.
   bool collect_garbage();
 

@@ -21,6 +21,9 @@ struct WorkerShared {
   Duration old_version_timeout = limits::old_version_timeout;
   /// See script::StateOptions.
   Duration load_time_max{};
+  script::AdminHost* admin = nullptr;
+  /// As net::ListenOptions.
+  unsigned unix_mode = 0;
 };
 
 /// One worker without its thread: a loop, a network, and the versions of the scripts that it runs. Shares nothing with
@@ -62,6 +65,10 @@ class Worker {
   void wind_down();
   /// Open client connections.
   size_t sessions() const;
+  /// The version that new connections get; null before start.
+  const Version* serving() const { return current_.get(); }
+  /// Of the Lua states of all versions.
+  size_t lua_bytes() const;
   /// Versions that were replaced and still have something to do.
   size_t old_versions() const { return old_.size(); }
   /// Cuts what is open, ends every script, and lets go of everything. To be followed by a few turns of the
@@ -89,6 +96,8 @@ class Worker {
   LineOutputs* const outputs_;
   const Duration old_version_timeout_;
   const Duration load_time_max_;
+  script::AdminHost* const admin_;
+  const unsigned unix_mode_;
   edge::ConnectionCounts own_counts_;
   edge::ConnectionCounts& counts_;
   buffer::ChunkPool chunks_;

@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "script/admin_pages.hpp"
 #include "script/binding.hpp"
 #include "script/builder.hpp"
 #include "script/context_tables.hpp"
+#include "script/compiled_code.hpp"
 #include "script/coroutine.hpp"
 #include "script/hook.hpp"
 #include "script/loader.hpp"
@@ -75,6 +77,7 @@ class Interpreter final : public BindingHost {
   filter::HttpClient& http;
   const StateOptions options;
   LuaHeap heap;
+  CompiledCode compiled_code;
 
  private:
   struct CloseState {
@@ -104,6 +107,7 @@ class Interpreter final : public BindingHost {
   Loader loader{*this};
   Tasks tasks{*this};
   Survival survival{*this};
+  AdminPages pages{*this};
   /// The function of lua/pool.lua that takes what left a pool.
   int pool_settler = LUA_NOREF;
 };

@@ -1,6 +1,7 @@
 #include "script/place.hpp"
 
 #include <cstdarg>
+#include <vector>
 
 #include "script/coroutine.hpp"
 
@@ -26,6 +27,27 @@ Place script_place(lua_State* L) {
   lua_Debug frame;
   if (!find_script_frame(L, frame)) return {};
   return {frame.source + 1, frame.currentline};
+}
+
+std::string script_frames(lua_State* L) {
+  constexpr size_t shown_max = 20;
+  std::vector<std::string> lines;
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); ++level) {
+    if (!lua_getinfo(L, "nSl", &frame) || frame.source[0] != '@' || frame.currentline <= 0) continue;
+    std::string what = "in a function";
+    if (*frame.what == 'm') what = "in the file itself";
+    else if (frame.name) what = "in function '" + std::string(frame.name) + "'";
+    lines.push_back("\n    " + std::string(frame.source + 1) + ":" + std::to_string(frame.currentline) + ": " + what);
+  }
+  if (lines.size() < 2) return {};
+  std::string text;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (lines.size() > shown_max && i == shown_max / 2) text += "\n    …";
+    if (lines.size() > shown_max && i >= shown_max / 2 && i < lines.size() - shown_max / 2) continue;
+    text += lines[i];
+  }
+  return text;
 }
 
 void raise_at_script(lua_State* L) {

@@ -29,6 +29,13 @@ void State::stop_tasks() { interpreter_->tasks.stop(); }
 
 std::optional<std::string> State::kept(std::string_view name) { return interpreter_->survival.kept(name); }
 
+std::vector<std::string> State::admin_pages() const { return interpreter_->pages.paths(); }
+
+void State::run_admin_page(const std::string& path, std::string request,
+                           std::function<void(Result<std::string>)> answer) {
+  interpreter_->pages.run(path, std::move(request), std::move(answer));
+}
+
 void State::stop() { interpreter_->stop(); }
 
 size_t State::give_back_surplus() {
