@@ -1,6 +1,9 @@
 #include "app/admin_desk.hpp"
 
+#include <algorithm>
+
 #include "app/admin_texts.hpp"
+#include "base/text.hpp"
 
 namespace perilune::app {
 namespace {
@@ -19,6 +22,7 @@ bool is_same(std::string_view given, std::string_view wanted) {
 
 AdminDesk::AdminDesk(Parts parts) : parts_(std::move(parts)) {
   for (size_t i = 0; i < parts_.workers.size(); ++i) open_questions_.push_back(std::make_shared<Open>(0));
+  last_metrics_.resize(parts_.workers.size());
 }
 
 void AdminDesk::open(loop::Loop& loop) {
@@ -26,7 +30,10 @@ void AdminDesk::open(loop::Loop& loop) {
   link_ = std::make_shared<LoopLink>(loop);
 }
 
-void AdminDesk::close() { link_->cut(); }
+void AdminDesk::close() {
+  link_->cut();
+  gatherings_.clear();
+}
 
 bool AdminDesk::allows(std::string_view authorization) const {
   if (parts_.address.token.empty()) return true;
@@ -43,8 +50,10 @@ void AdminDesk::ask(const std::string& what, std::string argument, Answer answer
   if (what == "stop") return order_stop(std::move(answer));
   if (what == "metrics")
     return gather(Wanted::Metrics, [this, answer](const WorkerReports& reports) {
-      answer(metrics_text({parts_.record.facts(), reports, parts_.workers}, parts_.counts, parts_.clusters,
-                          parts_.dictionaries));
+      for (size_t i = 0; i < reports.size(); ++i)
+        if (reports[i]) last_metrics_[i] = reports[i]->metrics;
+      answer(metrics_text({parts_.record.facts(), reports, parts_.workers}, last_metrics_, parts_.counts,
+                          parts_.clusters, parts_.dictionaries));
     });
   if (what == "upstreams")
     return gather(Wanted::Explanations, [this, answer](const WorkerReports& reports) {
@@ -67,15 +76,22 @@ void AdminDesk::answer_now(const Answer& answer, Result<std::string> text) {
 }
 
 void AdminDesk::gather(Wanted wanted, std::function<void(WorkerReports)> done) {
-  auto gathering = std::make_shared<Gathering<WorkerReport>>(*loop_, parts_.workers.size(), std::move(done));
-  gathering->start();
+  const uint64_t number = ++gatherings_made_;
+  gatherings_[number] = std::make_unique<Gathering<WorkerReport>>(
+      *loop_, parts_.workers.size(), [this, number, done = std::move(done)](WorkerReports reports) {
+        loop_->post([this, number] { gatherings_.erase(number); });
+        done(std::move(reports));
+      });
   for (size_t i = 0; i < parts_.workers.size(); ++i) {
     if (open_questions_[i]->load() >= limits::admin_questions_max) continue;  // it hangs
     open_questions_[i]->fetch_add(1);
-    parts_.workers[i]->ask([gathering, i, wanted, open = open_questions_[i], link = link_](Worker& worker) {
+    parts_.workers[i]->ask([this, number, i, wanted, open = open_questions_[i], link = link_](Worker& worker) {
       open->fetch_sub(1);
       auto report = std::make_shared<WorkerReport>(report_of(worker, wanted));
-      link->post([gathering, i, report] { gathering->take(i, std::move(*report)); });
+      link->post([this, number, i, report] {
+        const auto found = gatherings_.find(number);
+        if (found != gatherings_.end()) found->second->take(i, std::move(*report));
+      });
     });
   }
 }
@@ -99,7 +115,8 @@ void AdminDesk::ask_for_page(std::string argument, Answer answer) {
       link->post([answer, result] { answer(result); });
     };
     const Version* const version = worker.serving();
-    for (const auto& state : version ? version->states() : worker.states()) {
+    if (!version) return give(sentence("the scripts do not serve yet"));
+    for (const auto& state : version->states()) {
       const auto pages = state->admin_pages();
       if (std::ranges::find(pages, path) != pages.end())
         return state->run_admin_page(path, std::move(request), give);

@@ -2,12 +2,14 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "app/admin_address.hpp"
 #include "app/gathering.hpp"
+#include "app/loop_link.hpp"
 #include "app/main_queue.hpp"
 #include "app/process_record.hpp"
 #include "app/worker_report.hpp"
@@ -61,7 +63,11 @@ class AdminDesk final : public script::AdminHost {
   loop::Loop* loop_ = nullptr;
   std::shared_ptr<LoopLink> link_;
   std::vector<std::shared_ptr<Open>> open_questions_;  // of each worker
+  /// Those that are not over; workers know them by number, for they may answer to one that is.
+  std::map<uint64_t, std::unique_ptr<Gathering<WorkerReport>>> gatherings_;
+  uint64_t gatherings_made_ = 0;
   size_t open_orders_ = 0;
+  std::vector<stats::Snapshot> last_metrics_;  // of each worker
 };
 
 }  // namespace perilune::app

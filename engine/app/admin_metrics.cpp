@@ -65,7 +65,7 @@ void add_process(Writer& writer, const ProcessRecord::Facts& facts) {
 void add_workers(Writer& writer, const ProcessView& view) {
   for (size_t i = 0; i < view.workers.size(); ++i) {
     const std::vector<std::string> who{std::to_string(i)};
-    writer.add("worker_silent", "1 for a worker that did not answer within a second: its numbers are missing.",
+    writer.add("worker_silent", "1 for a worker that did not answer within a second: its numbers are old.",
                Kind::Gauge, {"worker"}, who, view.reports[i] ? 0 : 1);
     writer.add("worker_slow_turns_total", "Turns of a worker that took longer than a second.", Kind::Counter, {"worker"},
                who, static_cast<double>(view.workers[i]->slow_turns()));
@@ -103,11 +103,10 @@ void add_dictionaries(Writer& writer, const algo::SharedDictionaries& dictionari
 
 }  // namespace
 
-std::string metrics_text(const ProcessView& view, const edge::ConnectionCounts& counts,
+std::string metrics_text(const ProcessView& view, const WorkerMetrics& of_workers, const edge::ConnectionCounts& counts,
                          const upstream::ClusterBoard& clusters, const algo::SharedDictionaries& dictionaries) {
   stats::Snapshot snapshot;
-  for (const auto& report : view.reports)
-    if (report) snapshot.add(report->metrics);
+  for (const stats::Snapshot& of_worker : of_workers) snapshot.add(of_worker);
   for (const auto& cluster : clusters.all()) filter::add_to(snapshot, *cluster);
   Writer writer(snapshot);
   add_process(writer, view.facts);

@@ -19,6 +19,8 @@ struct ProcessView {
   const std::vector<std::optional<WorkerReport>>& reports;
   const std::vector<std::unique_ptr<WorkerThread>>& workers;
 };
+/// The metrics of each worker, where it is silent those that it gave last: a counter does not go back.
+using WorkerMetrics = std::vector<stats::Snapshot>;
 
 std::string status_json(const ProcessView& view, const edge::ConnectionCounts& counts);
 std::string upstreams_json(const upstream::ClusterBoard& clusters, const std::vector<std::optional<WorkerReport>>& reports);
@@ -27,7 +29,7 @@ std::string report_json(const ReloadReport& report);
 std::string report_sentence(const ReloadReport& report);
 /// The paths of all pages, in a line.
 std::string pages_text(const std::vector<std::optional<WorkerReport>>& reports);
-std::string metrics_text(const ProcessView& view, const edge::ConnectionCounts& counts,
+std::string metrics_text(const ProcessView& view, const WorkerMetrics& of_workers, const edge::ConnectionCounts& counts,
                          const upstream::ClusterBoard& clusters, const algo::SharedDictionaries& dictionaries);
 
 }  // namespace perilune::app

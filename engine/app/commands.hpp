@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "app/admin_address.hpp"
 
 namespace perilune::app {

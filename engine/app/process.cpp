@@ -18,6 +18,7 @@
 #include "app/trial.hpp"
 #include "app/watchdog.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 
 namespace perilune::app {
 namespace {

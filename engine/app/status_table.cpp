@@ -102,13 +102,7 @@ std::string reload_lines(const object& status) {
   return text + " failed: " + boost::json::value_to<std::string>(last.at("error")) + "\n";
 }
 
-}  // namespace
-
-std::string status_table(const std::string& json) {
-  boost::json::error_code wrong;
-  const value parsed = boost::json::parse(json, wrong);
-  if (wrong || !parsed.is_object()) return {};
-  const object& status = parsed.as_object();
+std::string whole_table(const object& status) {
   std::string files;
   for (const value& file : status.at("files").as_array())
     files += (files.empty() ? "" : " ") + boost::json::value_to<std::string>(file);
@@ -117,6 +111,16 @@ std::string status_table(const std::string& json) {
                      age_of(status.at("uptimeSeconds").to_number<double>()) + "\n";
   text += "scripts    " + files + ", version " + number(status, "version") + "\n";
   return text + reload_lines(status) + "\n" + workers_table(status) + "\n" + listeners_table(status);
+}
+
+}  // namespace
+
+std::string status_table(const std::string& json) {
+  try {
+    return whole_table(boost::json::parse(json).as_object());
+  } catch (const std::exception&) {  // not JSON, or something is missing or another kind of thing
+    return {};
+  }
 }
 
 }  // namespace perilune::app

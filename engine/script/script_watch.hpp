@@ -25,7 +25,8 @@ FunctionPlace function_place(lua_State* L);
 /// Finds out from outside what a thread does in its scripts, without a cost that a script would notice: the running
 /// function is noted at each call of a hook, and a signal looks at the rest. Code that is interpreted then shows its
 /// traceback, in the log. Compiled code calls no hook and is known by its address; a call of C shows itself when it comes
-/// back. Made, and destroyed, in the thread that is watched, one a thread.
+/// back. Made in the thread that is watched, one a thread, and destroyed when that has
+/// ended.
 class ScriptWatch {
  public:
   /// `name` is the thread's in messages; the turns of `loop` are what is judged.

@@ -90,6 +90,14 @@ CASES = [
           ("http.get:", 'unknown option "timout"', 'did you mean "timeout"?')),
     Wrong("an option of a counter", 'stats.Counter("c", nil, { hepl = "x" })', "proxy.lua:1",
           ("stats.Counter:", 'unknown option "hepl"', 'did you mean "help"?')),
+    Wrong("an admin page that is no path", 'admin("sessions", print)', "proxy.lua:1",
+          ("admin: argument 1 (path)", '"/sessions"', '"sessions"')),
+    Wrong("an admin page of the engine", 'admin("/status/mine", print)', "proxy.lua:1",
+          ("admin:", '"/status" is a page of the engine', "another path")),
+    Wrong("an admin page without its function", 'admin("/mine")', "proxy.lua:1",
+          ("admin: argument 2 (fn) expects a function", "got nil")),
+    Wrong("an admin page twice", 'admin("/mine", print)\nadmin("/mine", print)', "proxy.lua:2",
+          ("admin: there is a page /mine already",)),
     Wrong("a metric without a name", 'stats.Counter("my counter")', "proxy.lua:1",
           ("stats.Counter:", '"my counter" is no name of a metric')),
     # values of a wrong kind
@@ -297,7 +305,7 @@ class EndlessScripts(unittest.TestCase):
     def stopped(self, script, begin):
         folder = program.temporary_folder(self)
         (folder / "proxy.lua").write_text(script, encoding="utf-8")
-        command = [program.PROGRAM, "run", "--workers", "1", "--drain", "30s", "proxy.lua"]
+        command = [program.PROGRAM, "run", "--workers", "1", "--drain", "30s", "--admin", "off", "proxy.lua"]
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
             try:
                 held = begin(folder, process)
