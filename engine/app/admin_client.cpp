@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <thread>
 
 #include "base/limits.hpp"
 #include "buffer/buffer.hpp"
@@ -19,6 +18,7 @@ namespace perilune::app {
 namespace {
 
 constexpr size_t answer_bytes_max = 64 * 1024 * 1024;
+constexpr int look_interval_ms = 50;
 
 Error failure(const AdminAddress& address, const std::string& why) {
   return {ErrorCode::ConnectFailure, Side::Engine, "admin address " + address.address.to_string() + ": " + why};
@@ -113,7 +113,7 @@ Result<AdminAnswer> ask_admin(const AdminAddress& address, const std::string& me
 }
 
 void wait_until_gone(const AdminAddress& address) {
-  while (connect_to(address, 1s).has_value()) std::this_thread::sleep_for(50ms);
+  while (connect_to(address, 1s).has_value()) ::poll(nullptr, 0, look_interval_ms);
 }
 
 }  // namespace perilune::app

@@ -4,6 +4,7 @@
 
 #include "app/admin_address.hpp"
 #include "base/error.hpp"
+#include "base/time.hpp"
 
 namespace perilune::app {
 
