@@ -91,9 +91,11 @@ void ScriptWatch::on_hook(lua_State* L, lua_Debug*) {
 }
 
 std::string ScriptWatch::how_long() const {
+  const Instant since = loop_.busy_since();
+  if (since == Instant::min()) return "more than a second";  // it has just ended
   const auto now = Instant(std::chrono::steady_clock::now().time_since_epoch());
   char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", to_seconds(now - loop_.busy_since()));
+  std::snprintf(text, sizeof text, "%.1f s", to_seconds(now - since));
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "script/message_box.hpp"
+#include "script/script_file.hpp"
 
 namespace perilune::script {
 
@@ -42,6 +43,9 @@ class LibraryHost final : public BindingHost {
     return std::nullopt;
   }
   bool is_loading() const override { return loading; }
+  Result<std::string> read_file(const std::string& path, size_t bytes_max) override {
+    return read_whole_file(path, bytes_max);
+  }
   stats::Registry& metrics() override { return registry; }
   std::string folder = "/nowhere";
   bool loading = true;
