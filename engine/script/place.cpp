@@ -32,15 +32,17 @@ Place script_place(lua_State* L) {
 std::string script_frames(lua_State* L) {
   constexpr size_t shown_max = 20;
   std::vector<std::string> lines;
+  bool has_functions = false;
   lua_Debug frame;
   for (int level = 0; lua_getstack(L, level, &frame); ++level) {
     if (!lua_getinfo(L, "nSl", &frame) || frame.source[0] != '@' || frame.currentline <= 0) continue;
     std::string what = "in a function";
+    has_functions |= *frame.what != 'm';
     if (*frame.what == 'm') what = "in the file itself";
     else if (frame.name) what = "in function '" + std::string(frame.name) + "'";
     lines.push_back("\n    " + std::string(frame.source + 1) + ":" + std::to_string(frame.currentline) + ": " + what);
   }
-  if (lines.size() < 2) return {};
+  if (lines.size() < 2 || !has_functions) return {};
   std::string text;
   for (size_t i = 0; i < lines.size(); ++i) {
     if (lines.size() > shown_max && i == shown_max / 2) text += "\n    …";

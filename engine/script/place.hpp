@@ -12,7 +12,7 @@ namespace perilune::script {
 Place script_place(lua_State* L);
 
 /// The frames of the scripts that run on `L`, the innermost first, a line each that begins with a line end and four spaces:
-/// "proxy.lua:3: in function 'name'". Empty when there are less than two: a message has the place of one itself. Of
+/// "proxy.lua:3: in function 'name'". Empty when there are less than two (a message has the place of one itself), or only files that require others. Of
 /// many those in the middle are left out.
 std::string script_frames(lua_State* L);
 
