@@ -3,8 +3,8 @@
 -- scripts' own globals.
 local globals, core, environment = ...
 
-local error, next, pcall, select, tostring, type = error, next, pcall, select, tostring, type
-local raw_pairs, concat = pairs, table.concat
+local error, next, select, tostring, type = error, next, select, tostring, type
+local raw_pairs, concat, xpcall = pairs, table.concat, xpcall
 local fail, cancelled = core.fail, core.cancelled
 
 --- What a primitive that may suspend has given: raises `cancelled`, or passes the results on.
@@ -59,7 +59,7 @@ function core.load_module(name, who)
   local chunk, failure = core.find_module(name, who)
   if not chunk then error(failure, 0) end
   loading[name] = true
-  local ok, result = pcall(chunk, name)
+  local ok, result = xpcall(chunk, core.describe_with_frames, name)
   loading[name] = nil
   if not ok then error(result, 0) end
   if result == nil then result = true end

@@ -56,9 +56,14 @@ local function times_of(method, options)
   return ttl, stale
 end
 
+-- What the engine writes by itself where a message goes out.
+local framing = { ["content-length"] = true, ["transfer-encoding"] = true }
+
 local function parts_of(message)
   local headers = {}
-  for name, value in message.headers:each() do headers[#headers + 1] = { name, value } end
+  for name, value in message.headers:each() do
+    if not framing[name:lower()] then headers[#headers + 1] = { name, value } end
+  end
   return {
     method = message.method, path = message.path, status = message.status, reason = message.reason,
     headers = headers, body = message.body,
@@ -72,6 +77,8 @@ local function message_of(parts)
   for _, field in ipairs(headers) do message.headers:add(field[1], field[2]) end
   return message
 end
+
+core.message_parts, core.message_of = parts_of, message_of
 
 --- The kind of a value and what is stored of it.
 local function packed(method, value)

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "app/commands.hpp"
 #include "app/new_project.hpp"
 #include "app/process.hpp"
 #include "app/test_command.hpp"
@@ -11,20 +12,14 @@
 
 namespace {
 
+using perilune::app::AdminWords;
 using perilune::app::GraphForm;
 using perilune::app::RunOptions;
+using perilune::app::StatusForm;
 using perilune::app::Warnings;
 namespace log = perilune::log;
 
-const std::vector<std::string> level_names{"debug", "info", "warn", "error", "off"};
-
-log::Level level_of(const std::string& name) {
-  constexpr log::Level levels[] = {log::Level::Debug, log::Level::Info, log::Level::Warn, log::Level::Error,
-                                   log::Level::Off};
-  return levels[std::find(level_names.begin(), level_names.end(), name) - level_names.begin()];
-}
-
-const std::vector<std::string> commands{"run", "check", "test", "graph", "new", "help"};
+const std::vector<std::string> commands{"run", "check", "test", "graph", "new", "reload", "status", "stop", "help"};
 
 /// `perilune FILE…` is short for `perilune run FILE…`.
 std::vector<std::string> spell_out(int argc, char** argv) {
@@ -68,6 +63,19 @@ bool read_time(const char* option, const std::string& text, perilune::Duration& 
   return read.has_value();
 }
 
+int refuse(const std::string& sentence) {
+  std::fprintf(stderr, "perilune: %s\n", sentence.c_str());
+  return 2;
+}
+
+void add_admin(CLI::App& command, AdminWords& words) {
+  command.add_option("--admin", words.address,
+                     "The admin address: unix:PATH, IP:PORT, a port of 127.0.0.1, or off; default: a unix socket in "
+                     "$XDG_RUNTIME_DIR, /run (root) or /tmp");
+  command.add_option("--admin-token-file", words.token_file,
+                     "The file with the token of a TCP admin address; default: the variable PERILUNE_ADMIN_TOKEN");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -81,8 +89,10 @@ int main(int argc, char** argv) {
   auto* run = app.add_subcommand("run", "Serve what the scripts say");
   run->add_option("FILE", options.files, "Scripts, run side by side")->required()->check(CLI::ExistingFile);
   run->add_option("--workers", options.workers, "Threads; default: one per processor")->check(CLI::Range(1U, 256U));
-  std::string level_name = "info";
-  run->add_option("--log-level", level_name, "debug, info, warn, error or off")->check(CLI::IsMember(level_names));
+  std::string levels = "info";
+  run->add_option("--log-level", levels, "debug, info, warn, error or off; with a room, as in info,upstream=debug, for that one");
+  std::string log_format = "text";
+  run->add_option("--log-format", log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
   run->add_option("--drain", drain, "How long a stop waits for open connections, such as 10s or 1m");
   run->add_flag("--watch", options.watches, "Load the scripts anew when one of their files changes");
   std::string old_version = "1h";
@@ -94,6 +104,10 @@ int main(int argc, char** argv) {
         const auto parsed = perilune::net::parse_servers(servers);
         return parsed ? std::string() : parsed.error().detail;
       });
+
+  AdminWords admin;
+  add_admin(*run, admin);
+  run->add_flag("--admin-any", admin.allows_any, "Allow an admin address that other machines reach");
 
   std::vector<std::string> files;
   auto* check = app.add_subcommand("check", "Load the scripts, open no port, say what is wrong");
@@ -120,6 +134,16 @@ int main(int argc, char** argv) {
   test->add_option("--seed", tests.seed, "Seed of every test, and the only one of chaos runs");
   test->add_flag("--coverage", tests.wants_coverage, "Say which lines of the scripts ran");
   test->add_flag("--watch", tests.watches, "Run again when a file changes");
+
+  auto* reload = app.add_subcommand("reload", "Have a running process load its scripts anew");
+  add_admin(*reload, admin);
+  auto* stop =
+      app.add_subcommand("stop", "Have a running process drain and end, and wait for it; a second stop ends it at once");
+  add_admin(*stop, admin);
+  auto* status = app.add_subcommand("status", "Show how a running process is");
+  add_admin(*status, admin);
+  bool as_json = false;
+  status->add_flag("--json", as_json, "As JSON");
   auto* help = app.add_subcommand("help", "Print this help");
 
   const std::vector<std::string> words = spell_out(argc, argv);
@@ -138,7 +162,8 @@ int main(int argc, char** argv) {
     std::cout << app.help("", CLI::AppFormatMode::All);
     return 0;
   }
-  log::set_level(level_of(level_name));
+  if (const std::string wrong = log::set_levels(levels); !wrong.empty()) return refuse("--log-level: " + wrong);
+  if (log_format == "json") log::set_format(log::Format::Json);
   if (test->parsed()) {
     using perilune::app::TestFormat;
     tests.format = tests_form == "tap" ? TestFormat::Tap : tests_form == "junit" ? TestFormat::JUnit : TestFormat::Text;
@@ -152,5 +177,17 @@ int main(int argc, char** argv) {
                                                            : GraphForm::Text);
   if (!read_time("--drain", drain, options.drain)) return 2;
   if (!read_time("--reload-drain", old_version, options.old_version_timeout)) return 2;
+  admin.allows_any |= !run->parsed();  // of whom it asks a command does not judge
+  if (!perilune::app::is_off(admin)) {
+    auto address = perilune::app::read_admin_address(admin);
+    if (!address) return refuse(address.error().detail);
+    options.admin = std::move(*address);
+  } else if (!run->parsed()) {
+    return refuse("--admin: a process without an admin address cannot be asked");
+  }
+  if (reload->parsed()) return perilune::app::command_reload(*options.admin);
+  if (stop->parsed()) return perilune::app::command_stop(*options.admin);
+  if (status->parsed()) return perilune::app::command_status(*options.admin, as_json ? StatusForm::Json : StatusForm::Table);
+  options.program_version = PERILUNE_VERSION;
   return perilune::app::run(options);
 }

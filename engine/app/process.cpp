@@ -11,10 +11,14 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "app/admin_texts.hpp"
+#include "app/admin_thread.hpp"
 #include "app/file_watch.hpp"
 #include "app/reloader.hpp"
 #include "app/trial.hpp"
+#include "app/watchdog.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 
 namespace perilune::app {
 namespace {
@@ -23,8 +27,10 @@ namespace {
 constexpr Duration look_interval = 2s;
 
 /// The end where a worker does not come back from its script: a thread cannot be stopped from outside.
-[[noreturn]] void end_without_workers() {
+[[noreturn]] void end_without_workers(const RunOptions& options, bool has_admin) {
   log::error("a worker does not return from its script; the process ends without it");
+  // Nobody else removes it now.
+  if (has_admin && options.admin->address.kind == net::Address::Kind::Unix) ::unlink(options.admin->address.host.c_str());
   std::_Exit(1);
 }
 
@@ -65,7 +71,7 @@ bool all_done(const std::vector<std::unique_ptr<WorkerThread>>& workers) {
 net::Descriptor take_signals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return net::Descriptor(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
 }
@@ -77,13 +83,17 @@ class Process {
       : options_(options),
         count_(options.workers > 0 ? options.workers : usable_processors()),
         files_(std::make_shared<script::ScriptFiles>()),
-        clusters_(std::make_shared<upstream::ClusterBoard>(count_)) {}
+        clusters_(std::make_shared<upstream::ClusterBoard>(count_)),
+        record_(options.program_version, options.files) {}
 
   int run() {
     if (!start_workers()) return 1;
     log::info("perilune serves with " + std::to_string(count_) + (count_ == 1 ? " worker" : " workers"));
     if (options_.watches) watch_.follow(reloader_.files().paths());
     while (!all_done(workers_)) look();
+    // They ask the workers.
+    watchdog_.reset();
+    admin_.reset();
     workers_.clear();
     return 0;
   }
@@ -94,22 +104,43 @@ class Process {
 
   bool start_workers() {
     const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_,
-                                      std::make_shared<algo::SharedDictionaries>()};
+                                      dictionaries_};
     for (unsigned i = 0; i < count_; ++i) {
       workers_.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
       // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
       auto outcome = workers_.back()->ready();
       // A signal ends the process: a script may load for ever.
       while (outcome.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
-        if (const int number = take_signal(); number == SIGTERM || number == SIGINT) end_without_workers();
+        if (const int number = take_signal(); number == SIGTERM || number == SIGINT) end_without_workers(options_, false);
       if (const std::string error = outcome.get(); !error.empty()) {
         print_error(error);
         return false;
       }
     }
     files_->close();
+    if (!start_admin()) return false;
     for (const auto& worker : workers_) worker->go();
+    watchdog_ = std::make_unique<Watchdog>(workers_);
     return true;
+  }
+
+  bool start_admin() {
+    if (!options_.admin) return true;
+    const std::string error = AdminThread::start({*options_.admin, workers_, record_, queue_, counts_, *clusters_, *dictionaries_,
+                                                  [this] { return reload("the admin address asks"); }, [this] { return stop(); }},
+                                                 admin_);
+    if (error.empty()) {
+      log::info("admin address " + options_.admin->address.to_string());
+      return true;
+    }
+    // "perilune/admin.lua:81: cannot listen on …": the place tells nobody anything.
+    const std::string reason = error.substr(error.find(": ") + 2);
+    if (options_.admin->is_default) {
+      log::warn("admin: " + reason + "; this process has no admin address (--admin ADDR gives it another, --admin off none)");
+      return true;
+    }
+    print_error("--admin: " + reason);
+    return false;
   }
 
   /// 0: there is none.
@@ -124,8 +155,9 @@ class Process {
                        {options_.watches ? watch_.descriptor() : -1, POLLIN, 0}};
     ::poll(inputs, std::size(inputs), wait_in_milliseconds());
     const auto now = Clock::now();
-    if (now >= given_up_at_) end_without_workers();
+    if (now >= given_up_at_) end_without_workers(options_, admin_ != nullptr);
     while (const int number = take_signal()) on_signal(number);
+    if (inputs[2].revents != 0) queue_.run_all();
     if (inputs[1].revents != 0) {
       watch_.take_events();
       settle_from(now);
@@ -154,28 +186,49 @@ class Process {
   }
 
   void on_signal(int number) {
-    if (number == SIGHUP) return reload("SIGHUP");
-    if (stops_ == 2) return;
-    log::info(++stops_ == 1 ? "draining; a second signal stops at once" : "stopping");
-    for (const auto& worker : workers_) worker->drain(options_.drain);
-    given_up_at_ = Clock::now() + (stops_ == 1 ? options_.drain : Duration::zero()) + limits::worker_stop_timeout;
+    if (number == SIGHUP) reload("SIGHUP");
+    else if (number == SIGUSR1) reopen_logs();
+    else stop();
   }
 
-  void reload(const std::string& why) {
-    if (stops_ > 0) return;
+  void reopen_logs() {
+    log::info("SIGUSR1: log files are opened anew");
+    lines_.reopen();
+  }
+
+  /// What it waits for, as JSON.
+  std::string stop() {
+    if (stops_ == 2) return sentence("it is stopping at once already");
+    log::info(++stops_ == 1 ? "draining; a second signal stops at once" : "stopping");
+    record_.note_draining();
+    for (const auto& worker : workers_) worker->drain(options_.drain);
+    given_up_at_ = Clock::now() + (stops_ == 1 ? options_.drain : Duration::zero()) + limits::worker_stop_timeout;
+    if (stops_ == 2) return sentence("stopping at once");
+    size_t open = 0;
+    counts_.each([&](const std::string&, const edge::ListenerCounts& counts) { open += counts.open(); });
+    char most[32];
+    std::snprintf(most, sizeof most, "%.4g", to_seconds(options_.drain));
+    return sentence("draining: " + std::to_string(open) + (open == 1 ? " connection is" : " connections are") +
+                    " open, for " + most + " s at most");
+  }
+
+  static std::string sentence(const std::string& text) {
+    std::string json = "{\"sentence\":";
+    append_json_text(json, text);
+    return json + "}\n";
+  }
+
+  ReloadReport reload(const std::string& why) {
+    if (stops_ > 0) return {.error = "the process is draining", .version = reloader_.version()};
     log::info("reload: " + why);
     (void)watch_.has_changed();  // what changes from here on may not be read any more
     const ReloadReport report = reloader_.reload();
+    record_.note_reload(report);
+    lines_.reopen();
     if (options_.watches) watch_.follow(reloader_.files().paths());
-    char took[32];
-    std::snprintf(took, sizeof took, "%.1f ms", to_seconds(report.took) * 1000);
-    if (!report.error.empty()) {
-      log::error("reload failed, version " + std::to_string(report.version) + " goes on: " + report.error);
-      return;
-    }
-    log::info("version " + std::to_string(report.version) + " serves, loaded in " + took + "; of the connections " +
-              std::to_string(report.sessions.moving) + " move, " + std::to_string(report.sessions.staying) +
-              " end with the version before");
+    if (report.error.empty()) log::info(report_sentence(report));
+    else log::write_lines(log::Level::Error, "reload failed, version " + std::to_string(report.version) + " goes on: " + report.error);
+    return report;
   }
 
   const net::Descriptor signal_descriptor_ = take_signals();  // first: see there
@@ -186,8 +239,13 @@ class Process {
   LineWriter lines_;
   edge::ConnectionCounts counts_;
   const std::shared_ptr<upstream::ClusterBoard> clusters_;
+  const std::shared_ptr<algo::SharedDictionaries> dictionaries_ = std::make_shared<algo::SharedDictionaries>();
+  ProcessRecord record_;
+  MainQueue queue_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   Reloader reloader_{options_, workers_, files_};
+  std::unique_ptr<AdminThread> admin_;
+  std::unique_ptr<Watchdog> watchdog_;
   FileWatch watch_;
   Clock::time_point next_look_ = options_.watches ? Clock::time_point{} : never;
   Clock::time_point settled_at_ = never;

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "app/admin_address.hpp"
 #include "base/limits.hpp"
 #include "base/log.hpp"
 
@@ -20,9 +22,14 @@ struct RunOptions {
   bool watches = false;
   /// DNS servers as net::parse_servers takes them; empty: those of the system.
   std::string dns = {};
+  /// None: there is no admin address.
+  std::optional<AdminAddress> admin = {};
+  /// Of the program, for those who ask.
+  std::string program_version = {};
 };
 
-/// Loads the scripts in every worker and serves until SIGTERM or SIGINT; SIGHUP loads them anew. Returns the process's
+/// Loads the scripts in every worker and serves until SIGTERM or SIGINT; SIGHUP loads them anew, SIGUSR1
+/// has log files opened anew. Returns the process's
 /// exit code: 0, or 1 when a script does not load or an address cannot be listened on; then nothing was served.
 int run(const RunOptions& options);
 

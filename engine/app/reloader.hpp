@@ -4,21 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "app/reload_report.hpp"
 #include "app/worker_thread.hpp"
 
 namespace perilune::app {
-
-/// How a reload ended.
-struct ReloadReport {
-  /// Why nothing has changed: a sentence with file:line, and lines of a traceback where there is one. Empty: the new
-  /// version serves.
-  std::string error = {};
-  /// That serves now; the first one is 1.
-  uint64_t version = 1;
-  Duration took{};
-  /// Of all workers.
-  edge::Departures sessions = {};
-};
 
 /// Replaces the scripts of all workers: they are tried out on the side, then loaded by every worker beside what runs, and
 /// only when all could do it they take over. For the main thread, which it keeps waiting, limits::reload_timeout at most

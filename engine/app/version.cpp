@@ -101,6 +101,7 @@ Result<void> Version::listen(const Version* before) {
 
 Result<void> Version::listen(const filter::ListenPlan& plan, size_t equals, const Version* before) {
   edge::ServerOptions options = server_options(plan);
+  options.listen.unix_mode = parts_.unix_mode;
   if (const auto& wanted = plan.settings.access_log; wanted && parts_.outputs) {
     const auto sink = parts_.outputs->open(wanted->file);
     if (!sink) return Error{ErrorCode::ScriptError, Side::Script, "cannot write " + sink.error().detail};
@@ -195,6 +196,12 @@ size_t Version::give_back_surplus() {
 size_t Version::garbage_bytes() const {
   size_t bytes = 0;
   for (const auto& state : states_) bytes += state->garbage_bytes();
+  return bytes;
+}
+
+size_t Version::lua_bytes() const {
+  size_t bytes = 0;
+  for (const auto& state : states_) bytes += state->memory_bytes();
   return bytes;
 }
 

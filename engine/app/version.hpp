@@ -26,6 +26,8 @@ class Version {
     LineOutputs* outputs = nullptr;
     /// How scripts are loaded.
     script::StateOptions script;
+    /// As net::ListenOptions.
+    unsigned unix_mode = 0;
   };
   /// `files` is where all workers read the same bytes; null: from the disk.
   Version(const Parts& parts, std::shared_ptr<script::ScriptFiles> files);
@@ -59,6 +61,8 @@ class Version {
   size_t sessions() const;
   size_t give_back_surplus();
   size_t garbage_bytes() const;
+  /// Of the Lua states.
+  size_t lua_bytes() const;
   /// As script::State::collect_garbage, for all of them.
   bool collect_garbage();
 

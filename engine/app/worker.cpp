@@ -24,6 +24,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
       outputs_(shared.outputs),
       old_version_timeout_(shared.old_version_timeout),
       script_options_(shared.script),
+      unix_mode_(shared.unix_mode),
       counts_(shared.counts ? *shared.counts : own_counts_),
       http_(std::make_unique<filter::HttpClient>(services_)) {
   services_.worker = static_cast<unsigned>(index);
@@ -36,7 +37,7 @@ Worker::Worker(loop::Loop& loop, net::Network& network, int index, const WorkerS
 Worker::~Worker() { stop(); }
 
 Version::Parts Worker::parts() {
-  return {loop_, network_, services_, *http_, counts_, outputs_, script_options_};
+  return {loop_, network_, services_, *http_, counts_, outputs_, script_options_, unix_mode_};
 }
 
 Result<void> Worker::load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files) {
@@ -105,6 +106,12 @@ size_t Worker::sessions() const {
   size_t count = current_ ? current_->sessions() : 0;
   for (const OldVersion& old : old_) count += old.version->sessions();
   return count;
+}
+
+size_t Worker::lua_bytes() const {
+  size_t bytes = current_ ? current_->lua_bytes() : 0;
+  for (const OldVersion& old : old_) bytes += old.version->lua_bytes();
+  return bytes;
 }
 
 void Worker::stop() {

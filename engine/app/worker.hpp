@@ -23,6 +23,8 @@ struct WorkerShared {
   script::StateOptions script = {};
   /// Sees what passes through the pipelines; null: nobody does.
   flow::Tracer* tracer = nullptr;
+  /// As net::ListenOptions.
+  unsigned unix_mode = 0;
 };
 
 /// One worker without its thread: a loop, a network, and the versions of the scripts that it runs. Shares nothing with
@@ -64,6 +66,10 @@ class Worker {
   void wind_down();
   /// Open client connections.
   size_t sessions() const;
+  /// The version that new connections get; null before start.
+  const Version* serving() const { return current_.get(); }
+  /// Of the Lua states of all versions.
+  size_t lua_bytes() const;
   /// Versions that were replaced and still have something to do.
   size_t old_versions() const { return old_.size(); }
   /// Cuts what is open, ends every script, and lets go of everything. To be followed by a few turns of the
@@ -91,6 +97,7 @@ class Worker {
   LineOutputs* const outputs_;
   const Duration old_version_timeout_;
   script::StateOptions script_options_;
+  const unsigned unix_mode_;
   edge::ConnectionCounts own_counts_;
   edge::ConnectionCounts& counts_;
   buffer::ChunkPool chunks_;

@@ -24,6 +24,7 @@ void WorkerThread::go() {
 
 void WorkerThread::main() {
   driver_ = std::make_unique<Drive>();
+  watch_ = std::make_unique<script::ScriptWatch>(driver_->loop, name());
   {
     net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets, {.servers = shared_.options.dns});
     Worker worker(driver_->loop, network, index_,
@@ -66,6 +67,16 @@ std::future<edge::Departures> WorkerThread::start_prepared() {
   auto answer = std::make_shared<std::promise<edge::Departures>>();
   driver_->loop.post([this, answer] { answer->set_value(worker_->start()); });
   return answer->get_future();
+}
+
+Duration WorkerThread::busy_for() const {
+  const Instant since = driver_->loop.busy_since();
+  if (since == Instant::min()) return Duration::zero();
+  return Instant(std::chrono::steady_clock::now().time_since_epoch()) - since;
+}
+
+void WorkerThread::ask(std::function<void(Worker&)> take) {
+  driver_->loop.post([this, take = std::move(take)] { take(*worker_); });
 }
 
 void WorkerThread::discard_prepared() {

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <memory>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "app/worker.hpp"
 #include "base/line_writer.hpp"
 #include "net/asio_network.hpp"
+#include "script/script_watch.hpp"
 
 namespace perilune::app {
 
@@ -52,6 +54,20 @@ class WorkerThread {
   /// What was prepared, or will be, is dropped.
   void discard_prepared();
 
+  /// Has `take` called in the worker's thread, in a coming turn; never, when it ends before.
+  void ask(std::function<void(Worker&)> take);
+  /// Once it is ready. Of it only what any thread may ask.
+  const loop::Loop& loop() const { return driver_->loop; }
+
+  // Once it is ready, any thread
+  std::string name() const { return "worker " + std::to_string(index_); }
+  script::ScriptWatch& watch() const { return *watch_; }
+  /// How long its turn has taken by now; zero while it waits.
+  Duration busy_for() const;
+  /// Turns that took longer than limits::slow_turn.
+  uint64_t slow_turns() const { return slow_turns_.load(std::memory_order_relaxed); }
+  void note_slow_turn() { slow_turns_.fetch_add(1, std::memory_order_relaxed); }
+
   /// Stops accepting; cuts what is open after `deadline`, or at once when it is called again.
   void drain(Duration deadline);
 
@@ -68,6 +84,8 @@ class WorkerThread {
   const Shared shared_;
   const int index_;
   std::unique_ptr<Drive> driver_;
+  std::unique_ptr<script::ScriptWatch> watch_;
+  std::atomic<uint64_t> slow_turns_{0};
   Worker* worker_ = nullptr;
   std::promise<std::string> ready_;
   std::promise<bool> go_;

@@ -114,6 +114,20 @@ inline constexpr Duration worker_stop_timeout = 1s;         // for a worker to e
 inline constexpr Duration upkeep_interval = 2s;             // how often what pools keep and nobody needs is given back
 inline constexpr uint16_t routes_max = 64;                  // pipelines that route goes on to, one from the other
 
+// running it
+inline constexpr Duration slow_turn = 1s;                   // of a worker: its clients notice, so it is reported
+inline constexpr Duration slow_turn_look = 100ms;           // how often that is looked at
+inline constexpr Duration slow_turn_patience = 200ms;       // for the script to show where it is; compiled code does not
+inline constexpr size_t compiled_places_max = 8192;         // pieces of compiled code of a script that are told apart
+inline constexpr Duration admin_worker_timeout = 1s;        // for a worker to say how it is; who does not is called silent
+inline constexpr Duration admin_page_timeout = 30s;         // for a page of a script, which may ask its upstreams
+inline constexpr Duration admin_command_timeout = 2min;     // for the answer to a command: many workers load in turn
+inline constexpr size_t admin_connections_max = 64;         // of the admin address: collectors and some people
+inline constexpr size_t admin_questions_max = 64;           // that wait for an answer; each costs every worker a turn
+inline constexpr size_t admin_pages_max = 100;              // of a script; what has more is a service and has a listen
+inline constexpr size_t admin_page_bytes_max = 16 * 1024 * 1024; // of a page, which is copied from one thread to another
+inline constexpr Duration admin_drain = 500ms;              // for its last answers when the process ends
+
 // metrics
 inline constexpr size_t metrics_max = 500;                  // of a worker by name: a page people can still read
 inline constexpr size_t metric_series_max = 10000;          // of a worker in all: about 1 MB of text a scrape

@@ -72,9 +72,24 @@ class LineWriter::File final : public LineSink {
     return !lines_.empty();
   }
 
+  /// Somebody may have renamed the file, to begin a new one.
+  void follow_name() {
+    if (!is_regular_ || path.empty()) return;
+    next_look_ = now() + look_period;
+    struct stat mine {};
+    struct stat named {};
+    if (::fstat(fd, &mine) != 0) return;
+    if (::stat(path.c_str(), &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
+      return;
+    const int fresh = open_file(path);
+    if (fresh < 0) return;  // the old one still takes lines
+    ::close(fd);
+    fd = fresh;
+  }
+
   /// Writes a piece that a descriptor which polls writable takes at once.
   void write_piece() {
-    if (is_regular_ && !path.empty()) follow_name();
+    if (now() >= next_look_) follow_name();
     std::string_view rest = std::string_view(lines_).substr(position_);
     if (!is_regular_ && rest.size() > PIPE_BUF) {
       const size_t end = rest.rfind('\n', PIPE_BUF - 1);
@@ -114,21 +129,6 @@ class LineWriter::File final : public LineSink {
   int fd;
 
  private:
-  /// Somebody may have renamed the file, to begin a new one.
-  void follow_name() {
-    if (now() < next_look_) return;
-    next_look_ = now() + look_period;
-    struct stat mine {};
-    struct stat named {};
-    if (::fstat(fd, &mine) != 0) return;
-    if (::stat(path.c_str(), &named) == 0 && named.st_ino == mine.st_ino && named.st_dev == mine.st_dev)
-      return;
-    const int fresh = open_file(path);
-    if (fresh < 0) return;  // the old one still takes lines
-    ::close(fd);
-    fd = fresh;
-  }
-
   const int wake_;
   bool is_regular_ = false;
   int error_ = 0;
@@ -150,6 +150,12 @@ LineWriter::~LineWriter() {
   [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
   thread_.join();
   ::close(wake_);
+}
+
+void LineWriter::reopen() {
+  reopens_.store(true);
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
 }
 
 Result<LineSink*> LineWriter::open(const std::string& path) {
@@ -188,6 +194,11 @@ void LineWriter::main() {
     uint64_t count = 0;
     if (polled[0].revents != 0) [[maybe_unused]]
       const ssize_t drained = ::read(wake_, &count, sizeof count);
+    if (reopens_.exchange(false)) {
+      const std::lock_guard lock(files_mutex_);
+      for (const auto& file : files_) file->follow_name();
+      continue;  // the descriptors are others now
+    }
     for (size_t i = 0; i < files.size(); ++i)
       if (polled[i + 1].revents != 0) files[i]->write_piece();
     if (now() >= next_report_) report_dropped();

@@ -47,6 +47,8 @@ class LineWriter final : public LineOutputs {
   LineWriter& operator=(const LineWriter&) = delete;
 
   Result<LineSink*> open(const std::string& path) override;
+  /// Has every file that is no more the one of its name opened, or made, anew: now, not with its next lines.
+  void reopen();
 
  private:
   class File;
@@ -58,6 +60,7 @@ class LineWriter final : public LineOutputs {
   std::vector<std::unique_ptr<File>> files_;
   int wake_ = -1;  // an eventfd
   std::atomic<bool> is_stopping_{false};
+  std::atomic<bool> reopens_{false};
   Instant next_report_{};
   std::thread thread_;  // last: it uses all of the above
 };

@@ -143,6 +143,30 @@ std::string shown(std::string_view text, size_t bytes_max) {
 
 std::string in_quotes(std::string_view text, size_t bytes_max) { return '"' + shown(text, bytes_max) + '"'; }
 
+void append_json_text(std::string& line, std::string_view text) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  line += '"';
+  for (size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    const size_t size = shown_size(text.substr(i));
+    if (c == '"' || c == '\\') {
+      line.append({'\\', c});
+      ++i;
+    } else if (size > 0) {
+      line.append(text, i, size);
+      i += size;
+    } else if (c == '\n') {
+      line += "\\n";
+      ++i;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      line.append("\\u00").append({digits[byte >> 4], digits[byte & 15]});
+      ++i;
+    }
+  }
+  line += '"';
+}
+
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
   std::string_view best;
   size_t best_distance = word.size() / 2 + 1;

@@ -119,6 +119,7 @@ std::optional<uint64_t> Server::counted_client(const std::string& ip) const {
 
 void Server::refuse(const std::string& ip) {
   ++stats_.refused;
+  counts_.count(counts_.totals.refused);
   if (runtime_.loop.now() < next_refusal_log_) return;
   next_refusal_log_ = runtime_.loop.now() + log_pause;
   log::warn("connection refused: " + ip + " has " + std::to_string(options_.connections_per_ip_max) +
@@ -138,6 +139,7 @@ void Server::on_accept(std::unique_ptr<net::Stream> stream) {
   }
   auto session = make_ref<Session>(runtime_, std::move(stream), *this, options_.session);
   ++stats_.accepted;
+  counts_.count(counts_.totals.accepted);
   session->id = ++ids_;
   session->add_reference();  // the list's
   sessions_.push_back(*session);
@@ -151,6 +153,7 @@ void Server::pause_at_limit() {
   if (is_at_limit_ || !listener_) return;
   is_at_limit_ = true;
   ++stats_.pauses;
+  counts_.count(counts_.totals.pauses);
   listener_->pause();
   runtime_.loop.arm(room_timer_, limits::accept_pause);
   if (runtime_.loop.now() < next_limit_log_) return;
@@ -178,6 +181,7 @@ void Server::end_idle() {
     Session& candidate = *session++;  // which may be over at once
     if (!candidate.end_if_idle(since)) continue;
     ++stats_.idle_ended;
+    counts_.count(counts_.totals.idle_ended);
     --left;
   }
 }

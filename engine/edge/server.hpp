@@ -65,7 +65,8 @@ class Server final : public net::ListenHandler, public SessionHandler {
   Departures retire(Server* heir);
   /// The process ends: sessions that only wait are closed, the others with the answer that is under way.
   void wind_down();
-  net::Address local() const { return listener_->local(); }
+  /// With the real port; as asked for once it has stopped accepting.
+  net::Address local() const { return listener_ ? listener_->local() : address_; }
   /// Takes no more connections; those that are open go on.
   void stop_accepting();
   /// Cuts every session.

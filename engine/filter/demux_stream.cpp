@@ -207,7 +207,8 @@ void DemuxStream::write_head(Ref<message::Head> head) {
                         request_->body.length > demux_->body_bytes_ + limits::drain_bytes_max;
   if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_early)
     closes_ = true;
-  ++services.stats.responses;
+  const Instant now = demux_->loop().now();
+  services.stats.count_response(response.status, context_ ? now - context_->started() : Duration::zero());
   if (record_) {
     record_->status = response.status;
     if (response.error) record_->failure = code_name(response.error->code);

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/time.hpp"
 #include "stats/snapshot.hpp"
+#include "upstream/endpoint.hpp"
 
 namespace perilune::filter {
 
@@ -14,6 +15,10 @@ struct ExchangeStats {
   uint64_t sessions = 0;
   uint64_t requests = 0;
   uint64_t responses = 0;
+  /// By the first digit of the status: 2 for 200 to 299.
+  std::array<uint64_t, 6> responses_by_class{};
+  /// From the head of a request to the head of its answer, as seen by turns of the loop.
+  upstream::DurationHistogram response_times;
   uint64_t tunnels = 0;
   /// Exchanges whose answer was cut after it began.
   uint64_t cut = 0;
@@ -21,11 +26,16 @@ struct ExchangeStats {
   uint64_t stale_retries = 0;
   std::array<uint64_t, error_code_count> errors{};
 
+  void count_response(int status, Duration took) {
+    ++responses;
+    ++responses_by_class[static_cast<size_t>(status / 100) % responses_by_class.size()];
+    response_times.observe(took);
+  }
   void count(ErrorCode code) { ++errors[static_cast<size_t>(code)]; }
 };
 
 /// Adds them under the engine's own names: perilune_sessions_total, perilune_requests_total,
-/// perilune_responses_total, perilune_tunnels_total, perilune_cut_total, perilune_stale_retries_total and
+/// perilune_responses_total{class="2xx"}, perilune_response_seconds, perilune_tunnels_total, perilune_cut_total, perilune_stale_retries_total and
 /// perilune_errors_total{code="connect-failure"}, those codes that occurred.
 void add_to(stats::Snapshot& snapshot, const ExchangeStats& counted);
 

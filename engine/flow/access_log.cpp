@@ -48,33 +48,9 @@ void append_escaped(std::string& line, std::string_view text) {
   }
 }
 
-void append_json_text(std::string& line, std::string_view whole) {
-  const std::string_view text = cut(whole);
-  line += '"';
-  for (size_t i = 0; i < text.size();) {
-    const char c = text[i];
-    const size_t size = is_plain(c) ? 1 : utf8_size(text.substr(i));
-    // U+0080 to U+009F are control characters too.
-    const bool is_control = size == 2 && c == '\xc2' && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (is_plain(c) || (size > 1 && !is_control)) {
-      line.append(text, i, size);
-      i += size;
-      continue;
-    }
-    ++i;
-    if (c == '"' || c == '\\') {
-      line.append({'\\', c});
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      line.append("\\u00").append({digits[byte >> 4], digits[byte & 15]});
-    }
-  }
-  line += '"';
-}
-
 void append_member(std::string& line, std::string_view name, std::string_view value) {
   line.append(",\"").append(name).append("\":");
-  append_json_text(line, value);
+  append_json_text(line, cut(value));
 }
 
 }  // namespace

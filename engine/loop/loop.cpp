@@ -40,11 +40,12 @@ void Loop::finish_turn() {
 }
 
 void Loop::run_turn(Instant latest) {
-  ++turns_;
+  turns_.store(turns() + 1, std::memory_order_relaxed);
   const bool has_work = !next_turn_.empty() || has_posted_.load(std::memory_order_acquire);
   const Instant deadline = has_work ? Instant::min() : std::min(latest, timers_.next_deadline());
   driver_.wait(deadline);
   now_ = driver_.now();
+  busy_since_.store(now_.time_since_epoch().count(), std::memory_order_relaxed);
   // Set aside before anything happens: what is put off from now on is for the turn after this one.
   TaskList from_last_turn;
   from_last_turn.swap(next_turn_);
@@ -53,6 +54,7 @@ void Loop::run_turn(Instant latest) {
   timers_.advance(now_);
   deferred_.splice(deferred_.end(), from_last_turn);
   finish_turn();
+  busy_since_.store(Duration::min().count(), std::memory_order_relaxed);
 }
 
 void Loop::run() {

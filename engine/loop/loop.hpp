@@ -86,7 +86,10 @@ class Loop {
   void settle() { finish_turn(); }
   void stop();
   bool is_stopped() const { return stopped_.load(std::memory_order_relaxed); }
-  uint64_t turns() const { return turns_; }
+  uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
+  /// When the turn that is under way began to do something, on the driver's clock; Instant::min() while it waits. Any
+  /// thread.
+  Instant busy_since() const { return Instant(Duration(busy_since_.load(std::memory_order_relaxed))); }
 
  private:
   using TaskList = boost::intrusive::list<Task, boost::intrusive::constant_time_size<false>>;
@@ -102,7 +105,9 @@ class Loop {
   TaskList dirty_;
   std::vector<Ref<Object>> dying_;
   std::vector<Ref<Object>> dead_;  // being let go of; its capacity is kept
-  uint64_t turns_ = 0;
+  /// Written by the loop's thread only.
+  std::atomic<uint64_t> turns_{0};
+  std::atomic<Duration::rep> busy_since_{Duration::min().count()};
   std::atomic<bool> stopped_{false};
   std::atomic<bool> has_posted_{false};
   std::mutex posted_mutex_;

@@ -63,11 +63,13 @@ bool is_socket_file(const std::string& path) {
   return lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-Result<Descriptor> bind_unix(const Address& address) {
+Result<Descriptor> bind_unix(const Address& address, unsigned mode) {
   const auto target = to_socket_address(address);
   if (!target) return failed(address, ENAMETOOLONG);
   auto fd = open_socket(address, *target);
   if (!fd) return fd;
+  // The file gets what the unbound socket has (and the umask leaves): nobody can be faster.
+  if (mode != 0 && fchmod(fd->get(), mode) != 0) return failed(address, errno);
   if (bind(fd->get(), &target->any, target->size) == 0) return fd;
   if (errno != EADDRINUSE) return failed(address, errno);
   if (!is_socket_file(address.host)) return failed(address, EEXIST);
@@ -115,7 +117,7 @@ Result<LentSocket> ListenSockets::lend(const Address& address, const ListenOptio
 
   Group group{.asked = address, .bound = address, .workers = {}};
   if (address.kind == Address::Kind::Unix) {
-    auto fd = bind_unix(address);
+    auto fd = bind_unix(address, options.unix_mode);
     if (!fd) return fd.error();
     struct stat status {};
     if (listen(fd->get(), options.backlog) != 0 || lstat(address.host.c_str(), &status) != 0) {

@@ -77,6 +77,8 @@ class ListenHandler {
 
 struct ListenOptions {
   int backlog = 4096;
+  /// Permissions of a unix socket's file; 0: what the umask leaves. No moment before they hold.
+  unsigned unix_mode = 0;
 };
 
 /// A listening socket of one worker. Its destructor accepts what the kernel has completed already, hands it

@@ -45,6 +45,7 @@ void Coroutine::on_wake() {
   const int results = over->push_results(thread);
   Coroutines& coroutines = interpreter.coroutines;
   flow::HookCall* finished = call;
+  const ScriptWatch::Running running(interpreter.main(), interpreter.compiled_code, place);
   coroutines.settle(*this, lua_resume(thread, 1 + results));
   if (!finished->is_waiting()) finished->finish();
 }
@@ -80,6 +81,7 @@ void Coroutines::cancel(Coroutine& coroutine) {
   coroutine.is_cancelled = true;
   coroutine.wait.reset();
   lua_State* L = coroutine.thread;
+  const ScriptWatch::Running running(interpreter_.main(), interpreter_.compiled_code, coroutine.place);
   lua_pushboolean(L, true);
   const int status = lua_resume(L, 1);
   coroutine.call->waiting = nullptr;

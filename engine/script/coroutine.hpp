@@ -8,6 +8,7 @@
 #include "base/pooled.hpp"
 #include "flow/hook.hpp"
 #include "loop/loop.hpp"
+#include "script/script_watch.hpp"
 
 namespace perilune::script {
 
@@ -65,6 +66,7 @@ class Coroutine final : public boost::intrusive::list_base_hook<> {
   flow::HookCall* call = nullptr;
   /// The function that it runs, as a reference in the registry.
   int function = LUA_NOREF;
+  FunctionPlace place;
   std::unique_ptr<Wait> wait;
   /// Says why the running function may not wait; null when it may.
   const char* why_no_wait = nullptr;

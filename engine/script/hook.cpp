@@ -29,11 +29,13 @@ void LuaHook::run(flow::HookCall& call) {
   Coroutine& coroutine = interpreter_->coroutines.take();
   coroutine.call = &call;
   coroutine.function = function_;
+  coroutine.place = place_;
   coroutine.why_no_wait = call.may_wait ? nullptr : end_handlers_may_not_wait;
   lua_State* L = coroutine.thread;
   lua_rawgeti(L, LUA_REGISTRYINDEX, function_);
   const int arguments = push_arguments(L, call);
   call.value = {};
+  const ScriptWatch::Running running(interpreter_->main(), interpreter_->compiled_code, place_);
   interpreter_->coroutines.settle(coroutine, lua_resume(L, arguments));
 }
 

@@ -4,6 +4,7 @@
 #include <lua.hpp>
 
 #include "flow/hook.hpp"
+#include "script/script_watch.hpp"
 
 namespace perilune::script {
 
@@ -15,7 +16,8 @@ using HookLink = boost::intrusive::list_base_hook<boost::intrusive::link_mode<bo
 /// state has ended it fails with ScriptError.
 class LuaHook final : public flow::Hook, public HookLink {
  public:
-  LuaHook(Interpreter& interpreter, int function) : interpreter_(&interpreter), function_(function) {}
+  LuaHook(Interpreter& interpreter, int function, FunctionPlace place)
+      : interpreter_(&interpreter), function_(function), place_(place) {}
   ~LuaHook() override;
 
   void run(flow::HookCall& call) override;
@@ -31,6 +33,7 @@ class LuaHook final : public flow::Hook, public HookLink {
 
   Interpreter* interpreter_;
   const int function_;
+  const FunctionPlace place_;
   int parameters_ = -1;  // not looked at yet
 };
 

@@ -143,6 +143,7 @@ void Interpreter::stop() {
   tasks.stop();
   if (std::exchange(is_started_, false)) survival.unload();
   if (tests) tests->stop();
+  pages.stop();
   coroutines.cancel_all();
   contexts.clear_caches();
   lua_rawgeti(main(), LUA_REGISTRYINDEX, pool_settler);
@@ -151,7 +152,8 @@ void Interpreter::stop() {
 
 Ref<flow::Hook> Interpreter::make_hook(lua_State* L, int index) {
   lua_pushvalue(L, index);
-  auto hook = make_ref<LuaHook>(*this, luaL_ref(L, LUA_REGISTRYINDEX));
+  const FunctionPlace place = function_place(L);
+  auto hook = make_ref<LuaHook>(*this, luaL_ref(L, LUA_REGISTRYINDEX), place);
   hooks.add(*hook);
   return hook;
 }
@@ -249,6 +251,7 @@ void Interpreter::call_now(lua_State* L, int arguments, const char* why) {
   });
   lua_insert(L, handler);
   Coroutine& coroutine = Coroutine::of(L);
+  const ScriptWatch::Running running(main(), compiled_code, {});
   const char* before = std::exchange(coroutine.why_no_wait, why);
   const int status = lua_pcall(L, arguments, 0, handler);
   coroutine.why_no_wait = before;

@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 
+#include "script/admin_pages.hpp"
 #include "script/binding.hpp"
 #include "script/builder.hpp"
 #include "script/context_tables.hpp"
+#include "script/compiled_code.hpp"
 #include "script/coroutine.hpp"
 #include "script/hook.hpp"
 #include "script/loader.hpp"
@@ -76,6 +78,7 @@ class Interpreter final : public BindingHost {
   filter::HttpClient& http;
   const StateOptions options;
   LuaHeap heap;
+  CompiledCode compiled_code;
 
  private:
   struct CloseState {
@@ -109,6 +112,7 @@ class Interpreter final : public BindingHost {
   std::unique_ptr<TestDesk> tests;
   /// How often `options.lines` has stopped what ran.
   uint32_t stops = 0;
+  AdminPages pages{*this};
   /// The function of lua/pool.lua that takes what left a pool.
   int pool_settler = LUA_NOREF;
 };

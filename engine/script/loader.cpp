@@ -28,8 +28,8 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
 // The order in which the library's files build on each other.
 constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
                                               "caches",  "pool",    "http", "upstream", "plugins",
-                                              "reload",  "shared",  "expect", "peer",   "test",
-                                              "chaos",   "finish"};
+                                              "reload",  "shared",  "pages",  "expect", "peer",
+                                              "test",    "chaos",   "finish"};
 // Files of tests alone get these.
 constexpr std::string_view of_tests[] = {"expect", "peer", "test", "chaos"};
 
@@ -82,6 +82,7 @@ void Loader::create_globals() {
   open_library(L, LUA_BITLIBNAME, luaopen_bit);
   open_library(L, LUA_JITLIBNAME, luaopen_jit);
   open_library(L, LUA_DBLIBNAME, luaopen_debug);
+  if (ScriptWatch::current()) interpreter_.compiled_code.attach(L);
   lua_getglobal(L, LUA_DBLIBNAME);
   lua_getfield(L, -1, "getinfo");
   getinfo_ = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -112,12 +113,14 @@ void Loader::push_core(lua_State* L) {
   bind_upstream(L);
   bind_shared(L);
   interpreter_.survival.bind(L);
+  interpreter_.pages.bind(L);
   if (interpreter_.options.tests) bind_test(L);
   const auto add = [&](const char* name, lua_CFunction function) {
     lua_pushcfunction(L, function);
     lua_setfield(L, -2, name);
   };
   add("find_module", script_function<find_module>);
+  add("describe_with_frames", describe_with_frames);
   add("unknown_global", script_function<unknown_global>);
   add("assigned_global", script_function<assigned_global>);
   add("fail", [](lua_State* raised) -> int {
@@ -216,11 +219,9 @@ Result<void> Loader::run(const std::string& path) {
     return fail(std::move(*failure));
   }
   // Said where it is raised: behind the call the place is gone.
-  lua_pushcfunction(L, [](lua_State* raised) -> int {
-    push_text(raised, Interpreter::of(raised).describe_error(raised));
-    return 1;
-  });
+  lua_pushcfunction(L, describe_with_frames);
   lua_insert(L, -2);
+  const ScriptWatch::Running running(L, interpreter_.compiled_code, {path.c_str(), 0});
   const int status = lua_pcall(L, 0, 1, -2);
   is_loading_ = false;
   lua_remove(L, -2);

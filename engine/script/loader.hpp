@@ -47,6 +47,8 @@ class Loader {
   static Outcome unknown_global(lua_State* L);
   static Outcome assigned_global(lua_State* L);
 
+  /// A message handler, for errors while files load: the sentence, and the frames of the scripts where there are several.
+  static int describe_with_frames(lua_State* L);
   /// Pushes the compiled file, with the sandbox as its globals. Errors: it cannot be read, or a syntax error.
   std::optional<std::string> push_file(lua_State* L, const std::string& path);
   std::vector<std::string> known_names(lua_State* L) const;
@@ -61,6 +63,7 @@ class Loader {
   int globals_ = LUA_NOREF;
   int getinfo_ = LUA_NOREF;
   int environment_ = LUA_NOREF;
+  std::string described_;  // by describe_with_frames: an error may pass there again
   bool is_loading_ = false;
   bool is_module_ = false;
 };

@@ -1,6 +1,7 @@
 #include "script/place.hpp"
 
 #include <cstdarg>
+#include <vector>
 
 #include "script/coroutine.hpp"
 
@@ -36,6 +37,29 @@ std::vector<std::string> script_stack(lua_State* L) {
     if (lua_getinfo(L, "Sl", &frame) && frame.source[0] == '@' && frame.currentline > 0)
       places.push_back(Place{frame.source + 1, frame.currentline}.to_string());
   return places;
+}
+
+std::string script_frames(lua_State* L) {
+  constexpr size_t shown_max = 20;
+  std::vector<std::string> lines;
+  bool has_functions = false;
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); ++level) {
+    if (!lua_getinfo(L, "nSl", &frame) || frame.source[0] != '@' || frame.currentline <= 0) continue;
+    std::string what = "in a function";
+    has_functions |= *frame.what != 'm';
+    if (*frame.what == 'm') what = "in the file itself";
+    else if (frame.name) what = "in function '" + std::string(frame.name) + "'";
+    lines.push_back("\n    " + std::string(frame.source + 1) + ":" + std::to_string(frame.currentline) + ": " + what);
+  }
+  if (lines.size() < 2 || !has_functions) return {};
+  std::string text;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (lines.size() > shown_max && i == shown_max / 2) text += "\n    …";
+    if (lines.size() > shown_max && i >= shown_max / 2 && i < lines.size() - shown_max / 2) continue;
+    text += lines[i];
+  }
+  return text;
 }
 
 void raise_at_script(lua_State* L) {

@@ -14,6 +14,11 @@ Result<std::string> ScriptFiles::read(const std::string& path, size_t bytes_max)
   return content;
 }
 
+void ScriptFiles::put(const std::string& path, std::string content) {
+  const std::lock_guard lock(mutex_);
+  files_.insert_or_assign(path, Result<std::string>(std::move(content)));
+}
+
 std::vector<std::string> ScriptFiles::paths() const {
   const std::lock_guard lock(mutex_);
   if (is_closed_) return closed_paths_;

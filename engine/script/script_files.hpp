@@ -15,6 +15,8 @@ class ScriptFiles {
  public:
   /// As read_whole_file, once for each path; a later `bytes_max` holds for what is kept too.
   Result<std::string> read(const std::string& path, size_t bytes_max);
+  /// A file that is on no disk.
+  void put(const std::string& path, std::string content);
   /// What was asked for, in the order of their names, also what could not be read: that is for watching too.
   std::vector<std::string> paths() const;
   /// All have loaded: what the files hold is let go, and who reads yet reads the disk.

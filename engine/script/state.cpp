@@ -70,6 +70,13 @@ std::vector<filter::Warning> State::warnings(const filter::Program& program) con
   return warnings;
 }
 
+std::vector<std::string> State::admin_pages() const { return interpreter_->pages.paths(); }
+
+void State::run_admin_page(const std::string& path, std::string request,
+                           std::function<void(Result<std::string>)> answer) {
+  interpreter_->pages.run(path, std::move(request), std::move(answer));
+}
+
 void State::stop() { interpreter_->stop(); }
 
 size_t State::give_back_surplus() {

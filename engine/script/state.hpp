@@ -16,6 +16,7 @@
 
 namespace perilune::script {
 
+class AdminHost;
 class Interpreter;
 class LoadLimit;
 class ScriptFiles;
@@ -40,6 +41,8 @@ struct StateOptions {
   LineWatcher* lines = nullptr;
   /// The file is one of tests, and gets `test` and `expect`; null for scripts.
   TestHost* tests = nullptr;
+  /// Only for the script that serves the admin address: it has the global `process` (lua/pages.lua).
+  AdminHost* admin = nullptr;
 };
 
 /// What is alive in a state; all 0 when its pipelines have ended and its tasks are stopped.
@@ -79,6 +82,10 @@ class State {
   void stop_tasks();
   /// What `reload.keep` has under the name, for another state.
   std::optional<std::string> kept(std::string_view name);
+  /// The pages that the script adds to the admin address.
+  std::vector<std::string> admin_pages() const;
+  /// As AdminPages::run.
+  void run_admin_page(const std::string& path, std::string request, std::function<void(Result<std::string>)> answer);
   /// Tells a script that was started (`reload.onUnload`). Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
   /// except hooks that pipelines still ask for.
   void stop();

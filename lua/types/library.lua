@@ -303,6 +303,12 @@ function every(interval, fn, options) end
 ---@param fn fun(ctx: Context) may wait
 function after(time, fn) end
 
+--- Adds a page to the admin address, at the top of a file: who asks for the path gets what the function gives. It may wait, for
+--- 30 s. It runs in worker 0, in the newest version of the script.
+---@param path string such as "/sessions"; not one of the engine's, as "/status"
+---@param fn fun(req: Message): Message|string
+function admin(path, fn) end
+
 --- A dictionary that all workers see, and that outlives the script. Values are booleans, numbers, strings, Messages and
 --- tables of plain data; they are copied in and out. Each call is one step for all workers.
 ---@class Shared

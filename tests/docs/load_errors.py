@@ -66,7 +66,7 @@ class EndlessScripts(unittest.TestCase):
     def stopped(self, script, begin):
         folder = program.temporary_folder(self)
         (folder / "proxy.lua").write_text(script, encoding="utf-8")
-        command = [program.PROGRAM, "run", "--workers", "1", "--drain", "30s", "proxy.lua"]
+        command = [program.PROGRAM, "run", "--workers", "1", "--drain", "30s", "--admin", "off", "proxy.lua"]
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
             try:
                 held = begin(folder, process)

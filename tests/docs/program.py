@@ -52,7 +52,7 @@ class Running:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [PROGRAM, "run", "--workers", "1", "--drain", "100ms", *self.words],
+            [PROGRAM, "run", "--workers", "1", "--drain", "100ms", "--admin", "off", *self.words],
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -496,7 +496,7 @@ class Proxy:
             with open(files[-1], "w") as file:
                 file.write(re.sub(r"\$(\w+)", fill, text))
         workers = str(self.options.get("workers", 1))
-        command = [BINARY, "run", "--workers", workers, "--drain", self.options.get("drain", DRAIN),
+        command = [BINARY, "run", "--workers", workers, "--drain", self.options.get("drain", DRAIN), "--admin", self.options.get("admin", "off"),
                    "--log-level", self.options.get("log_level", "info"), *self.options.get("words", []), *files]
         limits = self.options.get("limits")
         self.process = subprocess.Popen(

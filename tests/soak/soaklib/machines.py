@@ -42,7 +42,7 @@ class Proxy:
                 file.write(text)
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [program, "run", "--workers", str(workers), "--drain", "2s", *files],
+                [program, "run", "--workers", str(workers), "--drain", "2s", "--admin", "off", *files],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         self.pid = self.process.pid
         self.limit = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)

@@ -79,6 +79,21 @@ TEST_F(LineWriterTest, ARenamedFileIsMadeAnew) {
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 
+TEST_F(LineWriterTest, ReopensWithoutALineToWrite) {
+  const std::string path = folder + "/a.log";
+  LineWriter writer;
+  LineSink* sink = *writer.open(path);
+  sink->write("old\n");
+  for (int i = 0; i < 400 && content(path).empty(); ++i) ::poll(nullptr, 0, 10);
+  std::filesystem::rename(path, folder + "/a.log.1");
+  writer.reopen();
+  for (int i = 0; i < 400 && !std::filesystem::exists(path); ++i) ::poll(nullptr, 0, 10);
+  sink->write("new\n");
+  for (int i = 0; i < 400 && content(path).empty(); ++i) ::poll(nullptr, 0, 10);
+  EXPECT_EQ(content(path), "new\n");
+  EXPECT_EQ(content(folder + "/a.log.1"), "old\n");
+}
+
 TEST_F(LineWriterTest, WhoReadsNothingHoldsNobodyUp) {
   const std::string path = folder + "/pipe";
   ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);

@@ -48,6 +48,57 @@ TEST(Log, LevelsByName) {
   EXPECT_EQ(level_name(Level::Debug), "debug");
 }
 
+TEST(Log, ARoomIsAFolderOfTheEngine) {
+  EXPECT_EQ(room_names[room_of("/src/engine/perilune/engine/upstream/cluster.cpp")], "upstream");
+  EXPECT_EQ(room_names[room_of("../../engine/base/log.cpp")], "base");
+  EXPECT_EQ(room_of("tests/unit/base/log_test.cpp"), app_room);
+  EXPECT_EQ(room_of("engine/cellar/x.cpp"), app_room);
+}
+
+TEST(Log, EachRoomHasALevelOfItsOwn) {
+  const Room upstream = room_of("engine/upstream/x");
+  EXPECT_EQ(set_levels(" warn, upstream=debug ,net=off"), "");
+  EXPECT_EQ(level(upstream), Level::Debug);
+  EXPECT_EQ(level(room_of("engine/net/x")), Level::Off);
+  EXPECT_EQ(level(app_room), Level::Warn);
+  std::vector<std::string> lines;
+  capture([&lines](std::string_view line) { lines.emplace_back(line); });
+  debug("said", "engine/upstream/x.cpp");
+  info("of the app");
+  error("of net", "engine/net/x.cpp");
+  capture(nullptr);
+  EXPECT_EQ(lines, (std::vector<std::string>{"debug said"}));
+  // Rooms that are not named are as at the start, whatever they were before.
+  EXPECT_EQ(set_levels("upstream=error"), "");
+  EXPECT_EQ(level(app_room), Level::Info);
+  EXPECT_EQ(level(upstream), Level::Error);
+  for (const char* wrong : {"", "loud", "info,", "info,warn", "attic=info", "net", "net=", "=info"}) {
+    EXPECT_NE(set_levels(wrong), "") << wrong;
+    EXPECT_EQ(level(upstream), Level::Error) << wrong;
+  }
+  set_level(Level::Info);
+}
+
+TEST(Log, AsJson) {
+  std::vector<std::string> lines;
+  capture([&lines](std::string_view line) { lines.emplace_back(line); });
+  set_format(Format::Json);
+  const std::array fields{Field{"path", "/\"a\"\n"}, Field{"latin", "\xe4"}};
+  write(Level::Warn, "say \"x\"", fields);
+  write_lines(Level::Error, "boom\n\tat a.lua:1", "engine/script/x.cpp");
+  write(Level::Info, std::string(limits::log_record_bytes_max * 2, '"'));
+  write(Level::Info, std::string(limits::log_record_bytes_max * 2, '\1'));
+  set_format(Format::Text);
+  capture(nullptr);
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0], R"("level":"warn","room":"app","message":"say \"x\"","fields":{"path":"/\"a\"\n","latin":"\u00e4"}})");
+  EXPECT_EQ(lines[1], R"("level":"error","room":"script","message":"boom\n\u0009at a.lua:1"})");
+  for (size_t i : {2, 3}) {
+    EXPECT_LE(lines[i].size(), limits::log_record_bytes_max - 40);
+    EXPECT_TRUE(lines[i].ends_with("\",\"cut\":true}")) << lines[i];
+  }
+}
+
 TEST(Log, FurtherLinesAreIndented) {
   std::vector<std::string> lines;
   capture([&lines](std::string_view line) { lines.emplace_back(line); });
@@ -106,6 +157,19 @@ TEST(Log, AFullPipeDropsRecordsAndCountsThem) {
   EXPECT_TRUE(piped.read().ends_with(" info  after dropped=3\n"));
   info("later");
   EXPECT_TRUE(piped.read().ends_with(" info  later\n"));
+}
+
+TEST(Log, AJsonRecordSaysHowManyWereDropped) {
+  PipedStderr piped;
+  set_format(Format::Json);
+  info("fills the pipe");
+  for (int i = 0; i < 3; ++i) info("lost");
+  piped.read();
+  info("after");
+  set_format(Format::Text);
+  const std::string line = piped.read();
+  EXPECT_TRUE(line.starts_with("{\"time\":\"2")) << line;
+  EXPECT_TRUE(line.ends_with("Z\",\"level\":\"info\",\"room\":\"app\",\"message\":\"after\",\"dropped\":3}\n")) << line;
 }
 
 TEST(Log, ALongRecordIsCut) {

@@ -9,7 +9,8 @@ TEST(ExchangeStats, AreMetricsOfTheEngine) {
   ExchangeStats one, two;
   one.sessions = 1;
   one.requests = 3;
-  one.responses = 2;
+  one.count_response(204, 3ms);
+  two.count_response(404, 20s);
   one.cut = 1;
   one.count(ErrorCode::ConnectFailure);
   two.requests = 4;
@@ -31,9 +32,32 @@ TEST(ExchangeStats, AreMetricsOfTheEngine) {
             "# HELP perilune_requests_total Requests whose head was read.\n"
             "# TYPE perilune_requests_total counter\n"
             "perilune_requests_total 7\n"
-            "# HELP perilune_responses_total Heads of answers that were sent.\n"
+            "# HELP perilune_response_seconds Times from the head of a request to the head of its answer.\n"
+            "# TYPE perilune_response_seconds histogram\n"
+            "perilune_response_seconds_bucket{le=\"0.001\"} 0\n"
+            "perilune_response_seconds_bucket{le=\"0.002\"} 0\n"
+            "perilune_response_seconds_bucket{le=\"0.004\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.008\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.016\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.032\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.064\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.128\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.256\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"0.512\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"1.024\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"2.048\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"4.096\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"8.192\"} 1\n"
+            "perilune_response_seconds_bucket{le=\"+Inf\"} 2\n"
+            "perilune_response_seconds_sum 20.003\n"
+            "perilune_response_seconds_count 2\n"
+            "# HELP perilune_responses_total Answers that were begun, by the class of their status.\n"
             "# TYPE perilune_responses_total counter\n"
-            "perilune_responses_total 2\n"
+            "perilune_responses_total{class=\"1xx\"} 0\n"
+            "perilune_responses_total{class=\"2xx\"} 1\n"
+            "perilune_responses_total{class=\"3xx\"} 0\n"
+            "perilune_responses_total{class=\"4xx\"} 1\n"
+            "perilune_responses_total{class=\"5xx\"} 0\n"
             "# HELP perilune_sessions_total Connections of clients that speak HTTP.\n"
             "# TYPE perilune_sessions_total counter\n"
             "perilune_sessions_total 1\n"

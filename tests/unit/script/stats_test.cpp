@@ -28,7 +28,7 @@ TEST_F(StatsTest, CountsByLabelsOrWithout) {
     return rawequal(a, requests:withLabels("a", 200)), tostring(getmetatable(a)))"),
             "true | Counter");
   EXPECT_EQ(text(),
-            "# TYPE all_total counter\nall_total 3.5\n"
+            "# HELP all_total Of the script, at script.lua:2.\n# TYPE all_total counter\nall_total 3.5\n"
             "# HELP requests_total By route.\n# TYPE requests_total counter\n"
             "requests_total{route=\"a\",status=\"200\"} 5\n"
             "requests_total{route=\"true\",status=\"0.5\"} 1\n");
@@ -36,7 +36,7 @@ TEST_F(StatsTest, CountsByLabelsOrWithout) {
 
 TEST_F(StatsTest, GaugesGoUpAndDown) {
   lua.run("local g = stats.Gauge('g') g:set(5) g:inc() g:inc(2) g:dec() g:dec(0.5) g:inc(-1)");
-  EXPECT_EQ(text(), "# TYPE g gauge\ng 5.5\n");
+  EXPECT_EQ(text(), "# HELP g Of the script, at script.lua:1.\n# TYPE g gauge\ng 5.5\n");
 }
 
 TEST_F(StatsTest, HistogramsHaveBuckets) {
@@ -44,7 +44,7 @@ TEST_F(StatsTest, HistogramsHaveBuckets) {
       "local h = stats.Histogram('h', { 'x' }, { buckets = { 1, 2 } }):withLabels('y') "
       "h:observe(0.5) h:observe(2) h:observe(9)");
   EXPECT_EQ(text(),
-            "# TYPE h histogram\nh_bucket{x=\"y\",le=\"1\"} 1\nh_bucket{x=\"y\",le=\"2\"} 2\n"
+            "# HELP h Of the script, at script.lua:1.\n# TYPE h histogram\nh_bucket{x=\"y\",le=\"1\"} 1\nh_bucket{x=\"y\",le=\"2\"} 2\n"
             "h_bucket{x=\"y\",le=\"+Inf\"} 3\nh_sum{x=\"y\"} 11.5\nh_count{x=\"y\"} 3\n");
   EXPECT_EQ(lua.run("stats.Histogram('seconds')"), "");
   EXPECT_NE(text().find("seconds_bucket{le=\"0.005\"} 0\n"), std::string::npos);
@@ -53,7 +53,7 @@ TEST_F(StatsTest, HistogramsHaveBuckets) {
 
 TEST_F(StatsTest, OfOneNameThereIsOne) {
   lua.run("stats.Counter('n', { 'a' }):withLabels(1):inc() stats.Counter('n', { 'a' }):withLabels(1):inc()");
-  EXPECT_EQ(text(), "# TYPE n counter\nn{a=\"1\"} 2\n");
+  EXPECT_EQ(text(), "# HELP n Of the script, at script.lua:1.\n# TYPE n counter\nn{a=\"1\"} 2\n");
 }
 
 TEST_F(StatsTest, SaysWhatIsWrong) {

@@ -1,0 +1,69 @@
+-- The admin address: a script like any other, in a thread of its own, with one thing more than others have, the global
+-- `process` (lua/pages.lua).
+local JSON = "application/json"
+local TEXT = "text/plain; charset=utf-8"
+
+local function text_of(kind, body, status)
+  return Message { status = status or 200, headers = { ["content-type"] = kind, ["cache-control"] = "no-store" }, body = body }
+end
+
+local function complaint(status, sentence)
+  return text_of(TEXT, sentence .. "\n", status)
+end
+
+--- A page whose text the process makes.
+local function asks(kind, what)
+  return function(req)
+    local text, err = process.ask(what, what == "pipelines" and req.query.format or "")
+    if not text then return complaint(503, err) end
+    return text_of(kind, text)
+  end
+end
+
+local pages = {
+  ["/health"] = { GET = function()
+    local state = process.ask("health")
+    return text_of(TEXT, state .. "\n", state == "ok" and 200 or 503)
+  end },
+  ["/status"] = { GET = asks(JSON, "status") },
+  ["/upstreams"] = { GET = asks(JSON, "upstreams") },
+  ["/metrics"] = { GET = asks("text/plain; version=0.0.4; charset=utf-8", "metrics") },
+  ["/pipelines"] = { GET = asks(TEXT, "pipelines") },
+  ["/reload"] = { POST = function()
+    local text, err = process.ask("reload")
+    if not text then return complaint(422, err) end
+    return text_of(JSON, text)
+  end },
+  ["/stop"] = { POST = function()
+    local text, err = process.ask("stop")
+    if not text then return complaint(503, err) end
+    return text_of(JSON, text, 202)
+  end },
+}
+
+local function not_allowed(page)
+  local methods = {}
+  for method in pairs(page) do methods[#methods + 1] = method end
+  if page.GET then methods[#methods + 1] = "HEAD" end
+  table.sort(methods)
+  local answer = complaint(405, "this page takes " .. table.concat(methods, " and "))
+  answer.headers.allow = table.concat(methods, ", ")
+  return answer
+end
+
+listen(process.address, { maxConnections = process.connectionsMax, maxConnectionsPerIP = 0 }):serveHTTP(function(req)
+  if not process.allows(req.headers.authorization) then
+    local answer = complaint(401, "this needs the token: Authorization: Bearer TOKEN")
+    answer.headers["www-authenticate"] = 'Bearer realm="perilune"'
+    return answer
+  end
+  local page = pages[req.pathname]
+  if page then
+    local make = page[req.method == "HEAD" and "GET" or req.method]
+    return make and make(req) or not_allowed(page)
+  end
+  local answer, err = process.page(req)
+  if answer then return answer end
+  if err then return complaint(500, err) end
+  return complaint(404, "there is no page " .. req.pathname .. "; there are " .. (process.ask("pages")))
+end)
