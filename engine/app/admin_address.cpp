@@ -31,20 +31,24 @@ bool is_loopback(const net::Address& address) {
   return address.kind == net::Address::Kind::Ip6 ? address.host == "::1" : address.host.starts_with("127.");
 }
 
+Result<std::string> given_token(const std::string& file) {
+  if (file.empty()) return variable(token_variable);
+  auto content = script::read_whole_file(file, token_bytes_max);
+  if (!content) return wrong("--admin-token-file: " + content.error().detail);
+  while (!content->empty() && (content->back() == '\n' || content->back() == '\r' || content->back() == ' '))
+    content->pop_back();
+  return content;
+}
+
 Result<std::string> read_token(const std::string& file) {
-  std::string token = variable(token_variable);
-  if (!file.empty()) {
-    auto content = script::read_whole_file(file, token_bytes_max);
-    if (!content) return wrong("--admin-token-file: " + content.error().detail);
-    token = std::move(*content);
-    while (!token.empty() && (token.back() == '\n' || token.back() == '\r' || token.back() == ' ')) token.pop_back();
-  }
+  auto token = given_token(file);
+  if (!token) return token;
   const std::string where = file.empty() ? std::string(token_variable) : file;
-  if (token.empty() && file.empty())
+  if (token->empty() && file.empty())
     return wrong("--admin: a TCP address needs a token: --admin-token-file FILE, or the variable " + where);
-  for (const char c : token)
+  for (const char c : *token)
     if (c <= ' ' || c > '~') return wrong(where + ": a token is of visible ASCII characters, without spaces");
-  if (token.size() < token_bytes_min)
+  if (token->size() < token_bytes_min)
     return wrong(where + ": a token has at least " + std::to_string(token_bytes_min) +
                  " characters; \"openssl rand -hex 32\" makes one");
   return token;

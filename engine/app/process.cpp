@@ -103,8 +103,7 @@ class Process {
   static constexpr auto never = Clock::time_point::max();
 
   bool start_workers() {
-    const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_,
-                                      dictionaries_};
+    const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_, dictionaries_};
     for (unsigned i = 0; i < count_; ++i) {
       workers_.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
       // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
@@ -152,7 +151,8 @@ class Process {
   /// Waits for something to do, and does it.
   void look() {
     pollfd inputs[] = {{signal_descriptor_.get(), POLLIN, 0},
-                       {options_.watches ? watch_.descriptor() : -1, POLLIN, 0}};
+                       {options_.watches ? watch_.descriptor() : -1, POLLIN, 0},
+                       {queue_.descriptor(), POLLIN, 0}};
     ::poll(inputs, std::size(inputs), wait_in_milliseconds());
     const auto now = Clock::now();
     if (now >= given_up_at_) end_without_workers(options_, admin_ != nullptr);

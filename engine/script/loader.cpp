@@ -206,6 +206,16 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
   return std::nullopt;
 }
 
+int Loader::describe_with_frames(lua_State* L) {
+  Interpreter& interpreter = Interpreter::of(L);
+  std::string& described = interpreter.loader.described_;
+  std::string sentence = interpreter.describe_error(L);
+  if (sentence != described) sentence += script_frames(L);
+  described = std::move(sentence);
+  push_text(L, described);
+  return 1;
+}
+
 Result<void> Loader::run(const std::string& path) {
   lua_State* L = interpreter_.main();
   const LoadLimit::Scope limited(interpreter_.options.load_limit.get(), L);
