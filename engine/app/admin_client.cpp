@@ -51,14 +51,14 @@ Result<net::Descriptor> connect_to(const AdminAddress& address, Duration patienc
   return socket;
 }
 
-bool send_all(int socket, std::string_view bytes) {
+/// As far as it is taken: who closes before has often said why, and that is read next.
+void send_all(int socket, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return false;
+    if (sent <= 0) return;
     bytes.remove_prefix(static_cast<size_t>(sent));
   }
-  return true;
 }
 
 /// Takes what the parser has; true when the message is complete.
@@ -108,7 +108,7 @@ Result<AdminAnswer> ask_admin(const AdminAddress& address, const std::string& me
   std::string request = method + " " + path + " HTTP/1.1\r\nHost: perilune\r\nConnection: close\r\n";
   if (!address.token.empty()) request += "Authorization: Bearer " + address.token + "\r\n";
   if (method == "POST") request += "Content-Length: 0\r\n";
-  if (!send_all(socket->get(), request + "\r\n")) return failure(address, std::strerror(errno));
+  send_all(socket->get(), request + "\r\n");
   return read_answer(address, socket->get(), method);
 }
 

@@ -110,10 +110,10 @@ TEST_F(AccessLogTest, NothingFromOutsideEndsALineOrAText) {
             "/\\\"x\\\\\\x0d\\x0a\\x01\\x7f\\xc3\\xa4\\xff\\xc2\\x9b HTTP/1.1\" 200 128 \"-\" \"a\\\" 200 "
             "\\x0a\"\n");
   const std::string json = line(AccessFormat::Json);
-  EXPECT_NE(json.find("\"path\":\"/\\\"x\\\\\\u000d\\u000a\\u0001\\u007f\xc3\xa4\\u00ff\\u00c2\\u009b\""),
+  EXPECT_NE(json.find("\"path\":\"/\\\"x\\\\\\u000d\\n\\u0001\\u007f\xc3\xa4\\u00ff\\u00c2\\u009b\""),
             std::string::npos)
       << json;
-  EXPECT_NE(json.find("\"agent\":\"a\\\" 200 \\u000a\""), std::string::npos) << json;
+  EXPECT_NE(json.find("\"agent\":\"a\\\" 200 \\n\""), std::string::npos) << json;
 }
 
 TEST_F(AccessLogTest, LongTextsAreCut) {

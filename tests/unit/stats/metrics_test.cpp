@@ -38,10 +38,10 @@ std::string text_of(const Registry& registry) {
 TEST(Metrics, ACounter) {
   Registry registry;
   Metric& metric = **registry.define(counter("requests_total"));
-  EXPECT_EQ(text_of(registry), "# TYPE requests_total counter\nrequests_total 0\n");
+  EXPECT_EQ(text_of(registry), "# HELP requests_total Of the script, at proxy.lua:3.\n# TYPE requests_total counter\nrequests_total 0\n");
   with(metric, {}).value += 2;
   with(metric, {}).value += 0.5;
-  EXPECT_EQ(text_of(registry), "# TYPE requests_total counter\nrequests_total 2.5\n");
+  EXPECT_EQ(text_of(registry), "# HELP requests_total Of the script, at proxy.lua:3.\n# TYPE requests_total counter\nrequests_total 2.5\n");
 }
 
 TEST(Metrics, LabelsAndTheirEscapes) {
@@ -77,6 +77,7 @@ TEST(Metrics, AHistogramCumulates) {
   Series& series = with(metric, {"x"});
   for (const double value : {0.05, 0.1, 0.2, 1.0, 3.0, 100.0}) metric.observe(series, value);
   EXPECT_EQ(text_of(registry),
+            "# HELP seconds Of the script, at proxy.lua:4.\n"
             "# TYPE seconds histogram\n"
             "seconds_bucket{route=\"x\",le=\"0.1\"} 2\n"
             "seconds_bucket{route=\"x\",le=\"1\"} 4\n"
@@ -96,7 +97,7 @@ TEST(Metrics, NumbersThatAreNone) {
   with(metric, {"3"}).value = std::nan("");
   with(metric, {"4"}).value = -0.25;
   EXPECT_EQ(text_of(registry),
-            "# TYPE g gauge\ng{v=\"1\"} +Inf\ng{v=\"2\"} -Inf\ng{v=\"3\"} NaN\ng{v=\"4\"} -0.25\n");
+            "# HELP g Of the script, at proxy.lua:3.\n# TYPE g gauge\ng{v=\"1\"} +Inf\ng{v=\"2\"} -Inf\ng{v=\"3\"} NaN\ng{v=\"4\"} -0.25\n");
 }
 
 TEST(Metrics, WorkersAreSummed) {
@@ -115,7 +116,9 @@ TEST(Metrics, WorkersAreSummed) {
   snapshot.add(second);
   snapshot.add(older);
   EXPECT_EQ(snapshot.text(),
+            "# HELP h Of the script, at proxy.lua:4.\n"
             "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 2\nh_sum 5.5\nh_count 2\n"
+            "# HELP n Of the script, at proxy.lua:3.\n"
             "# TYPE n counter\nn{a=\"x\"} 3\nn{a=\"y\"} 4\n");
 }
 
