@@ -1,10 +1,12 @@
--- The admin address: a script like any other, in a thread of its own, with one thing more than others have, the global
+-- The admin address: a script like any other, in a thread of its own, with one thing more than others have,
+-- the global
 -- `process` (lua/pages.lua).
 local JSON = "application/json"
 local TEXT = "text/plain; charset=utf-8"
 
 local function text_of(kind, body, status)
-  return Message { status = status or 200, headers = { ["content-type"] = kind, ["cache-control"] = "no-store" }, body = body }
+  local headers = { ["content-type"] = kind, ["cache-control"] = "no-store" }
+  return Message { status = status or 200, headers = headers, body = body }
 end
 
 local function complaint(status, sentence)

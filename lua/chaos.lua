@@ -1,6 +1,6 @@
--- test.chaos: many runs of whatever beforeEach has set up, each on a network that does everything a network can do,
--- drawn from the run's seed; between clients that come, ask, wait, hurry and leave as that seed says. Every request
--- must get exactly one answer, its own, or see its connection cut.
+-- test.chaos: many runs of whatever beforeEach has set up, each on a network that does everything a network
+-- can do, drawn from the run's seed; between clients that come, ask, wait, hurry and leave as that seed says.
+-- Every request must get exactly one answer, its own, or see its connection cut.
 local globals, core = ...
 
 local error, setmetatable, tostring, type = error, setmetatable, tostring, type

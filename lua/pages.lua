@@ -1,5 +1,5 @@
--- Pages of the admin address. A request and its answer go from one thread to another as bytes: a script's page runs in a
--- worker, and what serves the address has a thread of its own.
+-- Pages of the admin address. A request and its answer go from one thread to another as bytes: a script's
+-- page runs in a worker, and what serves the address has a thread of its own.
 local globals, core = ...
 
 local fail, describe, encode, decode, results = core.fail, core.describe, core.encode, core.decode, core.results

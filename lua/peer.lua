@@ -1,5 +1,5 @@
--- What stands around a script under test: the proxy itself, clients, upstreams, names. All of it is the engine's
--- own network in memory; here is what tests call.
+-- What stands around a script under test: the proxy itself, clients, upstreams, names. All of it is the
+-- engine's own network in memory; here is what tests call.
 local globals, core = ...
 
 local error, setmetatable, tonumber, tostring, type, unpack, xpcall =
@@ -365,5 +365,6 @@ function core.set_dns(name, what, options)
       flat[i] = entry
     end
   end
-  if is_service then core.test_dns_service(name, ttl, unpack(flat)) else core.test_dns_hosts(name, ttl, unpack(flat)) end
+  local add = is_service and core.test_dns_service or core.test_dns_hosts
+  add(name, ttl, unpack(flat))
 end

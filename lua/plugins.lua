@@ -54,7 +54,8 @@ local function from_pair(position, pair)
   end
   local name, config = pair[1], pair[2]
   if type(name) ~= "string" then
-    fail("use: plugin " .. position .. ": { \"name\", config } begins with the name of a module, not with " .. describe(name))
+    fail("use: plugin " .. position .. ": { \"name\", config } begins with the name of a module, not with "
+      .. describe(name))
   end
   return from_module(name, config)
 end
@@ -87,7 +88,8 @@ local function loaded(list)
   return core.plugin_list(pipelines)
 end
 
---- What a function chose. In a handler no file is run and no pipeline made any more. Gives nil and what is wrong.
+--- What a function chose. In a handler no file is run and no pipeline made any more. Gives nil and what is
+--- wrong.
 local function chosen(list)
   local fault = fault_of_list(list)
   if fault then return nil, fault end

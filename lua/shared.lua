@@ -1,9 +1,9 @@
--- shared: dictionaries that all workers see. Bytes and numbers lie in the engine; what is a table or a message here is
--- bytes there.
+-- shared: dictionaries that all workers see. Bytes and numbers lie in the engine; what is a table or a
+-- message here is bytes there.
 local globals, core = ...
 
 local fail, describe, seconds, encode, decode = core.fail, core.describe, core.seconds, core.encode, core.decode
-local error, ipairs, pcall, setmetatable, type = error, ipairs, pcall, setmetatable, type
+local ipairs, pcall, setmetatable, type = ipairs, pcall, setmetatable, type
 local huge = math.huge
 local get, put, count = core.shared_get, core.shared_put, core.shared_count
 local Message = globals.Message
@@ -90,10 +90,11 @@ local function packed(method, value)
   if kind == "table" then
     local is_plain, bytes = pcall(encode, value)
     if is_plain then return TABLE, bytes end
-    fail("shared:" .. method .. ": the table is no plain data (booleans, numbers, strings and tables of them): " .. bytes)
+    fail("shared:" .. method .. ": the table is no plain data (booleans, numbers, strings and tables of them): "
+      .. bytes)
   end
-  fail("shared:" .. method .. ": argument 2 (value) expects a boolean, a number, a string, a Message or a table of plain"
-    .. " data, got " .. describe(value))
+  fail("shared:" .. method .. ": argument 2 (value) expects a boolean, a number, a string, a Message or a table of "
+    .. "plain data, got " .. describe(value))
 end
 
 --- What is under the key, and for how many seconds yet it is fresh; negative: it is stale.

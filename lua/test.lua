@@ -1,5 +1,5 @@
--- Tests of scripts. A file of tests is run once for each of its tests, each time in a world of its own: a network in
--- memory with a clock of its own, which jumps when nobody has anything to do.
+-- Tests of scripts. A file of tests is run once for each of its tests, each time in a world of its own: a
+-- network in memory with a clock of its own, which jumps when nobody has anything to do.
 local globals, core = ...
 
 local error, next, select, setmetatable, tostring, type, unpack, xpcall =
@@ -208,7 +208,9 @@ globals.test = setmetatable({}, {
     if member ~= nil then return member end
     fail("test has no " .. describe(name) .. core.suggest(name, test))
   end,
-  __newindex = function(_, name) fail("test." .. tostring(name) .. ": test belongs to the engine and cannot be changed") end,
+  __newindex = function(_, name)
+    fail("test." .. tostring(name) .. ": test belongs to the engine and cannot be changed")
+  end,
   __tostring = function() return "test" end,
   __metatable = "test",
 })

@@ -55,7 +55,9 @@ class EndpointPicker {
 /// change
 ///                moves a few other keys too (maglev_picker.hpp)
 enum class PickerKind : uint8_t { RoundRobin, LeastRequests, Random, RingHash, Maglev };
-constexpr bool goes_by_key(PickerKind kind) { return kind == PickerKind::RingHash || kind == PickerKind::Maglev; }
+constexpr bool goes_by_key(PickerKind kind) {
+  return kind == PickerKind::RingHash || kind == PickerKind::Maglev;
+}
 
 struct PickerOptions {
   PickerKind kind = PickerKind::RoundRobin;

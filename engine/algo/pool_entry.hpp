@@ -104,13 +104,14 @@ class PoolWaiter {
   uint32_t tenant = 0;
   /// The wait in the queue ends here even when the queue's own timeout is later.
   Instant deadline = Instant::max();
-  /// Wants an entry that is new, or at least was in use a moment ago: idle ones are passed over, the oldest of
-  /// them making room if need be, and so are those who wait already.
+  /// Wants an entry that is new, or at least was in use a moment ago: idle ones are passed over, the oldest
+  /// of them making room if need be, and so are those who wait already.
   bool needs_fresh = false;
 
   /// Since when it waits in the queue.
   Instant queued_at() const { return queued_at_; }
-  /// How long the last lease was in the queue, until it was served or an allocation began for it. None: it never was.
+  /// How long the last lease was in the queue, until it was served or an allocation began for it. None: it
+  /// never was.
   std::optional<Duration> queue_wait() const { return queue_wait_; }
   /// After pop_ready: what came.
   const LeaseResult& result() const { return result_; }
@@ -169,7 +170,8 @@ class PoolKey {
   /// Keys of one pool, in the order in which they were first leased.
   uint32_t number() const { return number_; }
   bool has_own_rules() const { return own_rules_.has_value(); }
-  /// Its owner keeps it though nothing of it is left: it never comes out of pop_vacant. Before the first lease.
+  /// Its owner keeps it though nothing of it is left: it never comes out of pop_vacant. Before the first
+  /// lease.
   void pin() { is_pinned_ = true; }
 
  private:
@@ -196,7 +198,7 @@ class PoolKey {
   PoolStats stats_;
   std::optional<PoolKeyRules> own_rules_;
   PoolPolicy* pool_ = nullptr;
-  uint64_t starving_since_ = 0;  // arrival of its next waiter
+  uint64_t starving_since_ = 0;            // arrival of its next waiter
   Instant wanted_since_ = Instant::max();  // what PoolTokens::want was told
   uint32_t number_ = 0;
   uint32_t epoch_ = 0;

@@ -10,8 +10,8 @@ using Kind = LeaseResult::Kind;
 
 namespace {
 
-/// How much longer somebody in another pool must have waited for an entry to be closed for his sake: where all
-/// wait, entries would change pools at each release, and none would ever be used twice.
+/// How much longer somebody in another pool must have waited for an entry to be closed for his sake: where
+/// all wait, entries would change pools at each release, and none would ever be used twice.
 constexpr Duration unfairness_max = std::chrono::milliseconds(50);
 
 }  // namespace
@@ -52,7 +52,8 @@ LeaseResult PoolPolicy::lease(PoolKey& key, PoolWaiter& waiter, Instant now) {
   // Whoever waits for this key already comes first, even if something were idle.
   if (!next_waiter(key) && !waiter.needs_fresh)
     if (PoolEntry* entry = take_fresh(key)) return hand_out(*entry);
-  if (waiter.needs_fresh && !key.idle_.empty() && !has_free_slot(key)) close(key.idle_.front(), CloseReason::Evicted);
+  if (waiter.needs_fresh && !key.idle_.empty() && !has_free_slot(key))
+    close(key.idle_.front(), CloseReason::Evicted);
 
   LeaseResult result;
   if (!key.nobodys_.empty() && rules_.binding == PoolBinding::First) {

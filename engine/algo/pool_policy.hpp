@@ -43,7 +43,8 @@ enum class Drain : uint8_t { Existing, Refuse };
 class PoolPolicy {
  public:
   /// With `tokens`, limits are shared with other pools too; they outlive the policy.
-  explicit PoolPolicy(const PoolRules& rules, PoolTokens* tokens = nullptr) : rules_(rules), tokens_(tokens) {}
+  explicit PoolPolicy(const PoolRules& rules, PoolTokens* tokens = nullptr)
+      : rules_(rules), tokens_(tokens) {}
   ~PoolPolicy();
   PoolPolicy(const PoolPolicy&) = delete;
   PoolPolicy& operator=(const PoolPolicy&) = delete;

@@ -60,7 +60,8 @@ void PoolPolicy::on_token(PoolKey& key, Instant now) {
   key.is_out_of_tokens_ = false;
   key.wanted_since_ = Instant::max();
   // What was wanted may have come in another way, or nobody waits any more.
-  if (key.pool_ != this || key.turns_.empty() || key.stats_.used() >= rules_of(key).max) tokens_->give_back(key);
+  if (key.pool_ != this || key.turns_.empty() || key.stats_.used() >= rules_of(key).max)
+    tokens_->give_back(key);
   else grant(key);
   if (key.pool_ == this) settle(key);
 }

@@ -45,9 +45,9 @@ struct PoolKeyRules {
 /// Limits of a pool. `key` holds for each key that has no rules of its own.
 struct PoolRules {
   PoolKeyRules key = {};
-  uint32_t total_max = unlimited;               ///< used, over all keys
-  uint32_t idle_max = unlimited;                ///< over all keys
-  uint32_t queue_max = limits::pool_queue_max;  ///< waiters without an allocation, per key
+  uint32_t total_max = unlimited;                           ///< used, over all keys
+  uint32_t idle_max = unlimited;                            ///< over all keys
+  uint32_t queue_max = limits::pool_queue_max;              ///< waiters without an allocation, per key
   uint32_t queue_total_max = limits::pool_queue_total_max;  ///< over all keys
   Duration queue_timeout = limits::queue_timeout;
   PoolBinding binding = PoolBinding::Own;

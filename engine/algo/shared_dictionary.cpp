@@ -41,8 +41,8 @@ void SharedDictionary::Shard::make_room() {
   }
 }
 
-SharedDictionary::Outcome SharedDictionary::Shard::put(std::string_view key, SharedValue value, const SharedTimes& times,
-                                                       Instant now) {
+SharedDictionary::Outcome SharedDictionary::Shard::put(std::string_view key, SharedValue value,
+                                                       const SharedTimes& times, Instant now) {
   Entry* entry = find(key, now);
   if (entry_bytes + key.size() + value.bytes.size() > bytes_max) {
     if (entry) drop(*entry);
@@ -72,18 +72,19 @@ std::optional<SharedDictionary::Found> SharedDictionary::get(std::string_view ke
   Entry* const entry = shard.find(key, now);
   if (!entry) return std::nullopt;
   shard.by_use.splice(shard.by_use.end(), shard.by_use, shard.by_use.iterator_to(*entry));
-  return Found{entry->value, entry->fresh_until == Instant::max() ? Duration::max() : entry->fresh_until - now};
+  return Found{entry->value,
+               entry->fresh_until == Instant::max() ? Duration::max() : entry->fresh_until - now};
 }
 
-SharedDictionary::Outcome SharedDictionary::set(std::string_view key, SharedValue value, const SharedTimes& times,
-                                                Instant now) {
+SharedDictionary::Outcome SharedDictionary::set(std::string_view key, SharedValue value,
+                                                const SharedTimes& times, Instant now) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   return shard.put(key, std::move(value), times, now);
 }
 
-SharedDictionary::Outcome SharedDictionary::add(std::string_view key, SharedValue value, const SharedTimes& times,
-                                                Instant now) {
+SharedDictionary::Outcome SharedDictionary::add(std::string_view key, SharedValue value,
+                                                const SharedTimes& times, Instant now) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   const Entry* const entry = shard.find(key, now);
@@ -91,8 +92,8 @@ SharedDictionary::Outcome SharedDictionary::add(std::string_view key, SharedValu
   return shard.put(key, std::move(value), times, now);
 }
 
-SharedDictionary::Outcome SharedDictionary::increment(std::string_view key, double by, const SharedTimes& times, Instant now,
-                                                      double& result) {
+SharedDictionary::Outcome SharedDictionary::increment(std::string_view key, double by,
+                                                      const SharedTimes& times, Instant now, double& result) {
   Shard& shard = shard_of(key);
   const std::lock_guard lock(shard.mutex);
   Entry* const entry = shard.find(key, now);

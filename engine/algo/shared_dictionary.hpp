@@ -15,23 +15,24 @@
 
 namespace perilune::algo {
 
-/// A value as it lies in a dictionary. What `bytes` mean is the business of who put them there, by `kind`; a number is
-/// kept as one, so that it can be counted.
+/// A value as it lies in a dictionary. What `bytes` mean is the business of who put them there, by `kind`; a
+/// number is kept as one, so that it can be counted.
 struct SharedValue {
   uint8_t kind = 0;
   double number = 0;
   std::string bytes = {};
 };
 
-/// How long a value is good: fresh for `ttl`, and then, for who takes old ones, `stale` longer. Duration::max(): for ever.
+/// How long a value is good: fresh for `ttl`, and then, for who takes old ones, `stale` longer.
+/// Duration::max(): for ever.
 struct SharedTimes {
   Duration ttl = Duration::max();
   Duration stale{};
 };
 
-/// A dictionary that all workers see; any thread. Bounded by bytes: where it is full, values that nobody read or wrote for
-/// longest go first. Keys are spread over shards with a lock each, so each call is one step for all who look: two workers
-/// that add the same key do not both succeed.
+/// A dictionary that all workers see; any thread. Bounded by bytes: where it is full, values that nobody read
+/// or wrote for longest go first. Keys are spread over shards with a lock each, so each call is one step for
+/// all who look: two workers that add the same key do not both succeed.
 class SharedDictionary {
  public:
   static constexpr size_t shard_count = 16;
@@ -61,8 +62,8 @@ class SharedDictionary {
   Outcome set(std::string_view key, SharedValue value, const SharedTimes& times, Instant now);
   /// Only where no fresh value is.
   Outcome add(std::string_view key, SharedValue value, const SharedTimes& times, Instant now);
-  /// Adds to a number, and gives what it is then. One that is absent or stale begins at 0, with `times`; a fresh one keeps
-  /// its own.
+  /// Adds to a number, and gives what it is then. One that is absent or stale begins at 0, with `times`; a
+  /// fresh one keeps its own.
   Outcome increment(std::string_view key, double by, const SharedTimes& times, Instant now, double& result);
   /// Whether a fresh or stale value was there.
   bool remove(std::string_view key, Instant now);
@@ -87,7 +88,8 @@ class SharedDictionary {
   };
   struct Shard {
     mutable std::mutex mutex;
-    boost::unordered_flat_map<std::string_view, std::unique_ptr<Entry>> entries;  // keys point into the entries
+    boost::unordered_flat_map<std::string_view, std::unique_ptr<Entry>>
+        entries;                           // keys point into the entries
     boost::intrusive::list<Entry> by_use;  // those used last stand last
     size_t bytes = 0;
     size_t bytes_max = 0;

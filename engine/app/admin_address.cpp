@@ -22,7 +22,8 @@ std::string variable(const char* name) {
 }
 
 Result<net::Address> parse(const std::string& text) {
-  if (text.find('/') != std::string::npos && !text.starts_with("unix:")) return net::Address::parse("unix:" + text);
+  if (text.find('/') != std::string::npos && !text.starts_with("unix:"))
+    return net::Address::parse("unix:" + text);
   if (parse_decimal(text)) return net::Address::parse("127.0.0.1:" + text);
   return net::Address::parse(text);
 }

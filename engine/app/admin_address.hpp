@@ -29,11 +29,12 @@ struct AdminWords {
 /// "off": then there is none.
 bool is_off(const AdminWords& words);
 
-/// Errors (Side::Script): a sentence that says what is wrong with the words and what to write instead: no address, one that
-/// other machines reach, TCP without a token.
+/// Errors (Side::Script): a sentence that says what is wrong with the words and what to write instead: no
+/// address, one that other machines reach, TCP without a token.
 Result<AdminAddress> read_admin_address(const AdminWords& words);
 
-/// `$XDG_RUNTIME_DIR/perilune.sock`, else `/run/perilune.sock` for root and `/tmp/perilune-UID.sock` for others.
+/// `$XDG_RUNTIME_DIR/perilune.sock`, else `/run/perilune.sock` for root and `/tmp/perilune-UID.sock` for
+/// others.
 net::Address default_admin_address();
 
 }  // namespace perilune::app

@@ -21,7 +21,8 @@ constexpr size_t answer_bytes_max = 64 * 1024 * 1024;
 constexpr int look_interval_ms = 50;
 
 Error failure(const AdminAddress& address, const std::string& why) {
-  return {ErrorCode::ConnectFailure, Side::Engine, "admin address " + address.address.to_string() + ": " + why};
+  return {ErrorCode::ConnectFailure, Side::Engine,
+          "admin address " + address.address.to_string() + ": " + why};
 }
 
 std::string why_not(const AdminAddress& address, int code) {
@@ -47,7 +48,8 @@ Result<net::Descriptor> connect_to(const AdminAddress& address, Duration patienc
   const timeval time{static_cast<time_t>(seconds.count()), 0};
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
   setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
-  if (::connect(socket.get(), &target->any, target->size) != 0) return failure(address, why_not(address, errno));
+  if (::connect(socket.get(), &target->any, target->size) != 0)
+    return failure(address, why_not(address, errno));
   return socket;
 }
 
@@ -90,7 +92,8 @@ Result<AdminAnswer> read_answer(const AdminAddress& address, int socket, const s
     const ssize_t count = ::recv(socket, piece, sizeof piece, 0);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return failure(address, errno == EAGAIN ? "it does not answer" : std::strerror(errno));
-    if (count > 0) parser.feed(buffer::buffer_of(std::string_view(piece, static_cast<size_t>(count)), chunks));
+    if (count > 0)
+      parser.feed(buffer::buffer_of(std::string_view(piece, static_cast<size_t>(count)), chunks));
     const auto is_complete = take_items(parser, count > 0 ? parser.next() : parser.finish(), answer);
     if (!is_complete) return failure(address, "that is no perilune: " + is_complete.error().to_string());
     if (*is_complete) return answer;

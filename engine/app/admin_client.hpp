@@ -13,9 +13,9 @@ struct AdminAnswer {
   std::string body;
 };
 
-/// Sends a request to the admin address of a running process and waits for its whole answer, for `patience` at most
-/// between two pieces of it. Blocks. Errors (Side::Engine): a sentence: nobody listens there, it may not be asked, it says
-/// nothing, or what it says is no HTTP.
+/// Sends a request to the admin address of a running process and waits for its whole answer, for `patience`
+/// at most between two pieces of it. Blocks. Errors (Side::Engine): a sentence: nobody listens there, it may
+/// not be asked, it says nothing, or what it says is no HTTP.
 Result<AdminAnswer> ask_admin(const AdminAddress& address, const std::string& method, const std::string& path,
                               Duration patience);
 

@@ -38,7 +38,8 @@ void AdminDesk::close() {
 bool AdminDesk::allows(std::string_view authorization) const {
   if (parts_.address.token.empty()) return true;
   constexpr std::string_view scheme = "bearer ";
-  return authorization.size() > scheme.size() && equal_ignoring_case(authorization.substr(0, scheme.size()), scheme) &&
+  return authorization.size() > scheme.size() &&
+         equal_ignoring_case(authorization.substr(0, scheme.size()), scheme) &&
          is_same(authorization.substr(scheme.size()), parts_.address.token);
 }
 
@@ -85,14 +86,15 @@ void AdminDesk::gather(Wanted wanted, std::function<void(WorkerReports)> done) {
   for (size_t i = 0; i < parts_.workers.size(); ++i) {
     if (open_questions_[i]->load() >= limits::admin_questions_max) continue;  // it hangs
     open_questions_[i]->fetch_add(1);
-    parts_.workers[i]->ask([this, number, i, wanted, open = open_questions_[i], link = link_](Worker& worker) {
-      open->fetch_sub(1);
-      auto report = std::make_shared<WorkerReport>(report_of(worker, wanted));
-      link->post([this, number, i, report] {
-        const auto found = gatherings_.find(number);
-        if (found != gatherings_.end()) found->second->take(i, std::move(*report));
-      });
-    });
+    parts_.workers[i]->ask(
+        [this, number, i, wanted, open = open_questions_[i], link = link_](Worker& worker) {
+          open->fetch_sub(1);
+          auto report = std::make_shared<WorkerReport>(report_of(worker, wanted));
+          link->post([this, number, i, report] {
+            const auto found = gatherings_.find(number);
+            if (found != gatherings_.end()) found->second->take(i, std::move(*report));
+          });
+        });
   }
 }
 
@@ -109,7 +111,8 @@ void AdminDesk::ask_for_page(std::string argument, Answer answer) {
   open_questions_[0]->fetch_add(1);
   const size_t end = argument.find('\n');
   parts_.workers[0]->ask([path = argument.substr(0, end), request = argument.substr(end + 1),
-                          open = open_questions_[0], link = link_, answer = std::move(answer)](Worker& worker) mutable {
+                          open = open_questions_[0], link = link_,
+                          answer = std::move(answer)](Worker& worker) mutable {
     const auto give = [open, link, answer = std::move(answer)](const Result<std::string>& result) {
       open->fetch_sub(1);
       link->post([answer, result] { answer(result); });
@@ -126,7 +129,8 @@ void AdminDesk::ask_for_page(std::string argument, Answer answer) {
 }
 
 void AdminDesk::order_reload(Answer answer) {
-  if (open_orders_ >= limits::admin_questions_max) return answer_now(answer, sentence("too many reloads are waiting"));
+  if (open_orders_ >= limits::admin_questions_max)
+    return answer_now(answer, sentence("too many reloads are waiting"));
   ++open_orders_;
   parts_.main.post([this, link = link_, answer = std::move(answer)] {
     const ReloadReport report = parts_.reload();

@@ -18,9 +18,9 @@
 
 namespace perilune::app {
 
-/// Answers what the admin address is asked, in the thread that serves it: from what is known of the process, from the
-/// workers, who are asked in their loops and called silent when they do not answer in time, and by the main thread, which
-/// does what is ordered.
+/// Answers what the admin address is asked, in the thread that serves it: from what is known of the process,
+/// from the workers, who are asked in their loops and called silent when they do not answer in time, and by
+/// the main thread, which does what is ordered.
 class AdminDesk final : public script::AdminHost {
  public:
   using WorkerReports = Gathering<WorkerReport>::Answers;

@@ -65,28 +65,25 @@ array listeners_of(const ProcessView& view, const edge::ConnectionCounts& counts
 }
 
 object numbers_of(const filter::ClusterTotals& totals) {
-  return {{"connections",
-           object{{"total", totals.connections},
-                  {"active", totals.leased},
-                  {"idle", totals.idle},
-                  {"connecting", totals.connecting},
-                  {"failed", totals.connect_failed},
-                  {"timedOut", totals.connect_timeout},
-                  {"closedIdle", totals.closed_idle},
-                  {"overflow", totals.overflow}}},
-          {"requests",
-           object{{"total", totals.requests},
-                  {"active", totals.active},
-                  {"pending", totals.waiting},
-                  {"retried", totals.retried},
-                  {"cancelled", totals.cancelled},
-                  {"failed", totals.failed},
-                  {"answers5xx", totals.answers_5xx}}},
+  return {{"connections", object{{"total", totals.connections},
+                                 {"active", totals.leased},
+                                 {"idle", totals.idle},
+                                 {"connecting", totals.connecting},
+                                 {"failed", totals.connect_failed},
+                                 {"timedOut", totals.connect_timeout},
+                                 {"closedIdle", totals.closed_idle},
+                                 {"overflow", totals.overflow}}},
+          {"requests", object{{"total", totals.requests},
+                              {"active", totals.active},
+                              {"pending", totals.waiting},
+                              {"retried", totals.retried},
+                              {"cancelled", totals.cancelled},
+                              {"failed", totals.failed},
+                              {"answers5xx", totals.answers_5xx}}},
           {"reuse", totals.reuse()},
-          {"answerTime",
-           object{{"mean", totals.answer_time.summary().mean},
-                  {"p50", totals.answer_time.summary().p50},
-                  {"p99", totals.answer_time.summary().p99}}}};
+          {"answerTime", object{{"mean", totals.answer_time.summary().mean},
+                                {"p50", totals.answer_time.summary().p50},
+                                {"p99", totals.answer_time.summary().p99}}}};
 }
 
 object cluster_of(const upstream::ClusterRecord& cluster) {
@@ -137,7 +134,8 @@ std::string status_json(const ProcessView& view, const edge::ConnectionCounts& c
   return line_of(members);
 }
 
-std::string upstreams_json(const upstream::ClusterBoard& clusters, const std::vector<std::optional<WorkerReport>>& reports) {
+std::string upstreams_json(const upstream::ClusterBoard& clusters,
+                           const std::vector<std::optional<WorkerReport>>& reports) {
   array all;
   for (const auto& cluster : clusters.all()) {
     object members = cluster_of(*cluster);
@@ -161,9 +159,9 @@ std::string report_json(const ReloadReport& report) {
 std::string report_sentence(const ReloadReport& report) {
   char took[32];
   std::snprintf(took, sizeof took, "%.1f ms", to_seconds(report.took) * 1000);
-  return "version " + std::to_string(report.version) + " serves, loaded in " + took + "; of the connections " +
-         std::to_string(report.sessions.moving) + " move, " + std::to_string(report.sessions.staying) +
-         " end with the version before";
+  return "version " + std::to_string(report.version) + " serves, loaded in " + took +
+         "; of the connections " + std::to_string(report.sessions.moving) + " move, " +
+         std::to_string(report.sessions.staying) + " end with the version before";
 }
 
 std::string pages_text(const std::vector<std::optional<WorkerReport>>& reports) {

@@ -23,13 +23,15 @@ struct ProcessView {
 using WorkerMetrics = std::vector<stats::Snapshot>;
 
 std::string status_json(const ProcessView& view, const edge::ConnectionCounts& counts);
-std::string upstreams_json(const upstream::ClusterBoard& clusters, const std::vector<std::optional<WorkerReport>>& reports);
+std::string upstreams_json(const upstream::ClusterBoard& clusters,
+                           const std::vector<std::optional<WorkerReport>>& reports);
 std::string report_json(const ReloadReport& report);
 /// A reload in words, for the log and for people.
 std::string report_sentence(const ReloadReport& report);
 /// The paths of all pages, in a line.
 std::string pages_text(const std::vector<std::optional<WorkerReport>>& reports);
-std::string metrics_text(const ProcessView& view, const WorkerMetrics& of_workers, const edge::ConnectionCounts& counts,
-                         const upstream::ClusterBoard& clusters, const algo::SharedDictionaries& dictionaries);
+std::string metrics_text(const ProcessView& view, const WorkerMetrics& of_workers,
+                         const edge::ConnectionCounts& counts, const upstream::ClusterBoard& clusters,
+                         const algo::SharedDictionaries& dictionaries);
 
 }  // namespace perilune::app

@@ -10,8 +10,8 @@
 
 namespace perilune::app {
 
-/// Serves the admin address, in a thread of its own: it answers whatever the workers do. What it serves is a script
-/// (lua/admin.lua) over the engine's own filters.
+/// Serves the admin address, in a thread of its own: it answers whatever the workers do. What it serves is a
+/// script (lua/admin.lua) over the engine's own filters.
 class AdminThread {
  public:
   /// Why it does not serve; empty when it does. Blocks until that is known.

@@ -22,7 +22,8 @@ std::string without_line_end(std::string text) {
 }
 
 /// The answer, which must have this status; else it has complained.
-std::optional<std::string> body_of(const AdminAddress& address, const char* method, const char* path, int status) {
+std::optional<std::string> body_of(const AdminAddress& address, const char* method, const char* path,
+                                   int status) {
   const auto answer = ask_admin(address, method, path, limits::admin_command_timeout);
   if (!answer) complain(answer.error().detail);
   else if (answer->status != status) complain(without_line_end(answer->body));

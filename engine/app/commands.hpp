@@ -6,8 +6,8 @@
 
 namespace perilune::app {
 
-/// The commands that talk to a running process. Each prints what it was told, complaints on the standard error, and gives
-/// the exit code: 0, or 1 when nobody answers or the answer is no.
+/// The commands that talk to a running process. Each prints what it was told, complaints on the standard
+/// error, and gives the exit code: 0, or 1 when nobody answers or the answer is no.
 
 /// Has it load its scripts anew.
 int command_reload(const AdminAddress& address);

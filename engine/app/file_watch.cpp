@@ -15,14 +15,14 @@ FileWatch::FileWatch() : inotify_(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) {}
 FileWatch::Traits FileWatch::traits_of(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return {};
-  return {status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size), static_cast<uint64_t>(status.st_mtim.tv_sec),
-          static_cast<uint64_t>(status.st_mtim.tv_nsec)};
+  return {status.st_dev, status.st_ino, static_cast<uint64_t>(status.st_size),
+          static_cast<uint64_t>(status.st_mtim.tv_sec), static_cast<uint64_t>(status.st_mtim.tv_nsec)};
 }
 
 void FileWatch::follow(const std::vector<std::string>& paths) {
   const auto known = std::exchange(files_, {});
-  // Always anew: a folder of the same name may be another one by now. For one that is watched the system gives the same
-  // number again.
+  // Always anew: a folder of the same name may be another one by now. For one that is watched the system
+  // gives the same number again.
   std::set<int> watches;
   for (const std::string& path : paths) {
     const auto before = known.find(path);
@@ -38,8 +38,9 @@ void FileWatch::watch_folders_of(const std::string& path, std::set<int>& watches
   namespace fs = std::filesystem;
   std::error_code ignored;
   const auto add = [&](const fs::path& folder) {
-    const int watch = inotify_add_watch(inotify_.get(), folder.empty() ? "." : folder.c_str(),
-                                        IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY);
+    const int watch =
+        inotify_add_watch(inotify_.get(), folder.empty() ? "." : folder.c_str(),
+                          IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY);
     if (watch >= 0) watches.insert(watch);
   };
   fs::path way(path);

@@ -9,16 +9,17 @@
 
 namespace perilune::app {
 
-/// Tells when files change, however an editor does it: in place, by a new file under the old name, or by a symbolic link
-/// that leads elsewhere. What stat(2) says of a file counts; inotify(7) on its folders, and on those in which links to
-/// them lie, says when to look. It does not tell all (network file systems, links to links): look now and then, too.
+/// Tells when files change, however an editor does it: in place, by a new file under the old name, or by a
+/// symbolic link that leads elsewhere. What stat(2) says of a file counts; inotify(7) on its folders, and on
+/// those in which links to them lie, says when to look. It does not tell all (network file systems, links to
+/// links): look now and then, too.
 class FileWatch {
  public:
   FileWatch();
   /// To poll for reading; -1 where there is no inotify.
   int descriptor() const { return inotify_.get(); }
-  /// The files from now on. They need not exist. What is to be told of is a change from now, or, of a file that was
-  /// followed already, from when it was last asked about.
+  /// The files from now on. They need not exist. What is to be told of is a change from now, or, of a file
+  /// that was followed already, from when it was last asked about.
   void follow(const std::vector<std::string>& paths);
   /// Reads what inotify has to say: something may have changed.
   void take_events();

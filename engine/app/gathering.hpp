@@ -10,8 +10,8 @@
 
 namespace perilune::app {
 
-/// Collects what each worker answers to one question. Belongs to the loop that asked; it is over when all have answered,
-/// or after limits::admin_worker_timeout, without those who have not.
+/// Collects what each worker answers to one question. Belongs to the loop that asked; it is over when all
+/// have answered, or after limits::admin_worker_timeout, without those who have not.
 template <typename Answer>
 class Gathering final {
  public:
@@ -19,7 +19,8 @@ class Gathering final {
   /// Must not destroy the gathering that calls.
   using Done = std::function<void(Answers)>;
 
-  Gathering(loop::Loop& loop, size_t workers, Done done) : answers_(workers), missing_(workers), done_(std::move(done)) {
+  Gathering(loop::Loop& loop, size_t workers, Done done)
+      : answers_(workers), missing_(workers), done_(std::move(done)) {
     loop.arm(timer_, limits::admin_worker_timeout);
   }
   Gathering(const Gathering&) = delete;

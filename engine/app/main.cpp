@@ -19,22 +19,26 @@ using perilune::app::StatusForm;
 using perilune::app::Warnings;
 namespace log = perilune::log;
 
-const std::vector<std::string> commands{"run", "check", "test", "graph", "new", "reload", "status", "stop", "help"};
+const std::vector<std::string> commands{"run",    "check",  "test", "graph", "new",
+                                        "reload", "status", "stop", "help"};
 
 /// `perilune FILE…` is short for `perilune run FILE…`.
 std::vector<std::string> spell_out(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
-  const auto first = std::find_if(words.begin(), words.end(), [](const std::string& word) { return word[0] != '-'; });
-  const bool names_command = first != words.end() && std::find(commands.begin(), commands.end(), *first) != commands.end();
-  const bool asks_for_help = !words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "--version");
+  const auto first =
+      std::find_if(words.begin(), words.end(), [](const std::string& word) { return word[0] != '-'; });
+  const bool names_command =
+      first != words.end() && std::find(commands.begin(), commands.end(), *first) != commands.end();
+  const bool asks_for_help =
+      !words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "--version");
   if (!words.empty() && !names_command && !asks_for_help) words.insert(words.begin(), "run");
   // CLI11 takes words from the end.
   std::reverse(words.begin(), words.end());
   return words;
 }
 
-/// A word that is neither a known option nor a file, in words; empty when there is none. `words` as CLI11 takes
-/// them, from the end.
+/// A word that is neither a known option nor a file, in words; empty when there is none. `words` as CLI11
+/// takes them, from the end.
 std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
   const CLI::App* command = nullptr;
   for (const CLI::App* known : app.get_subcommands({}))
@@ -69,11 +73,13 @@ int refuse(const std::string& sentence) {
 }
 
 void add_admin(CLI::App& command, AdminWords& words) {
-  command.add_option("--admin", words.address,
-                     "The admin address: unix:PATH, IP:PORT, a port of 127.0.0.1, or off; default: a unix socket in "
-                     "$XDG_RUNTIME_DIR, /run (root) or /tmp");
-  command.add_option("--admin-token-file", words.token_file,
-                     "The file with the token of a TCP admin address; default: the variable PERILUNE_ADMIN_TOKEN");
+  command.add_option(
+      "--admin", words.address,
+      "The admin address: unix:PATH, IP:PORT, a port of 127.0.0.1, or off; default: a unix socket in "
+      "$XDG_RUNTIME_DIR, /run (root) or /tmp");
+  command.add_option(
+      "--admin-token-file", words.token_file,
+      "The file with the token of a TCP admin address; default: the variable PERILUNE_ADMIN_TOKEN");
 }
 
 }  // namespace
@@ -88,16 +94,19 @@ int main(int argc, char** argv) {
   std::string drain = "10s";
   auto* run = app.add_subcommand("run", "Serve what the scripts say");
   run->add_option("FILE", options.files, "Scripts, run side by side")->required()->check(CLI::ExistingFile);
-  run->add_option("--workers", options.workers, "Threads; default: one per processor")->check(CLI::Range(1U, 256U));
+  run->add_option("--workers", options.workers, "Threads; default: one per processor")
+      ->check(CLI::Range(1U, 256U));
   std::string levels = "info";
-  run->add_option("--log-level", levels, "debug, info, warn, error or off; with a room, as in info,upstream=debug, for that one");
+  run->add_option("--log-level", levels,
+                  "debug, info, warn, error or off; with a room, as in info,upstream=debug, for that one");
   std::string log_format = "text";
   run->add_option("--log-format", log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
   run->add_option("--drain", drain, "How long a stop waits for open connections, such as 10s or 1m");
   run->add_flag("--watch", options.watches, "Load the scripts anew when one of their files changes");
   std::string old_version = "1h";
-  run->add_option("--reload-drain", old_version,
-                  "How long downloads and tunnels may keep a version of the scripts that was replaced, such as 10m");
+  run->add_option(
+      "--reload-drain", old_version,
+      "How long downloads and tunnels may keep a version of the scripts that was replaced, such as 10m");
 
   run->add_option("--dns", options.dns, "DNS servers to ask, ip:port,…; default: those of /etc/resolv.conf")
       ->check([](const std::string& servers) {
@@ -118,7 +127,8 @@ int main(int argc, char** argv) {
   std::string form = "text";
   auto* graph = app.add_subcommand("graph", "Print the pipelines of the scripts");
   graph->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
-  graph->add_option("--format", form, "text, mermaid or svg")->check(CLI::IsMember({"text", "mermaid", "svg"}));
+  graph->add_option("--format", form, "text, mermaid or svg")
+      ->check(CLI::IsMember({"text", "mermaid", "svg"}));
 
   std::string project;
   auto* make = app.add_subcommand("new", "Make a folder with a proxy, its test and settings for editors");
@@ -127,9 +137,11 @@ int main(int argc, char** argv) {
   perilune::app::TestOptions tests;
   std::string tests_form = "text";
   auto* test = app.add_subcommand("test", "Run tests of scripts on a simulated network, in virtual time");
-  test->add_option("PATH", tests.paths, "Files of tests, and folders with *_test.lua and test.lua; default: .")
+  test->add_option("PATH", tests.paths,
+                   "Files of tests, and folders with *_test.lua and test.lua; default: .")
       ->check(CLI::ExistingPath);
-  test->add_option("--format", tests_form, "text, tap or junit")->check(CLI::IsMember({"text", "tap", "junit"}));
+  test->add_option("--format", tests_form, "text, tap or junit")
+      ->check(CLI::IsMember({"text", "tap", "junit"}));
   test->add_option("--filter", tests.filter, "Only tests with this text in their name");
   test->add_option("--seed", tests.seed, "Seed of every test, and the only one of chaos runs");
   test->add_flag("--coverage", tests.wants_coverage, "Say which lines of the scripts ran");
@@ -137,8 +149,8 @@ int main(int argc, char** argv) {
 
   auto* reload = app.add_subcommand("reload", "Have a running process load its scripts anew");
   add_admin(*reload, admin);
-  auto* stop =
-      app.add_subcommand("stop", "Have a running process drain and end, and wait for it; a second stop ends it at once");
+  auto* stop = app.add_subcommand(
+      "stop", "Have a running process drain and end, and wait for it; a second stop ends it at once");
   add_admin(*stop, admin);
   auto* status = app.add_subcommand("status", "Show how a running process is");
   add_admin(*status, admin);
@@ -162,11 +174,14 @@ int main(int argc, char** argv) {
     std::cout << app.help("", CLI::AppFormatMode::All);
     return 0;
   }
-  if (const std::string wrong = log::set_levels(levels); !wrong.empty()) return refuse("--log-level: " + wrong);
+  if (const std::string wrong = log::set_levels(levels); !wrong.empty())
+    return refuse("--log-level: " + wrong);
   if (log_format == "json") log::set_format(log::Format::Json);
   if (test->parsed()) {
     using perilune::app::TestFormat;
-    tests.format = tests_form == "tap" ? TestFormat::Tap : tests_form == "junit" ? TestFormat::JUnit : TestFormat::Text;
+    tests.format = tests_form == "tap"     ? TestFormat::Tap
+                   : tests_form == "junit" ? TestFormat::JUnit
+                                           : TestFormat::Text;
     return perilune::app::test(tests);
   }
   if (check->parsed()) return perilune::app::check(files, is_strict ? Warnings::Fail : Warnings::Say);
@@ -187,7 +202,8 @@ int main(int argc, char** argv) {
   }
   if (reload->parsed()) return perilune::app::command_reload(*options.admin);
   if (stop->parsed()) return perilune::app::command_stop(*options.admin);
-  if (status->parsed()) return perilune::app::command_status(*options.admin, as_json ? StatusForm::Json : StatusForm::Table);
+  if (status->parsed())
+    return perilune::app::command_status(*options.admin, as_json ? StatusForm::Json : StatusForm::Table);
   options.program_version = PERILUNE_VERSION;
   return perilune::app::run(options);
 }

@@ -23,14 +23,16 @@
 namespace perilune::app {
 namespace {
 
-// How often --watch looks at files without being told: network file systems tell nothing, nor do folders swapped above.
+// How often --watch looks at files without being told: network file systems tell nothing, nor do folders
+// swapped above.
 constexpr Duration look_interval = 2s;
 
 /// The end where a worker does not come back from its script: a thread cannot be stopped from outside.
 [[noreturn]] void end_without_workers(const RunOptions& options, bool has_admin) {
   log::error("a worker does not return from its script; the process ends without it");
   // Nobody else removes it now.
-  if (has_admin && options.admin->address.kind == net::Address::Kind::Unix) ::unlink(options.admin->address.host.c_str());
+  if (has_admin && options.admin->address.kind == net::Address::Kind::Unix)
+    ::unlink(options.admin->address.host.c_str());
   std::_Exit(1);
 }
 
@@ -67,7 +69,8 @@ bool all_done(const std::vector<std::unique_ptr<WorkerThread>>& workers) {
   return std::all_of(workers.begin(), workers.end(), [](const auto& worker) { return worker->is_done(); });
 }
 
-/// Takes the process's signals. Made before any other thread, for they inherit the mask: signals come here only.
+/// Takes the process's signals. Made before any other thread, for they inherit the mask: signals come here
+/// only.
 net::Descriptor take_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -106,11 +109,13 @@ class Process {
     const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_, dictionaries_};
     for (unsigned i = 0; i < count_; ++i) {
       workers_.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
-      // One after the other: what is wrong with a script is said once, and the first one finds out about addresses.
+      // One after the other: what is wrong with a script is said once, and the first one finds out about
+      // addresses.
       auto outcome = workers_.back()->ready();
       // A signal ends the process: a script may load for ever.
       while (outcome.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
-        if (const int number = take_signal(); number == SIGTERM || number == SIGINT) end_without_workers(options_, false);
+        if (const int number = take_signal(); number == SIGTERM || number == SIGINT)
+          end_without_workers(options_, false);
       if (const std::string error = outcome.get(); !error.empty()) {
         print_error(error);
         return false;
@@ -125,9 +130,10 @@ class Process {
 
   bool start_admin() {
     if (!options_.admin) return true;
-    const std::string error = AdminThread::start({*options_.admin, workers_, record_, queue_, counts_, *clusters_, *dictionaries_,
-                                                  [this] { return reload("the admin address asks"); }, [this] { return stop(); }},
-                                                 admin_);
+    const std::string error =
+        AdminThread::start({*options_.admin, workers_, record_, queue_, counts_, *clusters_, *dictionaries_,
+                            [this] { return reload("the admin address asks"); }, [this] { return stop(); }},
+                           admin_);
     if (error.empty()) {
       log::info("admin address " + options_.admin->address.to_string());
       return true;
@@ -135,7 +141,8 @@ class Process {
     // "perilune/admin.lua:81: cannot listen on …": the place tells nobody anything.
     const std::string reason = error.substr(error.find(": ") + 2);
     if (options_.admin->is_default) {
-      log::warn("admin: " + reason + "; this process has no admin address (--admin ADDR gives it another, --admin off none)");
+      log::warn("admin: " + reason +
+                "; this process has no admin address (--admin ADDR gives it another, --admin off none)");
       return true;
     }
     print_error("--admin: " + reason);
@@ -145,7 +152,9 @@ class Process {
   /// 0: there is none.
   int take_signal() const {
     signalfd_siginfo info{};
-    return ::read(signal_descriptor_.get(), &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
+    return ::read(signal_descriptor_.get(), &info, sizeof info) == sizeof info
+               ? static_cast<int>(info.ssi_signo)
+               : 0;
   }
 
   /// Waits for something to do, and does it.
@@ -202,14 +211,16 @@ class Process {
     log::info(++stops_ == 1 ? "draining; a second signal stops at once" : "stopping");
     record_.note_draining();
     for (const auto& worker : workers_) worker->drain(options_.drain);
-    given_up_at_ = Clock::now() + (stops_ == 1 ? options_.drain : Duration::zero()) + limits::worker_stop_timeout;
+    given_up_at_ =
+        Clock::now() + (stops_ == 1 ? options_.drain : Duration::zero()) + limits::worker_stop_timeout;
     if (stops_ == 2) return sentence("stopping at once");
     size_t open = 0;
     counts_.each([&](const std::string&, const edge::ListenerCounts& counts) { open += counts.open(); });
     char most[32];
     std::snprintf(most, sizeof most, "%.4g", to_seconds(options_.drain));
-    return sentence("draining: " + std::to_string(open) + (open == 1 ? " connection is" : " connections are") +
-                    " open, for " + most + " s at most");
+    return sentence("draining: " + std::to_string(open) +
+                    (open == 1 ? " connection is" : " connections are") + " open, for " + most +
+                    " s at most");
   }
 
   static std::string sentence(const std::string& text) {
@@ -227,7 +238,9 @@ class Process {
     lines_.reopen();
     if (options_.watches) watch_.follow(reloader_.files().paths());
     if (report.error.empty()) log::info(report_sentence(report));
-    else log::write_lines(log::Level::Error, "reload failed, version " + std::to_string(report.version) + " goes on: " + report.error);
+    else
+      log::write_lines(log::Level::Error, "reload failed, version " + std::to_string(report.version) +
+                                              " goes on: " + report.error);
     return report;
   }
 
@@ -239,7 +252,8 @@ class Process {
   LineWriter lines_;
   edge::ConnectionCounts counts_;
   const std::shared_ptr<upstream::ClusterBoard> clusters_;
-  const std::shared_ptr<algo::SharedDictionaries> dictionaries_ = std::make_shared<algo::SharedDictionaries>();
+  const std::shared_ptr<algo::SharedDictionaries> dictionaries_ =
+      std::make_shared<algo::SharedDictionaries>();
   ProcessRecord record_;
   MainQueue queue_;
   std::vector<std::unique_ptr<WorkerThread>> workers_;
@@ -292,8 +306,9 @@ int graph(const std::vector<std::string>& files, GraphForm form) {
       return 0;
     }
     for (const auto& program : worker.programs())
-      std::fputs((form == GraphForm::Text ? filter::graph_text(*program) : filter::graph_mermaid(*program)).c_str(),
-                 stdout);
+      std::fputs(
+          (form == GraphForm::Text ? filter::graph_text(*program) : filter::graph_mermaid(*program)).c_str(),
+          stdout);
     return 0;
   });
 }

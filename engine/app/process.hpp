@@ -30,12 +30,13 @@ struct RunOptions {
 
 /// Loads the scripts in every worker and serves until SIGTERM or SIGINT; SIGHUP loads them anew, SIGUSR1
 /// has log files opened anew. Returns the process's
-/// exit code: 0, or 1 when a script does not load or an address cannot be listened on; then nothing was served.
+/// exit code: 0, or 1 when a script does not load or an address cannot be listened on; then nothing was
+/// served.
 int run(const RunOptions& options);
 
 enum class Warnings : uint8_t { Say, Fail };
-/// Loads the scripts once, opens no port, and says what is wrong, and what is hardly meant. 0; 1 for what is wrong, and
-/// for the rest with Warnings::Fail.
+/// Loads the scripts once, opens no port, and says what is wrong, and what is hardly meant. 0; 1 for what is
+/// wrong, and for the rest with Warnings::Fail.
 int check(const std::vector<std::string>& files, Warnings warnings);
 
 enum class GraphForm : uint8_t { Text, Mermaid, Svg };

@@ -10,8 +10,8 @@ namespace perilune::app {
 
 /// How a reload ended.
 struct ReloadReport {
-  /// Why nothing has changed: a sentence with file:line, and lines of a traceback where there is one. Empty: the new
-  /// version serves.
+  /// Why nothing has changed: a sentence with file:line, and lines of a traceback where there is one. Empty:
+  /// the new version serves.
   std::string error = {};
   /// That serves now; the first one is 1.
   uint64_t version = 1;

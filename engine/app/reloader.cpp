@@ -7,7 +7,9 @@
 namespace perilune::app {
 namespace {
 
-bool comes_in_time(const auto& future) { return future.wait_for(limits::reload_timeout) == std::future_status::ready; }
+bool comes_in_time(const auto& future) {
+  return future.wait_for(limits::reload_timeout) == std::future_status::ready;
+}
 
 }  // namespace
 

@@ -9,9 +9,9 @@
 
 namespace perilune::app {
 
-/// Replaces the scripts of all workers: they are tried out on the side, then loaded by every worker beside what runs, and
-/// only when all could do it they take over. For the main thread, which it keeps waiting, limits::reload_timeout at most
-/// for each of these steps.
+/// Replaces the scripts of all workers: they are tried out on the side, then loaded by every worker beside
+/// what runs, and only when all could do it they take over. For the main thread, which it keeps waiting,
+/// limits::reload_timeout at most for each of these steps.
 class Reloader {
  public:
   Reloader(const RunOptions& options, const std::vector<std::unique_ptr<WorkerThread>>& workers,

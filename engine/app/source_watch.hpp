@@ -9,8 +9,8 @@
 
 namespace perilune::app {
 
-/// Waits for files to change, by inotify on their folders: so files that editors replace by renaming are seen, and
-/// files that appear.
+/// Waits for files to change, by inotify on their folders: so files that editors replace by renaming are
+/// seen, and files that appear.
 class SourceWatch {
  public:
   SourceWatch() = default;
@@ -18,8 +18,8 @@ class SourceWatch {
   SourceWatch& operator=(const SourceWatch&) = delete;
   ~SourceWatch();
 
-  /// What to look at from now on: files, and folders for every Lua file in them. What changed before this is not
-  /// seen. Errors (Side::Engine): Resources, with the system's words.
+  /// What to look at from now on: files, and folders for every Lua file in them. What changed before this is
+  /// not seen. Errors (Side::Engine): Resources, with the system's words.
   Result<void> watch(const std::vector<std::string>& paths);
   /// Waits until one has changed and nothing has for a short time after.
   void wait();

@@ -77,7 +77,8 @@ std::string workers_table(const object& status) {
     char note[64] = "";
     if (is_silent) std::snprintf(note, sizeof note, "silent, busy for %.1f s", busy);
     rows.push_back({number(worker, "worker"), number(worker, "sessions"), number(worker, "oldVersions"),
-                    is_silent ? "" : size_of(worker.at("luaBytes").to_number<uint64_t>()), number(worker, "slowTurns"), note});
+                    is_silent ? "" : size_of(worker.at("luaBytes").to_number<uint64_t>()),
+                    number(worker, "slowTurns"), note});
   }
   return table_of(rows);
 }
@@ -86,15 +87,16 @@ std::string listeners_table(const object& status) {
   std::vector<Row> rows{{"listener", "open", "accepted", "refused"}};
   for (const value& each : status.at("listeners").as_array()) {
     const object& listener = each.as_object();
-    rows.push_back({boost::json::value_to<std::string>(listener.at("address")), number(listener, "open"), number(listener, "accepted"),
-                    number(listener, "refused")});
+    rows.push_back({boost::json::value_to<std::string>(listener.at("address")), number(listener, "open"),
+                    number(listener, "accepted"), number(listener, "refused")});
   }
   return rows.size() > 1 ? table_of(rows) : "no listener\n";
 }
 
 std::string reload_lines(const object& status) {
   const object& reloads = status.at("reloads").as_object();
-  std::string text = "reloads    " + number(reloads, "ok") + " done, " + number(reloads, "failed") + " failed\n";
+  std::string text =
+      "reloads    " + number(reloads, "ok") + " done, " + number(reloads, "failed") + " failed\n";
   if (status.at("lastReload").is_null()) return text;
   const object& last = status.at("lastReload").as_object();
   text += "the last   " + time_of(last.at("at").to_number<double>());
@@ -106,9 +108,9 @@ std::string whole_table(const object& status) {
   std::string files;
   for (const value& file : status.at("files").as_array())
     files += (files.empty() ? "" : " ") + boost::json::value_to<std::string>(file);
-  std::string text = boost::json::value_to<std::string>(status.at("program")) + ", process " + number(status, "pid") + ", " +
-                     boost::json::value_to<std::string>(status.at("state")) + " for " +
-                     age_of(status.at("uptimeSeconds").to_number<double>()) + "\n";
+  std::string text = boost::json::value_to<std::string>(status.at("program")) + ", process " +
+                     number(status, "pid") + ", " + boost::json::value_to<std::string>(status.at("state")) +
+                     " for " + age_of(status.at("uptimeSeconds").to_number<double>()) + "\n";
   text += "scripts    " + files + ", version " + number(status, "version") + "\n";
   return text + reload_lines(status) + "\n" + workers_table(status) + "\n" + listeners_table(status);
 }

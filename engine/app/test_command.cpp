@@ -31,7 +31,8 @@ class TestRun {
       return;
     }
     for (size_t i = 0; i < listed.declared.size(); ++i)
-      if (listed.declared[i].name.find(options_.filter) != std::string::npos) run_test(file, i + 1, listed.declared[i]);
+      if (listed.declared[i].name.find(options_.filter) != std::string::npos)
+        run_test(file, i + 1, listed.declared[i]);
   }
 
   const TestCoverage& coverage() const { return coverage_; }
@@ -62,7 +63,8 @@ class TestRun {
     report_.add(record);
   }
 
-  void run_seeds(const std::string& file, size_t number, const script::DeclaredTest& test, TestRecord& record) {
+  void run_seeds(const std::string& file, size_t number, const script::DeclaredTest& test,
+                 TestRecord& record) {
     const uint64_t first = options_.seed.value_or(1);
     const uint64_t last = options_.seed ? first : test.seeds;
     script::ChaosCounts sums;
@@ -78,16 +80,18 @@ class TestRun {
       if (failing.size() == 1) record.failure = failure_lines(result);
     }
     if (failing.empty()) {
-      record.note = std::to_string(seeds) + (seeds == 1 ? " seed, " : " seeds, ") + std::to_string(sums.requests) +
-                    " requests: " + std::to_string(sums.answered) + " answered, " + std::to_string(sums.cut) + " cut";
+      record.note = std::to_string(seeds) + (seeds == 1 ? " seed, " : " seeds, ") +
+                    std::to_string(sums.requests) + " requests: " + std::to_string(sums.answered) +
+                    " answered, " + std::to_string(sums.cut) + " cut";
       return;
     }
     std::string numbers;
     for (const std::string& seed : failing) numbers += (numbers.empty() ? "" : ", ") + seed;
-    record.failure.insert(record.failure.begin() + 1, {"seeds that fail: " + numbers + "; this is the first, of " +
-                                                           std::to_string(seeds) + " that were run",
-                                                       "again: perilune test " + file + " --seed " + failing.front() +
-                                                           " --filter '" + test.name + "'"});
+    record.failure.insert(
+        record.failure.begin() + 1,
+        {"seeds that fail: " + numbers + "; this is the first, of " + std::to_string(seeds) +
+             " that were run",
+         "again: perilune test " + file + " --seed " + failing.front() + " --filter '" + test.name + "'"});
   }
 
   const TestOptions& options_;
@@ -112,8 +116,9 @@ int run_once(const TestOptions& options, std::set<std::string>& files_read) {
   if (options.wants_coverage)
     std::fputs(run.coverage().report().c_str(), options.format == TestFormat::Text ? stdout : stderr);
   if (report.passed() + report.failed() > 0) return report.failed() > 0;
-  const std::string why = files->empty() ? "there is no *_test.lua and no test.lua under the paths that were given"
-                                         : "no test has \"" + options.filter + "\" in its name";
+  const std::string why = files->empty()
+                              ? "there is no *_test.lua and no test.lua under the paths that were given"
+                              : "no test has \"" + options.filter + "\" in its name";
   std::fprintf(stderr, "perilune: %s\n", why.c_str());
   return 1;
 }

@@ -22,8 +22,8 @@ struct TestOptions {
   bool watches = false;
 };
 
-/// Runs tests of scripts on the simulated network. The report goes to the standard output. Returns the process's exit
-/// code: 0 when there were tests and all passed, else 1.
+/// Runs tests of scripts on the simulated network. The report goes to the standard output. Returns the
+/// process's exit code: 0 when there were tests and all passed, else 1.
 int test(const TestOptions& options);
 
 /// The files of tests under these paths, sorted. Errors (Side::Script): a path that does not exist.

@@ -11,7 +11,8 @@ std::string missed(const std::map<int, int>& lines) {
   int first = 0, last = 0;
   const auto close = [&] {
     if (first == 0) return;
-    text += (text.empty() ? "" : ", ") + std::to_string(first) + (last > first ? "-" + std::to_string(last) : "");
+    text +=
+        (text.empty() ? "" : ", ") + std::to_string(first) + (last > first ? "-" + std::to_string(last) : "");
     first = 0;
   };
   for (const auto& [line, runs] : lines) {
@@ -58,7 +59,8 @@ std::string TestCoverage::report() const {
     text.append(name).append(width - name.size() + 2, ' ').append(what).append("\n");
   };
   for (const auto& [file, lines] : files_) {
-    const auto covered = static_cast<size_t>(std::ranges::count_if(lines, [](const auto& line) { return line.second > 0; }));
+    const auto covered =
+        static_cast<size_t>(std::ranges::count_if(lines, [](const auto& line) { return line.second > 0; }));
     covered_in_all += covered;
     lines_in_all += lines.size();
     const std::string gaps = missed(lines);

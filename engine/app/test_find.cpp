@@ -28,8 +28,8 @@ Result<std::vector<std::string>> find_tests(const std::vector<std::string>& path
       return Error{ErrorCode::ScriptError, Side::Script, given + ": there is no such file or folder"};
     // What cannot be read is left out; links are not followed, so that the walk ends.
     constexpr auto careful = fs::directory_options::skip_permission_denied;
-    for (auto entry = fs::recursive_directory_iterator(given, careful, error); !error && entry != fs::end(entry);
-         entry.increment(error)) {
+    for (auto entry = fs::recursive_directory_iterator(given, careful, error);
+         !error && entry != fs::end(entry); entry.increment(error)) {
       std::error_code ignored;
       const bool is_hidden = entry->path().filename().string().starts_with('.');
       if (entry->is_directory(ignored) && is_hidden) entry.disable_recursion_pending();

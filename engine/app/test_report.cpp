@@ -107,7 +107,8 @@ void TestReport::add_text(const TestRecord& record) {
 void TestReport::add_tap(const TestRecord& record) {
   // A # would begin a directive.
   std::string name = record.file + ": " + record.name;
-  for (size_t at = name.find('#'); at != std::string::npos; at = name.find('#', at + 2)) name.insert(at, "\\");
+  for (size_t at = name.find('#'); at != std::string::npos; at = name.find('#', at + 2))
+    name.insert(at, "\\");
   std::string text = record.failure.empty() ? "ok " : "not ok ";
   text += std::to_string(passed_ + failed_) + " - " + name + "\n";
   if (!record.failure.empty()) {
@@ -119,7 +120,8 @@ void TestReport::add_tap(const TestRecord& record) {
 }
 
 void TestReport::write_junit() {
-  const std::string sums = " tests=\"" + std::to_string(passed_ + failed_) + "\" failures=\"" + std::to_string(failed_) + "\"";
+  const std::string sums =
+      " tests=\"" + std::to_string(passed_ + failed_) + "\" failures=\"" + std::to_string(failed_) + "\"";
   std::string text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites" + sums + ">\n";
   for (size_t first = 0; first < records_.size();) {
     size_t end = first, failed = 0;
@@ -133,7 +135,8 @@ void TestReport::write_junit() {
             std::to_string(failed) + "\" time=\"" + decimal(seconds) + "\">\n";
     for (; first < end; ++first) {
       const TestRecord& record = records_[first];
-      text += "    <testcase classname=\"" + file + "\" name=\"" + xml(record.name) + "\" time=\"" + decimal(record.seconds) + "\"";
+      text += "    <testcase classname=\"" + file + "\" name=\"" + xml(record.name) + "\" time=\"" +
+              decimal(record.seconds) + "\"";
       if (record.failure.empty()) {
         text += "/>\n";
         continue;

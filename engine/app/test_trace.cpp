@@ -44,14 +44,16 @@ size_t TestTrace::number_of(const flow::Pipeline& pipeline, bool begins) {
 void TestTrace::note(const flow::Pipeline& pipeline, size_t filter, const flow::Event& event) {
   if (pipeline.is_ended()) return;
   const auto& filters = pipeline.plan().filters();
-  const bool begins = filter == 0 && event.request() && pipeline.depth() == 0 && pipeline.role() == flow::Role::Message;
+  const bool begins =
+      filter == 0 && event.request() && pipeline.depth() == 0 && pipeline.role() == flow::Role::Message;
   Row row{driver_.now(), number_of(pipeline, begins), {}, {}, flow::describe(event)};
   if (filter < filters.size()) {
     row.place = filters[filter]->place.to_string();
     row.filter = filters[filter]->name;
   } else {
     row.place = pipeline.plan().place().to_string();
-    row.filter = pipeline.plan().name().empty() ? "comes out" : "comes out of \"" + pipeline.plan().name() + "\"";
+    row.filter =
+        pipeline.plan().name().empty() ? "comes out" : "comes out of \"" + pipeline.plan().name() + "\"";
   }
   rows_.push_back(std::move(row));
   if (rows_.size() <= limits::test_trace_events_max) return;
@@ -67,7 +69,8 @@ std::vector<std::string> TestTrace::lines() const {
     filter_width = std::max(filter_width, rows_[i].filter.size());
   }
   std::vector<std::string> lines;
-  if (first + left_out_ > 0) lines.push_back("… " + std::to_string(first + left_out_) + " events before that");
+  if (first + left_out_ > 0)
+    lines.push_back("… " + std::to_string(first + left_out_) + " events before that");
   for (size_t i = first; i < rows_.size(); ++i) {
     const Row& row = rows_[i];
     char begin[64];

@@ -34,7 +34,9 @@ constexpr const char* takes_too_long = "this test takes too much real time";
 class Trial::Watcher final : public script::LineWatcher {
  public:
   Watcher(Trial& trial, TestCoverage* coverage) : trial_(trial), coverage_(coverage) {}
-  void on_file(const std::string& file, std::span<const int> lines) override { coverage_->add_file(file, lines); }
+  void on_file(const std::string& file, std::span<const int> lines) override {
+    coverage_->add_file(file, lines);
+  }
   void on_line(std::string_view file, int line) override { coverage_->add_run(file, line); }
   bool wants_lines() const override { return coverage_ != nullptr; }
   const char* why_stop() override { return trial_.why_stuck(); }
@@ -73,19 +75,22 @@ Trial::~Trial() { log::capture(nullptr); }
 Result<size_t> Trial::load(const script::TestLoad& what) {
   auto process = std::make_unique<Process>(what.workers);
   WorkerShared shared{.counts = &process->counts, .clusters = process->clusters, .tracer = &trace_};
-  shared.script.environment = [names = what.environment](std::string_view name) -> std::optional<std::string> {
+  shared.script.environment = [names =
+                                   what.environment](std::string_view name) -> std::optional<std::string> {
     const auto found = names.find(std::string(name));
     return found == names.end() ? std::nullopt : std::optional(found->second);
   };
   shared.script.given_files = what.files;
   shared.script.lines = watcher_.get();
   process->path = what.path;
-  const auto number = static_cast<uint32_t>(sim::SimProcess::Outside) + 1 + static_cast<uint32_t>(processes_.size());
+  const auto number =
+      static_cast<uint32_t>(sim::SimProcess::Outside) + 1 + static_cast<uint32_t>(processes_.size());
   Result<void> ready{};
   for (unsigned i = 0; i < what.workers && ready; ++i) {
     process->loops.push_back(std::make_unique<sim::SimWorker>(world_, sim::SimProcess{number}));
     sim::SimWorker& thread = *process->loops.back();
-    process->workers.push_back(std::make_unique<Worker>(thread.loop, thread.network, static_cast<int>(i), shared));
+    process->workers.push_back(
+        std::make_unique<Worker>(thread.loop, thread.network, static_cast<int>(i), shared));
     Worker& worker = *process->workers.back();
     ready = worker.load({what.path});
     note_files(worker);
@@ -101,7 +106,8 @@ Result<size_t> Trial::load(const script::TestLoad& what) {
 
 std::vector<net::Address> Trial::listens(size_t process) const {
   std::vector<net::Address> addresses;
-  for (const auto& server : processes_.at(process)->workers.front()->servers()) addresses.push_back(server->local());
+  for (const auto& server : processes_.at(process)->workers.front()->servers())
+    addresses.push_back(server->local());
   return addresses;
 }
 
@@ -174,7 +180,8 @@ void Trial::run_test() {
       steps_ = 0;
     }
     if (++steps_ % steps_between_looks == 0) why_stuck();
-    if (steps_ > steps_per_moment_max) stuck_ = "time stands still: something happens again and again in one moment";
+    if (steps_ > steps_per_moment_max)
+      stuck_ = "time stands still: something happens again and again in one moment";
     return stuck_ != nullptr;
   };
   while (!is_over()) {
@@ -207,7 +214,8 @@ void Trial::take_down() {
   const bool is_clean = chunks == 0 && world_.alive_streams() == 0 && world_.alive_listeners() == 0;
   if (!is_clean && steps <= steps_per_moment_max)
     fail({"the engine did not let go of everything at the end: " + std::to_string(chunks) + " chunks, " +
-          std::to_string(world_.alive_streams()) + " connections, " + std::to_string(world_.alive_listeners()) +
+          std::to_string(world_.alive_streams()) + " connections, " +
+          std::to_string(world_.alive_listeners()) +
           " listeners; that is a bug of Perilune, please report it"});
 }
 

@@ -9,7 +9,8 @@
 namespace perilune::app {
 
 std::string load_alone(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
-                       const std::function<void(const Worker&)>& use, std::shared_ptr<script::LoadLimit> limit) {
+                       const std::function<void(const Worker&)>& use,
+                       std::shared_ptr<script::LoadLimit> limit) {
   net::AsioDriver driver;
   loop::Loop loop(driver);
   net::ListenSockets sockets;
@@ -36,7 +37,8 @@ std::string try_scripts(const std::vector<std::string>& paths, std::shared_ptr<s
     thread.join();
     return future.get();
   }
-  // In a call of the library that does not come back (string.rep, a pattern): it keeps its thread until it does.
+  // In a call of the library that does not come back (string.rep, a pattern): it keeps its thread until it
+  // does.
   thread.detach();
   return "the scripts have not loaded in time: the top of a file does too much";
 }

@@ -8,11 +8,12 @@ namespace {
 // Turns in an interval with which a worker still counts as quiet: a few percent of its time.
 constexpr uint64_t quiet_turns_max = 1000;
 
-// As many quiet looks in a row, and as many again, before memory goes back: what is free goes through the pools first,
-// which takes two.
+// As many quiet looks in a row, and as many again, before memory goes back: what is free goes through the
+// pools first, which takes two.
 constexpr int looks = 3;
 
-// Garbage that is worth a walk through all that lives. By bytes and not by turns: a turn may end thousands of sessions.
+// Garbage that is worth a walk through all that lives. By bytes and not by turns: a turn may end thousands of
+// sessions.
 constexpr size_t bytes_of_garbage = 64 * 1024;
 
 // Turns after which free pages are worth a walk through the heap.
@@ -46,7 +47,8 @@ void Upkeep::look() {
 
 void Upkeep::collect() {
   if (worker_.collect_garbage() && --cycles_left_ == 0) {
-    // What the collection freed lies in pools: the first call notes it, and the second finds that nobody needed it.
+    // What the collection freed lies in pools: the first call notes it, and the second finds that nobody
+    // needed it.
     for (int call = 0; call < 2; ++call) worker_.give_back_surplus();
     trim();
     return;

@@ -110,7 +110,8 @@ Result<void> Version::listen(const filter::ListenPlan& plan, size_t equals, cons
   }
   // By address alone: a listener stays the same when its line moves.
   auto& counts = parts_.counts.of(plan.address.to_string() + " " + std::to_string(equals));
-  auto server = std::make_unique<edge::Server>(parts_.services.runtime, *plan.pipeline, plan.address, options, counts);
+  auto server =
+      std::make_unique<edge::Server>(parts_.services.runtime, *plan.pipeline, plan.address, options, counts);
   const edge::Server* predecessor = before ? before->find_server(plan.address, equals) : nullptr;
   if (!predecessor) {
     if (auto result = server->listen(parts_.network); result.has_error())
@@ -148,7 +149,8 @@ bool Version::end_step(bool cuts) {
   if (!is_ending_) {
     if (cuts)
       for (const auto& server : servers_)
-        server->cut_all({ErrorCode::Draining, Side::Engine, "its version of the script was replaced long ago"});
+        server->cut_all(
+            {ErrorCode::Draining, Side::Engine, "its version of the script was replaced long ago"});
     if (sessions() > 0) return false;
     is_ending_ = true;
     for (const auto& state : states_) state->stop();
@@ -156,7 +158,8 @@ bool Version::end_step(bool cuts) {
     return false;
   }
   for (const auto& program : programs_)
-    if (std::ranges::any_of(program->pipelines, [](const auto& plan) { return plan->alive() > 0; })) return false;
+    if (std::ranges::any_of(program->pipelines, [](const auto& plan) { return plan->alive() > 0; }))
+      return false;
   return true;
 }
 
@@ -206,7 +209,8 @@ size_t Version::lua_bytes() const {
 }
 
 bool Version::collect_garbage() {
-  if (states_collected_ < states_.size() && states_[states_collected_]->collect_garbage()) ++states_collected_;
+  if (states_collected_ < states_.size() && states_[states_collected_]->collect_garbage())
+    ++states_collected_;
   if (states_collected_ < states_.size()) return false;
   states_collected_ = 0;
   return true;

@@ -12,8 +12,9 @@
 
 namespace perilune::app {
 
-/// One load of the scripts in one worker: a Lua state and a program for each file, what they listen on, and the sessions
-/// that run in their pipelines. The versions of a worker share its loop, its network and its clusters, nothing else.
+/// One load of the scripts in one worker: a Lua state and a program for each file, what they listen on, and
+/// the sessions that run in their pipelines. The versions of a worker share its loop, its network and its
+/// clusters, nothing else.
 class Version {
  public:
   struct Parts {
@@ -35,22 +36,22 @@ class Version {
   Version(const Version&) = delete;
   Version& operator=(const Version&) = delete;
 
-  /// Loads the scripts, side by side; touches nothing but memory. Errors: those of script::State::load. `before` is the
-  /// version whose kept values (`reload.keep`) they find; null: none.
+  /// Loads the scripts, side by side; touches nothing but memory. Errors: those of script::State::load.
+  /// `before` is the version whose kept values (`reload.keep`) they find; null: none.
   Result<void> load(const std::vector<std::string>& paths, const Version* before);
   /// A script listens, or has tasks for this worker.
   bool has_work() const;
-  /// Listens on every address that `before` does not have, all or none, and accepts nothing yet. Opens access logs.
-  /// Errors (Side::Script): ScriptError with the script's file:line and what the system said.
+  /// Listens on every address that `before` does not have, all or none, and accepts nothing yet. Opens access
+  /// logs. Errors (Side::Script): ScriptError with the script's file:line and what the system said.
   Result<void> listen(const Version* before);
   /// Takes the listening sockets of `before` and begins to serve. Null: it is the first.
   void start(Version* before);
 
-  /// Another version has taken over: tasks stop, idle upstream connections close, sessions move to the servers of `heir`
-  /// or end, see edge::Server::retire. Called again for each version that comes.
+  /// Another version has taken over: tasks stop, idle upstream connections close, sessions move to the
+  /// servers of `heir` or end, see edge::Server::retire. Called again for each version that comes.
   edge::Departures retire(Version& heir);
-  /// A step of its end, once its sessions are gone, at most one a turn; `cuts`: those that are left are cut. True when it
-  /// can be destroyed.
+  /// A step of its end, once its sessions are gone, at most one a turn; `cuts`: those that are left are cut.
+  /// True when it can be destroyed.
   bool end_step(bool cuts);
   /// Ends it now, whatever is open. Not from within a turn.
   void stop(const Error& error);

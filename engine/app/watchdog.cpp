@@ -15,7 +15,8 @@ std::string report_of(const WorkerThread& worker) {
   if (!finding->compiled.empty())
     return who + " by compiled code of a script" + how_long + ": it began at " + finding->compiled +
            ", in the function at " + finding->function;
-  return who + " by a call that has not come back to the script" + how_long + ": in the function at " + finding->function;
+  return who + " by a call that has not come back to the script" + how_long + ": in the function at " +
+         finding->function;
 }
 
 }  // namespace

@@ -10,9 +10,9 @@
 
 namespace perilune::app {
 
-/// Looks from a thread of its own at how long the turns of the workers take, and reports each that takes longer than
-/// limits::slow_turn, once: with the traceback of the script, where it is interpreted, or else with what is known. When a
-/// call of C comes back within such a turn, its traceback follows.
+/// Looks from a thread of its own at how long the turns of the workers take, and reports each that takes
+/// longer than limits::slow_turn, once: with the traceback of the script, where it is interpreted, or else
+/// with what is known. When a call of C comes back within such a turn, its traceback follows.
 class Watchdog {
  public:
   /// The workers are ready, and outlive this.

@@ -11,7 +11,8 @@ constexpr Duration end_interval = 50ms;
 /// What `get` gives of the version, or an empty one.
 template <typename Part>
 const std::vector<std::unique_ptr<Part>>& part_of(const Version* version,
-                                                  const std::vector<std::unique_ptr<Part>>& (Version::*get)() const) {
+                                                  const std::vector<std::unique_ptr<Part>>& (Version::*get)()
+                                                      const) {
   static const std::vector<std::unique_ptr<Part>> nothing;
   return version ? (version->*get)() : nothing;
 }
@@ -57,7 +58,8 @@ edge::Departures Worker::start() {
   std::unique_ptr<Version> before = std::exchange(current_, std::move(loaded_));
   current_->start(before.get());
   if (!before) return {};
-  const Instant cut_at = old_version_timeout_ == Duration::max() ? Instant::max() : loop_.now() + old_version_timeout_;
+  const Instant cut_at =
+      old_version_timeout_ == Duration::max() ? Instant::max() : loop_.now() + old_version_timeout_;
   old_.push_back({std::move(before), cut_at});
   size_t kept = 0;
   for (auto old = old_.rbegin(); old != old_.rend(); ++old)
@@ -73,13 +75,20 @@ edge::Departures Worker::start() {
 }
 
 void Worker::end_old() {
-  std::erase_if(old_, [&](const OldVersion& old) { return old.version->end_step(loop_.now() >= old.cut_at); });
+  std::erase_if(old_,
+                [&](const OldVersion& old) { return old.version->end_step(loop_.now() >= old.cut_at); });
   if (!old_.empty()) loop_.arm(end_timer_, end_interval);
 }
 
-const std::vector<std::unique_ptr<edge::Server>>& Worker::servers() const { return part_of(newest(), &Version::servers); }
-const std::vector<std::unique_ptr<filter::Program>>& Worker::programs() const { return part_of(newest(), &Version::programs); }
-const std::vector<std::unique_ptr<script::State>>& Worker::states() const { return part_of(newest(), &Version::states); }
+const std::vector<std::unique_ptr<edge::Server>>& Worker::servers() const {
+  return part_of(newest(), &Version::servers);
+}
+const std::vector<std::unique_ptr<filter::Program>>& Worker::programs() const {
+  return part_of(newest(), &Version::programs);
+}
+const std::vector<std::unique_ptr<script::State>>& Worker::states() const {
+  return part_of(newest(), &Version::states);
+}
 
 size_t Worker::give_back_surplus() {
   arena_.release_memory();

@@ -27,11 +27,11 @@ struct WorkerShared {
   unsigned unix_mode = 0;
 };
 
-/// One worker without its thread: a loop, a network, and the versions of the scripts that it runs. Shares nothing with
-/// other workers. The same class runs on the real network and on the simulated one.
+/// One worker without its thread: a loop, a network, and the versions of the scripts that it runs. Shares
+/// nothing with other workers. The same class runs on the real network and on the simulated one.
 ///
-/// load, listen, start: the scripts run. The same three calls again: a new version of them takes over, and nothing is lost.
-/// Where load or listen fail, or discard is called instead of start, nothing has happened.
+/// load, listen, start: the scripts run. The same three calls again: a new version of them takes over, and
+/// nothing is lost. Where load or listen fail, or discard is called instead of start, nothing has happened.
 class Worker {
  public:
   Worker(loop::Loop& loop, net::Network& network, int index, const WorkerShared& shared = {});
@@ -40,19 +40,21 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   /// Loads the scripts, side by side. `files`: see Version. Errors: those of script::State::load.
-  Result<void> load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files = nullptr);
+  Result<void> load(const std::vector<std::string>& paths,
+                    std::shared_ptr<script::ScriptFiles> files = nullptr);
   /// A script listens, or has tasks for this worker.
   bool has_work() const { return newest() && newest()->has_work(); }
   /// Listens on every new address of the scripts, all or none, and opens their access logs. Errors
   /// (Side::Script): ScriptError with the script's file:line and what the system said.
   Result<void> listen();
-  /// What was loaded begins to serve; until then nothing that outlives the scripts has changed. What becomes of the sessions of the version before.
+  /// What was loaded begins to serve; until then nothing that outlives the scripts has changed. What becomes
+  /// of the sessions of the version before.
   edge::Departures start();
   /// Drops what was loaded and not started.
   void discard() { loaded_.reset(); }
 
-  /// Gives back what pools keep for reuse and nobody needed since the last call. How many bytes of chunks and Lua blocks
-  /// that were.
+  /// Gives back what pools keep for reuse and nobody needed since the last call. How many bytes of chunks and
+  /// Lua blocks that were.
   size_t give_back_surplus();
   /// An estimate of the bytes of garbage that the scripts have left.
   size_t garbage_bytes() const { return current_ ? current_->garbage_bytes() : 0; }

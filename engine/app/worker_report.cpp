@@ -18,7 +18,8 @@ stats::Snapshot metrics_of(const Worker& worker, const WorkerReport& report) {
   filter::add_to(snapshot, worker.services().stats);
   add_gauge(snapshot, "perilune_sessions", "Connections of clients that are open.", report.sessions);
   add_gauge(snapshot, "perilune_old_versions",
-            "Replaced versions of the scripts that still have connections, over all workers.", report.old_versions);
+            "Replaced versions of the scripts that still have connections, over all workers.",
+            report.old_versions);
   add_gauge(snapshot, "perilune_lua_heap_bytes", "Memory of the scripts' Lua states.", report.lua_bytes);
   return snapshot;
 }
@@ -52,7 +53,8 @@ WorkerReport report_of(Worker& worker, Wanted wanted) {
     case Wanted::GraphText:
     case Wanted::GraphMermaid:
       for (const auto& program : version->programs())
-        report.graph += wanted == Wanted::GraphText ? filter::graph_text(*program) : filter::graph_mermaid(*program);
+        report.graph +=
+            wanted == Wanted::GraphText ? filter::graph_text(*program) : filter::graph_mermaid(*program);
       break;
   }
   return report;

@@ -26,14 +26,16 @@ void WorkerThread::main() {
   driver_ = std::make_unique<Drive>();
   watch_ = std::make_unique<script::ScriptWatch>(driver_->loop, name());
   {
-    net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets, {.servers = shared_.options.dns});
+    net::AsioNetwork network(driver_->driver, driver_->loop, shared_.sockets,
+                             {.servers = shared_.options.dns});
     Worker worker(driver_->loop, network, index_,
                   {&shared_.outputs, &shared_.counts, shared_.clusters, shared_.dictionaries,
                    shared_.options.old_version_timeout});
     worker_ = &worker;
     auto result = worker.load(shared_.options.files, shared_.files);
     if (result.has_value() && index_ == 0 && !worker.has_work())
-      result = Error{ErrorCode::ScriptError, Side::Script, "there is nothing to do: no script has a listen, every or after"};
+      result = Error{ErrorCode::ScriptError, Side::Script,
+                     "there is nothing to do: no script has a listen, every or after"};
     if (result.has_value()) result = worker.listen();
     ready_.set_value(result.has_error() ? result.error().detail : std::string());
     if (result.has_value() && go_.get_future().get()) {
@@ -53,7 +55,8 @@ std::future<std::string> WorkerThread::prepare(std::shared_ptr<ReloadAttempt> at
     if (attempt->is_given_up) return;
     auto result = worker_->load(shared_.options.files, attempt->files);
     if (result.has_value() && index_ == 0 && !worker_->has_work()) {
-      result = Error{ErrorCode::ScriptError, Side::Script, "there is nothing to do: no script has a listen, every or after"};
+      result = Error{ErrorCode::ScriptError, Side::Script,
+                     "there is nothing to do: no script has a listen, every or after"};
       worker_->discard();
     }
     if (result.has_value()) result = worker_->listen();

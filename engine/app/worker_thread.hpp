@@ -23,8 +23,8 @@ struct ReloadAttempt {
   std::atomic<bool> is_given_up{false};
 };
 
-/// A worker on the real network with its thread. Everything in it is made, used and ended by that thread; the calls here are
-/// made by one other.
+/// A worker on the real network with its thread. Everything in it is made, used and ended by that thread; the
+/// calls here are made by one other.
 class WorkerThread {
  public:
   struct Shared {

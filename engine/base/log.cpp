@@ -56,8 +56,9 @@ class Sink final : public spdlog::sinks::base_sink<std::mutex> {
     if (dropped_ > 0 && size + 32 < limits::log_record_bytes_max) {
       const bool is_json = current_format.load(std::memory_order_relaxed) == Format::Json;
       char note[32];
-      const int length = std::snprintf(note, sizeof note, is_json ? ",\"dropped\":%llu}\n" : " dropped=%llu\n",
-                                       static_cast<unsigned long long>(dropped_));
+      const int length =
+          std::snprintf(note, sizeof note, is_json ? ",\"dropped\":%llu}\n" : " dropped=%llu\n",
+                        static_cast<unsigned long long>(dropped_));
       line.resize(size - (is_json ? 2 : 1));
       line.append(note, note + length);
       size = line.size();
@@ -224,7 +225,8 @@ std::string set_levels(std::string_view text) {
 
 void set_format(Format format) {
   current_format.store(format, std::memory_order_relaxed);
-  output().set_pattern(format == Format::Json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",%v" : "%Y-%m-%dT%H:%M:%S.%eZ %v");
+  output().set_pattern(format == Format::Json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",%v"
+                                              : "%Y-%m-%dT%H:%M:%S.%eZ %v");
 }
 
 std::string format(std::string_view text, std::span<const Field> fields) {

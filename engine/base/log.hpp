@@ -20,10 +20,10 @@
 /// Each room has a level of its own; a record belongs to the room of the source file that writes it.
 ///
 /// A record is one line: control characters in it are escaped (a value from the network cannot fake a
-/// record). The further lines of a traceback follow their record, indented by four spaces; in JSON they are part of
-/// the message. Writing never
-/// waits for whoever reads stderr: a record that would have to wait is dropped, and the next one that is
-/// written says how many were (`dropped=3`). Longer ones than limits::log_record_bytes_max are cut (in JSON `"cut":true`).
+/// record). The further lines of a traceback follow their record, indented by four spaces; in JSON they are
+/// part of the message. Writing never waits for whoever reads stderr: a record that would have to wait is
+/// dropped, and the next one that is written says how many were (`dropped=3`). Longer ones than
+/// limits::log_record_bytes_max are cut (in JSON `"cut":true`).
 namespace perilune::log {
 
 enum class Level : uint8_t { Debug, Info, Warn, Error, Off };
@@ -33,9 +33,9 @@ std::string_view level_name(Level level);
 std::optional<Level> level_from_name(std::string_view name);
 
 /// The rooms of the engine; `app` stands for whatever is not in one.
-inline constexpr std::array<std::string_view, 15> room_names{
-    "base", "buffer", "loop", "message", "stats", "algo", "net", "http",
-    "flow", "edge", "sim", "upstream", "filter", "script", "app"};
+inline constexpr std::array<std::string_view, 15> room_names{"base", "buffer",   "loop",   "message", "stats",
+                                                             "algo", "net",      "http",   "flow",    "edge",
+                                                             "sim",  "upstream", "filter", "script",  "app"};
 using Room = size_t;
 inline constexpr Room app_room = room_names.size() - 1;
 
@@ -55,12 +55,14 @@ constexpr Room room_of(std::string_view file) {
 void set_level(Room room, Level level);
 /// The same for every room.
 void set_level(Level level);
-/// Levels as people write them: "info", or "info,upstream=debug,net=off". Wrong: nothing has changed, and the sentence
-/// of what is wrong; empty when all is well.
+/// Levels as people write them: "info", or "info,upstream=debug,net=off". Wrong: nothing has changed, and the
+/// sentence of what is wrong; empty when all is well.
 std::string set_levels(std::string_view text);
 Level level(Room room);
 /// Whether the calling file's room writes records of this level.
-inline bool is_enabled(Level asked, const char* file = __builtin_FILE()) { return asked >= level(room_of(file)); }
+inline bool is_enabled(Level asked, const char* file = __builtin_FILE()) {
+  return asked >= level(room_of(file));
+}
 
 enum class Format : uint8_t { Text, Json };
 /// Before other threads write.
@@ -71,20 +73,29 @@ struct Field {
   std::string_view value;
 };
 
-void write(Level level, std::string_view text, std::span<const Field> fields = {}, const char* file = __builtin_FILE());
+void write(Level level, std::string_view text, std::span<const Field> fields = {},
+           const char* file = __builtin_FILE());
 /// For texts that have several lines (tracebacks): the first is the record, the others explain it.
 void write_lines(Level level, std::string_view text, const char* file = __builtin_FILE());
 
-inline void debug(std::string_view text, const char* file = __builtin_FILE()) { write(Level::Debug, text, {}, file); }
-inline void info(std::string_view text, const char* file = __builtin_FILE()) { write(Level::Info, text, {}, file); }
-inline void warn(std::string_view text, const char* file = __builtin_FILE()) { write(Level::Warn, text, {}, file); }
-inline void error(std::string_view text, const char* file = __builtin_FILE()) { write(Level::Error, text, {}, file); }
+inline void debug(std::string_view text, const char* file = __builtin_FILE()) {
+  write(Level::Debug, text, {}, file);
+}
+inline void info(std::string_view text, const char* file = __builtin_FILE()) {
+  write(Level::Info, text, {}, file);
+}
+inline void warn(std::string_view text, const char* file = __builtin_FILE()) {
+  write(Level::Warn, text, {}, file);
+}
+inline void error(std::string_view text, const char* file = __builtin_FILE()) {
+  write(Level::Error, text, {}, file);
+}
 
 /// What a record of the text form looks like behind its time and level.
 std::string format(std::string_view text, std::span<const Field> fields);
 
-/// Gives every line (without its time: "warn  text…", `"level":"warn",…}`) to `take` instead of stderr, until called with null.
-/// For tests.
+/// Gives every line (without its time: "warn  text…", `"level":"warn",…}`) to `take` instead of stderr, until
+/// called with null. For tests.
 void capture(std::function<void(std::string_view line)> take);
 
 /// Holds records that repeat: of each place at most `burst` in each `period`, the others are counted.

@@ -65,37 +65,36 @@ class Ref {
   Ref(const Ref& other) : Ref(other.object_) {}
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <typename U>
-    requires std::is_convertible_v<U*, T*>
-  Ref(Ref<U> other) : object_(other.detach()) {}
-  ~Ref() {
-    if (object_) object_->drop_reference();
-  }
-  Ref& operator=(Ref other) noexcept {
-    std::swap(object_, other.object_);
-    return *this;
-  }
+    requires std::is_convertible_v<U*, T*> Ref(Ref<U> other) : object_(other.detach()) {}
+    ~Ref() {
+      if (object_) object_->drop_reference();
+    }
+    Ref& operator=(Ref other) noexcept {
+      std::swap(object_, other.object_);
+      return *this;
+    }
 
-  T* get() const { return object_; }
-  T* operator->() const { return object_; }
-  T& operator*() const { return *object_; }
-  explicit operator bool() const { return object_ != nullptr; }
-  void reset() { Ref().swap(*this); }
-  void swap(Ref& other) noexcept { std::swap(object_, other.object_); }
+    T* get() const { return object_; }
+    T* operator->() const { return object_; }
+    T& operator*() const { return *object_; }
+    explicit operator bool() const { return object_ != nullptr; }
+    void reset() { Ref().swap(*this); }
+    void swap(Ref& other) noexcept { std::swap(object_, other.object_); }
 
-  /// Gives up ownership without counting down: the caller holds the reference now.
-  T* detach() { return std::exchange(object_, nullptr); }
-  /// Takes over a reference that detach() gave out.
-  static Ref attach(T* object) {
-    Ref ref;
-    ref.object_ = object;
-    return ref;
-  }
+    /// Gives up ownership without counting down: the caller holds the reference now.
+    T* detach() { return std::exchange(object_, nullptr); }
+    /// Takes over a reference that detach() gave out.
+    static Ref attach(T* object) {
+      Ref ref;
+      ref.object_ = object;
+      return ref;
+    }
 
-  friend bool operator==(const Ref& a, const Ref& b) { return a.object_ == b.object_; }
-  friend bool operator==(const Ref& a, const T* b) { return a.object_ == b; }
+    friend bool operator==(const Ref& a, const Ref& b) { return a.object_ == b.object_; }
+    friend bool operator==(const Ref& a, const T* b) { return a.object_ == b; }
 
- private:
-  T* object_ = nullptr;
+   private:
+    T* object_ = nullptr;
 };
 
 template <typename T, typename... Args>

@@ -59,11 +59,12 @@ void Buffer::append(Buffer&& other) {
 }
 
 void Buffer::append_compact(Slice slice, ChunkPool& pool) {
-  if (empty() || slice.size() >= copied_below || slices_.back().continues_with(slice)) return append(std::move(slice));
+  if (empty() || slice.size() >= copied_below || slices_.back().continues_with(slice))
+    return append(std::move(slice));
   std::string_view text = slice.view();
   while (!text.empty()) {
-    // Room behind what is ours already, or else a chunk of its own: the one that all share would be pinned by what
-    // others write to it.
+    // Room behind what is ours already, or else a chunk of its own: the one that all share would be pinned by
+    // what others write to it.
     if (!is_last_extendable(1)) {
       Chunk* chunk = pool.take();
       slices_.push_back(Slice(chunk, 0, 0));
@@ -185,7 +186,8 @@ std::span<const iovec> ReadArena::prepare(size_t more_chunks) {
   }
   while (chunks_.size() < more_chunks + 1) chunks_.push_back(pool_.take());
   entries_.clear();
-  for (size_t i = 0; i <= more_chunks; ++i) entries_.push_back({chunks_[i]->free_begin(), chunks_[i]->free_bytes()});
+  for (size_t i = 0; i <= more_chunks; ++i)
+    entries_.push_back({chunks_[i]->free_begin(), chunks_[i]->free_bytes()});
   return entries_;
 }
 

@@ -17,7 +17,8 @@ class Buffer {
  public:
   Buffer() = default;
   Buffer(Buffer&& other) noexcept
-      : slices_(std::move(other.slices_)), first_(std::exchange(other.first_, 0)),
+      : slices_(std::move(other.slices_)),
+        first_(std::exchange(other.first_, 0)),
         size_(std::exchange(other.size_, 0)) {
     other.slices_.clear();
   }
@@ -38,17 +39,17 @@ class Buffer {
 
   /// Adds bytes at the end by reference.
   void append(Slice slice);
-  /// Like append, but a few bytes are copied behind the last slice where there is room: a write of one piece is
-  /// cheaper than one that gathers two.
+  /// Like append, but a few bytes are copied behind the last slice where there is room: a write of one piece
+  /// is cheaper than one that gathers two.
   void append_joined(Slice slice);
   void append(Buffer&& other);
-  /// Like append, for bytes that may lie here for long: small slices that follow others are copied together, so that
-  /// a sender of single bytes does not pin a chunk, and cost a slice, for each.
+  /// Like append, for bytes that may lie here for long: small slices that follow others are copied together,
+  /// so that a sender of single bytes does not pin a chunk, and cost a slice, for each.
   void append_compact(Slice slice, ChunkPool& pool);
   /// Adds a copy of `text`, in the free part of the last chunk where it is ours to extend.
   void write(std::string_view text, ChunkPool& pool);
-  /// Lets `fill(char* begin)` write up to `bytes_max` bytes that lie together, at least one, and return where it
-  /// ended. `bytes_max` is at most the pool's chunk size.
+  /// Lets `fill(char* begin)` write up to `bytes_max` bytes that lie together, at least one, and return where
+  /// it ended. `bytes_max` is at most the pool's chunk size.
   template <typename Fill>
   void write_in_place(size_t bytes_max, ChunkPool& pool, Fill&& fill) {
     Chunk* chunk = writable(bytes_max, pool);
@@ -74,7 +75,8 @@ class Buffer {
   std::span<const Slice> slices() const { return {slices_.data() + first_, slices_.size() - first_}; }
 
  private:
-  /// The last slice ends where its chunk's used part ends: nobody has seen what follows, so it is ours to extend.
+  /// The last slice ends where its chunk's used part ends: nobody has seen what follows, so it is ours to
+  /// extend.
   bool is_last_extendable(size_t bytes_min) const {
     const Slice& last = slices_.back();
     return last.offset_ + last.size_ == last.chunk_->used && last.chunk_->free_bytes() >= bytes_min;
@@ -103,7 +105,8 @@ class ReadArena {
 
   /// Room for a read: the rest of the current chunk, and `more_chunks` whole ones for bulk.
   std::span<const iovec> prepare(size_t more_chunks);
-  /// Gives the `count` bytes that the read stored to `take`, a slice at a time. `take` may do anything but read.
+  /// Gives the `count` bytes that the read stored to `take`, a slice at a time. `take` may do anything but
+  /// read.
   template <typename Take>
   void commit(size_t count, Take&& take) {
     while (count > 0) take(next_committed(count));

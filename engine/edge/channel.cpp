@@ -46,10 +46,10 @@ void Channel::on_valve_changed(flow::Valve& valve) {
 
 void Channel::on_readable() {
   is_readable_ = true;
-  if (tells_reset_at_once_ && read_valve_ && read_valve_->is_held() && stream_ && !has_ended_ && stream_->was_reset())
+  if (tells_reset_at_once_ && read_valve_ && read_valve_->is_held() && stream_ && !has_ended_ &&
+      stream_->was_reset())
     fail(ErrorCode::Reset);
-  else
-    read();
+  else read();
 }
 
 void Channel::read() {
@@ -63,9 +63,7 @@ void Channel::read() {
     const auto room = runtime_.arena.prepare(is_bulk_ ? limits::bulk_read_chunks - 1 : 0);
     const net::Transfer transfer = stream_->read(room);
     switch (transfer.status) {
-      case net::Transfer::Status::Blocked:
-        is_readable_ = false;
-        return;
+      case net::Transfer::Status::Blocked: is_readable_ = false; return;
       case net::Transfer::Status::Ended:
         has_ended_ = true;
         handler_.on_channel_end();
@@ -121,8 +119,8 @@ net::Transfer Channel::write_once() {
   return transfer;
 }
 
-/// Much to write is written while it is in the processor's cache: by the end of the turn others have been read. What
-/// comes of it is told by the flush, since nobody expects to be called from within a write.
+/// Much to write is written while it is in the processor's cache: by the end of the turn others have been
+/// read. What comes of it is told by the flush, since nobody expects to be called from within a write.
 void Channel::write_early() { write_once(); }
 
 void Channel::flush() {
@@ -194,14 +192,16 @@ void Channel::note_progress() {
 Instant Channel::next_check() const {
   Instant next = Instant::max();
   if (idle_timeout_ != Duration::max()) next = last_activity_ + idle_timeout_;
-  if (!output_.empty() && write_timeout_ != Duration::max()) next = std::min(next, last_progress_ + write_timeout_);
+  if (!output_.empty() && write_timeout_ != Duration::max())
+    next = std::min(next, last_progress_ + write_timeout_);
   return next;
 }
 
 void Channel::arm_timer() {
   const Instant next = next_check();
   // A timer that fires too early looks again; only a nearer moment moves it.
-  if (next != Instant::max() && (!timer_.is_armed() || timer_.deadline() > next)) runtime_.loop.timers().arm(timer_, next);
+  if (next != Instant::max() && (!timer_.is_armed() || timer_.deadline() > next))
+    runtime_.loop.timers().arm(timer_, next);
 }
 
 void Channel::on_timer() {

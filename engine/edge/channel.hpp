@@ -14,8 +14,8 @@ class ChannelHandler {
   virtual void on_channel_data(buffer::Slice slice) = 0;
   /// The peer has sent its last byte.
   virtual void on_channel_end() = 0;
-  /// The connection is gone (Reset), or too slow (WriteTimeout, IdleTimeout). Nothing more comes; close() is left
-  /// to the handler.
+  /// The connection is gone (Reset), or too slow (WriteTimeout, IdleTimeout). Nothing more comes; close() is
+  /// left to the handler.
   virtual void on_channel_failed(ErrorCode code) = 0;
   /// All that was written, and the shutdown if one was asked, is with the kernel.
   virtual void on_channel_flushed() {}
@@ -33,8 +33,9 @@ struct ChannelOptions {
   bool tells_reset_at_once = false;
 };
 
-/// A stream with buffers and manners: reads while its read valve is open, gathers all writes of a turn into one,
-/// holds its write valve while more than buffer_bytes_max wait, and watches progress. One timer, armed lazily.
+/// A stream with buffers and manners: reads while its read valve is open, gathers all writes of a turn into
+/// one, holds its write valve while more than buffer_bytes_max wait, and watches progress. One timer, armed
+/// lazily.
 class Channel final : public net::StreamHandler, public flow::ValveWatcher {
  public:
   Channel(flow::Runtime& runtime, std::unique_ptr<net::Stream> stream, ChannelHandler& handler,
@@ -61,7 +62,9 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   void close();
   bool is_open() const { return stream_ != nullptr; }
   /// Nothing waits to be read, not even an end: asks the kernel.
-  bool is_quiet() const { return stream_ && !is_readable_ && !has_ended_ && !has_failed_ && stream_->is_quiet(); }
+  bool is_quiet() const {
+    return stream_ && !is_readable_ && !has_ended_ && !has_failed_ && stream_->is_quiet();
+  }
   /// Nothing is left to be written; a channel that failed writes no more.
   bool is_flushed() const { return output_.empty() && (!shutdown_asked_ || shutdown_done_ || has_failed_); }
   bool is_shut_down() const { return shutdown_asked_; }
@@ -98,9 +101,9 @@ class Channel final : public net::StreamHandler, public flow::ValveWatcher {
   uint32_t buffer_bytes_max_;
   bool tells_reset_at_once_;
   bool is_readable_ = false;
-  bool is_blocked_ = false;     // the kernel took no more; on_writable comes
-  bool is_bulk_ = false;        // the last read filled its room: read more at once
-  bool has_ended_ = false;      // the peer's FIN was told
+  bool is_blocked_ = false;  // the kernel took no more; on_writable comes
+  bool is_bulk_ = false;     // the last read filled its room: read more at once
+  bool has_ended_ = false;   // the peer's FIN was told
   bool has_failed_ = false;
   bool shutdown_asked_ = false;
   bool shutdown_done_ = false;

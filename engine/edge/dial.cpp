@@ -27,7 +27,8 @@ void Dial::on_resolved(Result<net::Resolution> resolution) {
   }
   addresses_ = std::move(resolution->addresses);
   if (addresses_.empty()) {
-    const char* why = resolution->absence == net::Absence::NoName ? ": no such name" : ": the name has no address";
+    const char* why =
+        resolution->absence == net::Absence::NoName ? ": no such name" : ": the name has no address";
     finish(Error{ErrorCode::ResolveFailure, Side::Upstream, target_.host + why});
     return;
   }
@@ -40,10 +41,10 @@ void Dial::try_next() {
 
 void Dial::on_connected(Result<std::unique_ptr<net::Stream>> stream) {
   operation_.reset();
-  if (stream.has_error() && stream.error().code == ErrorCode::ConnectFailure && next_address_ < addresses_.size())
+  if (stream.has_error() && stream.error().code == ErrorCode::ConnectFailure &&
+      next_address_ < addresses_.size())
     try_next();
-  else
-    finish(std::move(stream));
+  else finish(std::move(stream));
 }
 
 void Dial::on_timer() {

@@ -24,7 +24,8 @@ struct DialOptions {
   net::Address bind = {};
 };
 
-/// Resolves a name and connects to its addresses in their order until one accepts. Destroying it calls it off.
+/// Resolves a name and connects to its addresses in their order until one accepts. Destroying it calls it
+/// off.
 class Dial final : public net::ConnectHandler, public net::ResolveHandler {
  public:
   Dial(flow::Runtime& runtime, net::Network& network, DialHandler& handler);

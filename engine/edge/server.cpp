@@ -17,8 +17,8 @@ constexpr size_t moves_a_turn = 64;
 
 }  // namespace
 
-Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address, const ServerOptions& options,
-               ListenerCounts& counts)
+Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address,
+               const ServerOptions& options, ListenerCounts& counts)
     : runtime_(runtime), plan_(&plan), options_(options), address_(address), counts_(counts) {}
 
 Server::~Server() {

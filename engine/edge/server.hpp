@@ -46,22 +46,24 @@ struct Departures {
 class Server final : public net::ListenHandler, public SessionHandler {
  public:
   /// `counts` are those of the listener in all workers, and outlive this.
-  Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address, const ServerOptions& options,
-         ListenerCounts& counts);
+  Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address,
+         const ServerOptions& options, ListenerCounts& counts);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  /// Listens, and accepts nothing before open(): clients wait in the kernel's queue. Errors (Side::Engine): Resources, with
-  /// the system's words.
+  /// Listens, and accepts nothing before open(): clients wait in the kernel's queue. Errors (Side::Engine):
+  /// Resources, with the system's words.
   Result<void> listen(net::Network& network);
   void open();
   /// As it was asked for.
   const net::Address& address() const { return address_; }
-  /// Takes the listening socket of `before`, which had the same address in the version that this one replaces.
+  /// Takes the listening socket of `before`, which had the same address in the version that this one
+  /// replaces.
   void inherit(Server& before);
-  /// The version that this server belongs to was replaced. Sessions move to `heir` between two requests of theirs, some of
-  /// them a turn; the others, and all where there is no heir, close with their next answer, or when they end.
+  /// The version that this server belongs to was replaced. Sessions move to `heir` between two requests of
+  /// theirs, some of them a turn; the others, and all where there is no heir, close with their next answer,
+  /// or when they end.
   Departures retire(Server* heir);
   /// The process ends: sessions that only wait are closed, the others with the answer that is under way.
   void wind_down();

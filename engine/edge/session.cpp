@@ -26,7 +26,8 @@ void Session::start(flow::PipelinePlan& plan) {
 
 void Session::start_pipeline(flow::PipelinePlan& plan) {
   context_ = flow::Context::make_session(this, loop().now());
-  pipeline_ = flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
+  pipeline_ =
+      flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
   pipeline_->watch_quiet(&finish_task_);
   pipeline_->start();
 }
@@ -71,8 +72,9 @@ void Session::leave_time_to_protocol() {
 
 void Session::on_channel_data(buffer::Slice slice) {
   if (output_ended_ && !pipeline_->wants_input()) {
-    // Lingering: what still comes is read so that the kernel does not reset the connection before the client has
-    // read its answer; that is a matter of the time after the answer is out, and of a generous number of bytes.
+    // Lingering: what still comes is read so that the kernel does not reset the connection before the client
+    // has read its answer; that is a matter of the time after the answer is out, and of a generous number of
+    // bytes.
     drained_bytes_ += static_cast<uint32_t>(slice.size());
     if (drained_bytes_ > limits::linger_bytes_max) over(nullptr);
     return;

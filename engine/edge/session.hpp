@@ -41,7 +41,9 @@ class Session final : public Object,
   /// Cuts it now, for `error`.
   void cut(const Error& error);
   /// Ends it, cleanly, if it has only waited for its client since `since` or longer; whether it was so.
-  bool end_if_idle(Instant since) { return !is_over_ && !output_ended_ && pipeline_ && pipeline_->end_if_idle(since); }
+  bool end_if_idle(Instant since) {
+    return !is_over_ && !output_ended_ && pipeline_ && pipeline_->end_if_idle(since);
+  }
 
   /// The script's version is replaced or ends, see flow::Leaving. Move: what became of it.
   enum class Departure : uint8_t {
@@ -51,8 +53,8 @@ class Session final : public Object,
   };
   Departure leave(flow::Leaving how);
   bool is_movable() const { return !is_over_ && !output_ended_ && !input_ended_ && pipeline_->is_movable(); }
-  /// Ends its pipeline, and with it the script's session, and begins anew in one of `plan`: the client notices nothing.
-  /// For one at rest. `options` stay as long as the session.
+  /// Ends its pipeline, and with it the script's session, and begins anew in one of `plan`: the client
+  /// notices nothing. For one at rest. `options` stay as long as the session.
   void move(flow::PipelinePlan& plan, SessionHandler& handler, const SessionOptions& options);
 
   std::string ip() const override { return peer().host; }

@@ -53,13 +53,14 @@ Carrier other(Carrier carrier) { return carrier == Carrier::Bytes ? Carrier::Mes
 /// What to write instead.
 std::string_view advice(std::string_view filter, Carrier here) {
   if (here == Carrier::Bytes)
-    return filter == "forward"
-               ? "put demuxHTTP in front: listen(…):demuxHTTP(pipeline():forward(…))"
-           : filter == "muxHTTP" ? "put demuxHTTP in front: listen(…):demuxHTTP(\"web\"), and pipeline(\"web\"):muxHTTP(…)"
+    return filter == "forward" ? "put demuxHTTP in front: listen(…):demuxHTTP(pipeline():forward(…))"
+           : filter == "muxHTTP"
+               ? "put demuxHTTP in front: listen(…):demuxHTTP(\"web\"), and pipeline(\"web\"):muxHTTP(…)"
            : filter.starts_with("encode")
                ? "decode first"
                : "it belongs into the pipeline that demuxHTTP leads to, or behind decodeHTTPRequest";
-  if (filter == "connect") return "send them with muxHTTP(\"upstream\"), and let pipeline(\"upstream\") connect";
+  if (filter == "connect")
+    return "send them with muxHTTP(\"upstream\"), and let pipeline(\"upstream\") connect";
   if (filter == "serveHTTP") return "write replaceMessage(function(req) … end)";
   return "they were decoded already";
 }
@@ -83,7 +84,8 @@ class Walk {
   std::string label_of(const PipelinePlan& plan) const {
     for (const ListenPlan& listen : program_.listens)
       if (listen.pipeline.get() == &plan) return "this listen pipeline";
-    return plan.name().empty() ? "the pipeline of " + plan.place().to_string() : "pipeline " + in_quotes(plan.name());
+    return plan.name().empty() ? "the pipeline of " + plan.place().to_string()
+                               : "pipeline " + in_quotes(plan.name());
   }
 
   bool is_reached(const PipelinePlan& plan) const {
@@ -91,7 +93,8 @@ class Walk {
   }
 
   void fail(const Place& place, const std::string& sentence) {
-    if (!failure_) failure_ = Error{ErrorCode::ScriptError, Side::Script, place.to_string() + ": " + sentence};
+    if (!failure_)
+      failure_ = Error{ErrorCode::ScriptError, Side::Script, place.to_string() + ": " + sentence};
   }
 
   void enter(const PipelinePlan& plan, Carrier entry) {
@@ -106,8 +109,9 @@ class Walk {
     }
     if (here != entry && !plan.filters().empty())
       fail(plan.filters().back()->place,
-           label_of(plan) + (entry == Carrier::Bytes ? " takes bytes and ends with messages: add encodeHTTPResponse()"
-                                                     : " takes messages and ends with bytes: add decodeHTTPResponse()"));
+           label_of(plan) + (entry == Carrier::Bytes
+                                 ? " takes bytes and ends with messages: add encodeHTTPResponse()"
+                                 : " takes messages and ends with bytes: add decodeHTTPResponse()"));
   }
 
   void follow(const flow::FilterPlan& filter, Carrier here) {
@@ -133,13 +137,14 @@ class Walk {
 
   void mismatch(const PipelinePlan& plan, const flow::FilterPlan& filter, Carrier here) {
     const bool has_bytes = here == Carrier::Bytes;
-    fail(filter.place, filter.name + (has_bytes ? " takes HTTP messages, and " : " takes bytes, and ") + label_of(plan) +
+    fail(filter.place, filter.name + (has_bytes ? " takes HTTP messages, and " : " takes bytes, and ") +
+                           label_of(plan) +
                            (has_bytes ? " carries bytes here: " : " carries HTTP messages here: ") +
                            std::string(advice(filter.name, here)));
   }
 
-  /// What a pipeline takes, by its own filters alone, of which the first that is particular decides; and whether its
-  /// next() carries the same.
+  /// What a pipeline takes, by its own filters alone, of which the first that is particular decides; and
+  /// whether its next() carries the same.
   static void note(PipelinePlan& plan) {
     bool is_particular = false;
     bool is_changed = false;
@@ -165,7 +170,8 @@ Result<void> check_carriers(const Program& program) { return Walk(program).all()
 
 namespace {
 
-/// Follows what leads on with the same context and no function in between: fixed routes, and the chains of use.
+/// Follows what leads on with the same context and no function in between: fixed routes, and the chains of
+/// use.
 class CircleWalk {
  public:
   Result<void> enter(const PipelinePlan& plan) {
@@ -197,11 +203,11 @@ class CircleWalk {
     std::string names;
     for (auto step = begin; step != path_.end(); ++step) names += name_of(**step) + " → ";
     const auto& filters = path_.back()->filters();
-    const auto guilty = std::ranges::find_if(filters, [](const auto& filter) {
-      return filter->name == "route" || filter->name == "use";
-    });
+    const auto guilty = std::ranges::find_if(
+        filters, [](const auto& filter) { return filter->name == "route" || filter->name == "use"; });
     return Error{ErrorCode::ScriptError, Side::Script,
-                 (*guilty)->place.to_string() + ": " + (*guilty)->name + " leads in a circle: " + names + name_of(**begin)};
+                 (*guilty)->place.to_string() + ": " + (*guilty)->name + " leads in a circle: " + names +
+                     name_of(**begin)};
   }
 
   Path path_;

@@ -31,9 +31,11 @@ bool is_path(std::string_view text) {
 bool is_status(double number) { return number >= 100 && number <= 599 && number == std::floor(number); }
 
 std::optional<double> status_of(const Value& value) {
-  if (const double* number = value.number()) return is_status(*number) ? std::optional(*number) : std::nullopt;
+  if (const double* number = value.number())
+    return is_status(*number) ? std::optional(*number) : std::nullopt;
   const auto number = parse_decimal(*value.string());
-  return number && is_status(static_cast<double>(*number)) ? std::optional(static_cast<double>(*number)) : std::nullopt;
+  return number && is_status(static_cast<double>(*number)) ? std::optional(static_cast<double>(*number))
+                                                           : std::nullopt;
 }
 
 /// 204, "204", { 200, 299 } or "200-299".
@@ -45,9 +47,11 @@ Result<void> read_statuses(upstream::HealthOptions& health, const Argument& give
   const auto first = status_of(bounds.front());
   const auto last = status_of(bounds.back());
   if (!first || !last || *first > *last || bounds.size() > 2)
-    return wrong_option("health",
-                        "status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
-                        "\"200-399\"" + (given.value.is_nil() ? "" : ", got " + show(given.value)));
+    return wrong_option(
+        "health",
+        "status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
+        "\"200-399\"" +
+            (given.value.is_nil() ? "" : ", got " + show(given.value)));
   health.status_min = static_cast<int>(*first);
   health.status_max = static_cast<int>(*last);
   return {};
@@ -116,8 +120,9 @@ Result<upstream::HealthOptions> health_settings(const Argument& given) {
   if (options.boolean("tcp", false)) {
     for (const char* name : {"path", "host", "status"})
       if (options.find(name))
-        return wrong_option("health", std::string(name) +
-                                          " is for checks by HTTP, and tcp = true only connects: leave out one of the two");
+        return wrong_option(
+            "health", std::string(name) +
+                          " is for checks by HTTP, and tcp = true only connects: leave out one of the two");
     health.kind = upstream::HealthOptions::Kind::Tcp;
   } else if (options.find("path")) {
     if (auto read = read_http_check(health, options); !read) return read.error();
@@ -162,7 +167,8 @@ Result<upstream::StickyOptions> sticky_settings(const Argument& given) {
   upstream::StickyOptions sticky;
   if (given.value.is_false()) return sticky;
   if (given.value.is_true())
-    return wrong_option("sticky", "true does not name the cookie; write sticky = { cookie = \"route\" }, or false");
+    return wrong_option("sticky",
+                        "true does not name the cookie; write sticky = { cookie = \"route\" }, or false");
   // "route" alone is { cookie = "route" }.
   if (given.value.string()) options.set("cookie", Argument{given.value});
   sticky.cookie = options.text("cookie", "");

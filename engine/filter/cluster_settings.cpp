@@ -17,12 +17,18 @@ constexpr std::array the_upstream_options = {
     OptionSpec{"connectTimeout", Time},
     OptionSpec{"dns", Text | Table, {}, dns_options},
     OptionSpec{"drainTimeout", Time},
-    OptionSpec{"ejection", Boolean | Table, {}, ejection_options,
+    OptionSpec{"ejection",
+               Boolean | Table,
+               {},
+               ejection_options,
                "write ejection = { consecutive5xx = 5 }, or false"},
     OptionSpec{"endpoints", EndpointList},
     OptionSpec{"floor", Count},
     OptionSpec{"forwarded", Boolean},
-    OptionSpec{"health", Boolean | Text | Table, {}, health_options,
+    OptionSpec{"health",
+               Boolean | Text | Table,
+               {},
+               health_options,
                "write health = { path = \"/healthz\" } or { tcp = true }, or false"},
     OptionSpec{"hedge", Boolean | Table, {}, hedge_options, hedge_hint},
     OptionSpec{"host", Text},
@@ -46,10 +52,16 @@ constexpr std::array the_upstream_options = {
     OptionSpec{"queueTimeout", Time},
     OptionSpec{"readTimeout", Time},
     OptionSpec{"retry", Boolean | Table, {}, retry_options, retry_hint},
-    OptionSpec{"retryBudget", Table, {}, budget_options,
+    OptionSpec{"retryBudget",
+               Table,
+               {},
+               budget_options,
                "write retryBudget = { percent = 20 }, or retry = false for no retries"},
     OptionSpec{"slowStart", Time | Table, {}, slow_start_options},
-    OptionSpec{"sticky", Boolean | Text | Table, {}, sticky_options,
+    OptionSpec{"sticky",
+               Boolean | Text | Table,
+               {},
+               sticky_options,
                "write sticky = { cookie = \"route\" }, or false"},
     OptionSpec{"timeout", Time},
     OptionSpec{"tryTimeout", Time},
@@ -185,9 +197,9 @@ Result<void> check_together(upstream::ClusterOptions& cluster, const Options& op
   if (cluster.floor > 0 && cluster.idle_max == 0)
     return wrong_option("floor", "with maxIdle = 0 no connection is kept");
   if (uint64_t{cluster.floor} * cluster.endpoints.size() > cluster.connections_max)
-    return wrong_option("floor", std::to_string(cluster.floor) + " for each of " +
-                                     std::to_string(cluster.endpoints.size()) + " endpoints is more than maxConnections, " +
-                                     std::to_string(cluster.connections_max));
+    return wrong_option(
+        "floor", std::to_string(cluster.floor) + " for each of " + std::to_string(cluster.endpoints.size()) +
+                     " endpoints is more than maxConnections, " + std::to_string(cluster.connections_max));
   if (cluster.pipelining > 1 && cluster.messages_max == 1)
     return wrong_option("pipelining", "with maxMessages = 1 a connection has one request only");
   return {};

@@ -8,8 +8,8 @@
 
 namespace perilune::filter {
 
-/// In seconds. Percentiles are read off buckets that double from 32 us on: right to a factor of two, and 8.4 s for
-/// all that is more.
+/// In seconds. Percentiles are read off buckets that double from 32 us on: right to a factor of two, and 8.4
+/// s for all that is more.
 struct DurationSummary {
   uint64_t count = 0;
   double mean = 0;

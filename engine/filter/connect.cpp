@@ -50,13 +50,14 @@ void Connect::on_hook_result() {
   const std::string* target = call_.value.string();
   if (!target) {
     give_up({ErrorCode::ScriptError, Side::Script,
-             plan_.place.to_string() + ": connect: the target function gave " +
-                 show(call_.value) + ", not \"host:port\""});
+             plan_.place.to_string() + ": connect: the target function gave " + show(call_.value) +
+                 ", not \"host:port\""});
     return;
   }
   auto address = net::Address::parse(*target);
   if (address.has_error())
-    give_up({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": connect: " + address.error().detail});
+    give_up({ErrorCode::ScriptError, Side::Script,
+             plan_.place.to_string() + ": connect: " + address.error().detail});
   else dial(*address);
 }
 

@@ -7,9 +7,9 @@
 
 namespace perilune::filter {
 
-/// `connect(target | fn, options)`: the stream to an upstream. Input is written, what is read comes out. Connects at
-/// once in a session's or connection's pipeline, at the first event elsewhere.
-/// Errors (Side::Upstream): those of Dial, Reset, WriteTimeout, ReadTimeout, IdleTimeout; ScriptError for a target
+/// `connect(target | fn, options)`: the stream to an upstream. Input is written, what is read comes out.
+/// Connects at once in a session's or connection's pipeline, at the first event elsewhere. Errors
+/// (Side::Upstream): those of Dial, Reset, WriteTimeout, ReadTimeout, IdleTimeout; ScriptError for a target
 /// that is none.
 class ConnectPlan final : public flow::FilterPlan {
  public:

@@ -27,15 +27,12 @@ class TargetOfKey final : public KeyOfContext {
 
 Ref<flow::Hook> key_of_context() { return Ref<flow::Hook>(new KeyOfContext()); }
 
-Ref<flow::PipelinePlan> connect_by_key(Services& services, std::string name, const Place& place, Options options) {
+Ref<flow::PipelinePlan> connect_by_key(Services& services, std::string name, const Place& place,
+                                       Options options) {
   auto plan = make_ref<flow::PipelinePlan>(services.runtime, std::move(name), place);
-  FilterCall connect{*find_filter("connect"),
-                     services,
-                     place,
-                     {Argument{Value(Ref<Object>(new TargetOfKey())), {}, {}}},
-                     std::move(options),
-                     {},
-                     plan};
+  FilterCall connect{
+      *find_filter("connect"), services, place, {Argument{Value(Ref<Object>(new TargetOfKey())), {}, {}}},
+      std::move(options),      {},       plan};
   plan->add(std::move(*make_filter(connect)));
   return plan;
 }

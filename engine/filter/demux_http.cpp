@@ -9,8 +9,8 @@ using namespace std::literals;
 
 namespace {
 
-/// When a body that began at `begun` and of which `bytes` have come is too slow: it has a time of grace, and a second
-/// more for each `rate_min` bytes. Instant::max() without a rate.
+/// When a body that began at `begun` and of which `bytes` have come is too slow: it has a time of grace, and
+/// a second more for each `rate_min` bytes. Instant::max() without a rate.
 Instant rate_deadline(Instant begun, uint64_t bytes, uint64_t rate_min) {
   if (rate_min == 0) return Instant::max();
   return begun + limits::body_grace + 1s * static_cast<int64_t>(bytes / rate_min);
@@ -28,10 +28,12 @@ Result<std::unique_ptr<flow::FilterPlan>> DemuxHttpPlan::make_plan(FilterCall& c
   plan->target = Ref<flow::PipelinePlan>(call.arguments[0].value.object_as<flow::PipelinePlan>());
   plan->error_page = call.options.hook("errorPage");
   plan->messages_max = call.options.count("maxMessages", 0);
-  plan->pipelined_max = std::max<uint64_t>(call.options.count("pipelining", limits::pipelined_requests_max), 1);
+  plan->pipelined_max =
+      std::max<uint64_t>(call.options.count("pipelining", limits::pipelined_requests_max), 1);
   plan->parser_limits.head_bytes_max = call.options.size("maxHeaderSize", limits::head_bytes_max);
   plan->parser_limits.head_fields_max = call.options.count("maxHeaders", limits::head_fields_max);
-  plan->parser_limits.request_line_bytes_max = call.options.size("maxRequestLine", limits::request_line_bytes_max);
+  plan->parser_limits.request_line_bytes_max =
+      call.options.size("maxRequestLine", limits::request_line_bytes_max);
   plan->allows_connect = call.options.boolean("connect", false);
   return std::unique_ptr<flow::FilterPlan>(std::move(plan));
 }
@@ -83,8 +85,8 @@ bool DemuxHttp::may_parse() const {
   // Who does not read answers gets no more requests answered.
   if (output_valve().is_held() || waiting_bytes_ > limits::buffer_bytes_max) return false;
   if (streams_count_ == 0) return true;
-  // There is a descriptor for one upstream connection of each client (limits::descriptors_per_client): one may have more
-  // only as long as others do not need them.
+  // There is a descriptor for one upstream connection of each client (limits::descriptors_per_client): one
+  // may have more only as long as others do not need them.
   return streams_count_ < plan_.pipelined_max && !plan_.services->network.is_crowded();
 }
 
@@ -105,7 +107,8 @@ void DemuxHttp::pump() {
     if (item.kind == ItemKind::NeedMore) break;
     switch (item.kind) {
       case ItemKind::Head:
-        begin_request(Ref<message::RequestHead>::attach(static_cast<message::RequestHead*>(item.head.detach())));
+        begin_request(
+            Ref<message::RequestHead>::attach(static_cast<message::RequestHead*>(item.head.detach())));
         break;
       case ItemKind::Body:
         body_bytes_ += item.body.size();
@@ -152,7 +155,8 @@ void DemuxHttp::begin_request(Ref<message::RequestHead> head) {
     stream->fail({ErrorCode::MethodNotAllowed, Side::Client, "CONNECT"});
     return;
   }
-  const bool has_body = head->body.kind == message::BodyKind::Length || head->body.kind == message::BodyKind::Chunked;
+  const bool has_body =
+      head->body.kind == message::BodyKind::Length || head->body.kind == message::BodyKind::Chunked;
   // A request that offers another protocol is whole before anything else is parsed (RFC 9110 section 7.8).
   if (has_body) head->upgrade.clear();
   stream->request_done_ = !has_body;
@@ -186,7 +190,8 @@ void DemuxHttp::end_upgrade(DemuxStream& stream) {
 
 void DemuxHttp::refuse(const Error& cause) {
   stops_parsing_ = true;
-  if (cause.code == ErrorCode::Truncated && !receiving_) return;  // half a head and the client is gone: no one asks
+  if (cause.code == ErrorCode::Truncated && !receiving_)
+    return;  // half a head and the client is gone: no one asks
   const Error error = cause.code == ErrorCode::Truncated
                           ? Error{ErrorCode::ClientGone, Side::Client, "the request was cut off"}
                           : cause;
@@ -218,9 +223,10 @@ void DemuxHttp::settle() {
     if (is_closed_ || is_ended()) return;
     if (!front.response_done_) break;
     const bool closes = front.closes_;
-    // Its own close, and it is bound to send nothing behind (RFC 9112 section 9.6): no lingering for what cannot come.
-    const bool client_closes =
-        closes && front.request_done_ && !front.is_tunnel_ && front.request_ && !front.request_->keep_alive && is_between_messages();
+    // Its own close, and it is bound to send nothing behind (RFC 9112 section 9.6): no lingering for what
+    // cannot come.
+    const bool client_closes = closes && front.request_done_ && !front.is_tunnel_ && front.request_ &&
+                               !front.request_->keep_alive && is_between_messages();
     retire_front(nullptr);
     if (closes) {
       if (flow::ClientInfo* client = client_closes ? context().client() : nullptr) client->expect_no_more();
@@ -318,13 +324,15 @@ void DemuxHttp::log_failure(const Error& error, const message::RequestHead* requ
   std::string line = error.to_string();
   if (request) line.append(" [").append(request->method).append(" ").append(request->path).append("]");
   line.append(status > 0 ? " -> " + std::to_string(status) : " -> cut");
-  if (plan_.services->log_limit.allows(loop().now(), static_cast<size_t>(error.code))) log::write(level, line);
+  if (plan_.services->log_limit.allows(loop().now(), static_cast<size_t>(error.code)))
+    log::write(level, line);
 }
 
 void DemuxHttp::note_time() {
   const Phase before = phase_;
   if (receiving_) phase_ = receiving_->request_valve_.is_held() ? Phase::Busy : Phase::Body;
-  else if (parser_ && !parser_->at_boundary()) phase_ = before == Phase::FirstHead ? Phase::FirstHead : Phase::Head;
+  else if (parser_ && !parser_->at_boundary())
+    phase_ = before == Phase::FirstHead ? Phase::FirstHead : Phase::Head;
   else if (!streams_.empty()) phase_ = Phase::Busy;
   else if (messages_ > 0) phase_ = Phase::Idle;
   if (phase_ == Phase::Idle && is_between_messages()) parser_.reset();
@@ -343,7 +351,8 @@ void DemuxHttp::arm_timer() {
   else if (phase_ == Phase::Idle) wait = times.idle_timeout;
   else if (phase_ == Phase::Body) wait = times.body_timeout;
   Instant deadline = wait == Duration::max() ? Instant::max() : since_ + wait;
-  if (phase_ == Phase::Body) deadline = std::min(deadline, rate_deadline(body_since_, body_bytes_, times.body_rate_min));
+  if (phase_ == Phase::Body)
+    deadline = std::min(deadline, rate_deadline(body_since_, body_bytes_, times.body_rate_min));
   if (deadline == Instant::max()) return;
   // Armed lazily: a timer that fires early looks again; only a nearer deadline moves it.
   if (!timer_.is_armed() || timer_.deadline() > deadline) loop().timers().arm(timer_, deadline);
@@ -398,7 +407,8 @@ void DemuxHttp::on_reset() {
   messages_ = body_bytes_ = 0;
   waiting_bytes_ = 0;
   dropped_bytes_ = 0;
-  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ = is_resting_ = is_moving_ = is_closing_ = false;
+  is_pumping_ = input_ended_ = stops_parsing_ = is_closed_ = has_tunnel_ = awaits_upgrade_ = has_last_ =
+      is_resting_ = is_moving_ = is_closing_ = false;
   phase_ = Phase::FirstHead;
 }
 

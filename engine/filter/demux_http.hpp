@@ -21,7 +21,9 @@ class DemuxHttpPlan final : public flow::FilterPlan {
   static Result<std::unique_ptr<flow::FilterPlan>> make_plan(FilterCall& call);
   std::unique_ptr<flow::Filter> make() const override;
   bool answers() const override { return true; }
-  void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override { visit(*target); }
+  void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override {
+    visit(*target);
+  }
 
   Services* services = nullptr;
   /// What a response is written to before it goes out; empty between calls, its capacity stays.
@@ -34,8 +36,8 @@ class DemuxHttpPlan final : public flow::FilterPlan {
   bool allows_connect = false;
 };
 
-/// One request of a connection and the way of its answer back: while its turn has not come the answer waits here,
-/// up to a bound, then the answer's valve is held.
+/// One request of a connection and the way of its answer back: while its turn has not come the answer waits
+/// here, up to a bound, then the answer's valve is held.
 class DemuxStream final : public Object,
                           public Pooled<DemuxStream>,
                           public flow::Sink,
@@ -94,16 +96,17 @@ class DemuxStream final : public Object,
   uint64_t body_left_ = 0;
   bool is_front_ = false;
   bool request_done_ = false;
-  bool response_begun_ = false;   // the final head was written
+  bool response_begun_ = false;  // the final head was written
   bool response_done_ = false;
   bool saw_response_head_ = false;
   bool sent_continue_ = false;
   bool asked_for_body_ = false;
-  bool closes_ = false;           // the connection ends with this answer
-  uint64_t sent_bytes_ = 0;       // of the answer's body
+  bool closes_ = false;      // the connection ends with this answer
+  uint64_t sent_bytes_ = 0;  // of the answer's body
   bool is_tunnel_ = false;
   bool offers_upgrade_ = false;
-  /// As it came by wire: what may follow the answer's head goes by that, whatever a script makes of the method.
+  /// As it came by wire: what may follow the answer's head goes by that, whatever a script makes of the
+  /// method.
   std::string_view method_ = "GET";
   bool is_logged_ = false;
 };
@@ -128,7 +131,9 @@ class DemuxHttp final : public flow::Filter, public flow::ValveWatcher {
   /// Goes on where it stopped, in this turn or, after a rest, in the next.
   void pump_again();
   /// No message is begun, and no byte of the next one has come.
-  bool is_between_messages() const { return !parser_ || (parser_->at_boundary() && parser_->buffered() == 0); }
+  bool is_between_messages() const {
+    return !parser_ || (parser_->at_boundary() && parser_->buffered() == 0);
+  }
   /// Nothing is under way. Bytes of the next message may have come.
   bool is_at_rest() const { return is_movable() && streams_.empty() && (!parser_ || parser_->at_boundary()); }
   void begin_request(Ref<message::RequestHead> head);

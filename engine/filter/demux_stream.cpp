@@ -41,7 +41,8 @@ void DemuxStream::start(Ref<message::RequestHead> head) {
   context_->note_forwarded_client(request_->headers);
   open_record();
   context_->set_control(this);
-  pipeline_ = flow::Pipeline::create(*demux_->plan_.target, context_, {request_valve_, response_valve_, *this});
+  pipeline_ =
+      flow::Pipeline::create(*demux_->plan_.target, context_, {request_valve_, response_valve_, *this});
   pipeline_->start();
   pipeline_->on_event(Event::message_start(request_));
 }
@@ -49,14 +50,16 @@ void DemuxStream::start(Ref<message::RequestHead> head) {
 void DemuxStream::open_record() {
   flow::Context& context = context_ ? *context_ : demux_->context();
   const flow::ClientInfo* client = context.client();
-  if (client && client->rules->access_log) record_ = client->rules->access_log->begin(context.client_ip(), request_.get());
+  if (client && client->rules->access_log)
+    record_ = client->rules->access_log->begin(context.client_ip(), request_.get());
 }
 
 void DemuxStream::close_record(const Error* error) {
   if (!record_) return;
   if (error && !response_done_ && record_->failure.empty()) record_->failure = code_name(error->code);
   const flow::UpstreamInfo* upstream = context_ ? context_->upstream() : nullptr;
-  demux_->context().client()->rules->access_log->end(record_, upstream ? std::string_view(upstream->endpoint) : "");
+  demux_->context().client()->rules->access_log->end(record_,
+                                                     upstream ? std::string_view(upstream->endpoint) : "");
   record_ = nullptr;
 }
 
@@ -84,7 +87,8 @@ void DemuxStream::on_event(Event&& event) {
   if (event.is_message_start()) {
     if (event.head()->is_request()) {
       if (saw_response_head_) return;  // it was refused, and its pipeline only learned of it
-      fail({ErrorCode::NoAnswer, Side::Script, "no filter of pipeline \"" + pipeline_->plan().name() + "\" answered"});
+      fail({ErrorCode::NoAnswer, Side::Script,
+            "no filter of pipeline \"" + pipeline_->plan().name() + "\" answered"});
       return;
     }
     if (!event.is_interim()) saw_response_head_ = true;
@@ -108,15 +112,16 @@ void DemuxStream::on_event(Event&& event) {
     waiting_.push_back(std::move(event));
   }
   // The answers of a connection that wait share one bound: who holds back the first holds back all behind it.
-  if (demux_->waiting_bytes_ > limits::buffer_bytes_max && !response_hold_) response_hold_ = response_valve_.hold();
+  if (demux_->waiting_bytes_ > limits::buffer_bytes_max && !response_hold_)
+    response_hold_ = response_valve_.hold();
   if (is_front_) demux_->loop().defer(demux_->settle_task_);
 }
 
 bool DemuxStream::may_write_at_once(const Event& event) const {
   if (!is_front_ || has_waiting()) return false;
   if (!demux_->is_pumping_) return true;
-  // Inside the call that brought the request only what neither closes nor calls anybody: the bytes of a good answer to
-  // a request that is whole.
+  // Inside the call that brought the request only what neither closes nor calls anybody: the bytes of a good
+  // answer to a request that is whole.
   return request_done_ && !offers_upgrade_ && demux_->is_last_ && !event.error();
 }
 
@@ -194,8 +199,10 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   if (context_) context_->set_response(head);
   const message::BodyFraming framing = http::outgoing_response_framing(response, client, method_);
   // An answer to HEAD says how long the body would have been (RFC 9110 section 9.3.2).
-  if (method_ == "HEAD" && response.body.kind == BodyKind::Length && !response.headers.has(message::Name::ContentLength))
-    response.headers.add("Content-Length", std::to_string(response.body.length), message::Name::ContentLength);
+  if (method_ == "HEAD" && response.body.kind == BodyKind::Length &&
+      !response.headers.has(message::Name::ContentLength))
+    response.headers.add("Content-Length", std::to_string(response.body.length),
+                         message::Name::ContentLength);
   body_ = framing.kind;
   body_left_ = framing.length;
   is_tunnel_ = body_ == BodyKind::Tunnel;
@@ -205,7 +212,8 @@ void DemuxStream::write_head(Ref<message::Head> head) {
   const bool is_early = !request_done_ && request_ && context_ && !context_->upstream() &&
                         request_->body.kind == BodyKind::Length &&
                         request_->body.length > demux_->body_bytes_ + limits::drain_bytes_max;
-  if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue || is_out_of_step || is_early)
+  if (!request_ || !request_->keep_alive || body_ == BodyKind::UntilClose || awaits_continue ||
+      is_out_of_step || is_early)
     closes_ = true;
   const Instant now = demux_->loop().now();
   services.stats.count_response(response.status, context_ ? now - context_->started() : Duration::zero());
@@ -217,8 +225,8 @@ void DemuxStream::write_head(Ref<message::Head> head) {
     demux_->log_failure(*response.error, request_.get(), response.status);
     is_logged_ = true;
   }
-  http::ResponseForm form{framing, client,
-                          closes_ ? http::Persistence::Close : http::Persistence::KeepAlive, date_of_now(services)};
+  http::ResponseForm form{framing, client, closes_ ? http::Persistence::Close : http::Persistence::KeepAlive,
+                          date_of_now(services)};
   http::write_response_head(response, form, out, demux_->chunks());
   demux_->send_scratch();
   if (offers_upgrade_) demux_->end_upgrade(*this);

@@ -35,8 +35,9 @@ struct ExchangeStats {
 };
 
 /// Adds them under the engine's own names: perilune_sessions_total, perilune_requests_total,
-/// perilune_responses_total{class="2xx"}, perilune_response_seconds, perilune_tunnels_total, perilune_cut_total, perilune_stale_retries_total and
-/// perilune_errors_total{code="connect-failure"}, those codes that occurred.
+/// perilune_responses_total{class="2xx"}, perilune_response_seconds, perilune_tunnels_total,
+/// perilune_cut_total, perilune_stale_retries_total and perilune_errors_total{code="connect-failure"}, those
+/// codes that occurred.
 void add_to(stats::Snapshot& snapshot, const ExchangeStats& counted);
 
 /// Lets through the first few log lines of a kind each second: a failing upstream must not fill a disk.

@@ -13,7 +13,8 @@ using namespace std::literals;
 namespace {
 
 constexpr std::string_view name_of(Question question) {
-  constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint", "key", "pool", "tenant", "host"};
+  constexpr std::string_view names[] = {"upstream", "timeout", "tryTimeout", "endpoint",
+                                        "key",      "pool",    "tenant",     "host"};
   return names[static_cast<size_t>(question)];
 }
 
@@ -33,7 +34,8 @@ ForwardPlan::ForwardPlan(Services& its_services, Ref<UpstreamObject> its_upstrea
   ask(Question::TryTimeout, settings.try_timeout.hook);
   ask(Question::Endpoint, settings.endpoint.hook);
   // What the cluster says of keys is known once it is chosen.
-  if (settings.key.hook || !settings.key.is_given) questions.emplace_back(Question::Key, settings.key.hook.get());
+  if (settings.key.hook || !settings.key.is_given)
+    questions.emplace_back(Question::Key, settings.key.hook.get());
   ask(Question::Pool, settings.pool.hook);
   ask(Question::Tenant, settings.tenant.hook);
   ask(Question::Host, settings.host.hook);
@@ -44,7 +46,8 @@ Result<std::unique_ptr<flow::FilterPlan>> ForwardPlan::make_plan(FilterCall& cal
   if (settings.has_error()) return settings.error();
   const Argument& target = call.arguments[0];
   return std::unique_ptr<flow::FilterPlan>(std::make_unique<ForwardPlan>(
-      call.services, Ref<UpstreamObject>(target.value.object_as<UpstreamObject>()), Ref<flow::Hook>(target.hook()), std::move(*settings)));
+      call.services, Ref<UpstreamObject>(target.value.object_as<UpstreamObject>()),
+      Ref<flow::Hook>(target.hook()), std::move(*settings)));
 }
 
 std::unique_ptr<flow::Filter> ForwardPlan::make() const { return std::make_unique<Forward>(*this); }
@@ -115,8 +118,8 @@ std::optional<Error> Forward::take_answer(Question question) {
   const Value& value = call_.value;
   const auto wrong = [&](const std::string& expected) {
     return Error{ErrorCode::ScriptError, Side::Script,
-                 plan_.place.to_string() + ": forward: the function for " + std::string(name_of(question)) + " gave " +
-                     show(value) + ", which is not " + std::string(expected)};
+                 plan_.place.to_string() + ": forward: the function for " + std::string(name_of(question)) +
+                     " gave " + show(value) + ", which is not " + std::string(expected)};
   };
   const auto time = [&](Duration& target) -> std::optional<Error> {
     if (value.is_nil()) return std::nullopt;
@@ -192,7 +195,8 @@ void Forward::add_forwarded() {
   // Whom a proxy is trusted to speak for, it is trusted to say how they came.
   const bool is_trusted = client->trusted_proxies != nullptr;
   if (!is_trusted || !headers.has("x-forwarded-proto")) headers.set("X-Forwarded-Proto", request_->scheme);
-  if (const auto host = headers.find(message::Name::Host); host && (!is_trusted || !headers.has("x-forwarded-host")))
+  if (const auto host = headers.find(message::Name::Host);
+      host && (!is_trusted || !headers.has("x-forwarded-host")))
     headers.set("X-Forwarded-Host", std::string(*host));
 }
 
@@ -210,7 +214,8 @@ void Forward::on_exchange_event(Event&& event) {
     is_answered_ = true;
     stick(*event.response());
     if (event.head()->body.kind == message::BodyKind::Tunnel)
-      tunnel_.start(plan_.settings.tunnel_idle_timeout.value_or(cluster_->options().request.tunnel_idle_timeout));
+      tunnel_.start(
+          plan_.settings.tunnel_idle_timeout.value_or(cluster_->options().request.tunnel_idle_timeout));
   }
   if (!is_ended()) output(std::move(event));
 }
@@ -228,7 +233,8 @@ void Forward::on_valve_changed(flow::Valve&) { exchange_.on_response_valve(); }
 void Forward::on_tunnel_idle() {
   if (is_ended()) return;
   exchange_.stop();
-  output(Event::message_end({}, std::make_unique<Error>(Error{ErrorCode::IdleTimeout, Side::Engine, "the tunnel was silent"})));
+  output(Event::message_end(
+      {}, std::make_unique<Error>(Error{ErrorCode::IdleTimeout, Side::Engine, "the tunnel was silent"})));
 }
 
 void Forward::on_stop() {

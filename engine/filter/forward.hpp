@@ -8,8 +8,9 @@
 
 namespace perilune::filter {
 
-/// `forward(upstream | fn, options)`: sends messages to a cluster, with its balancing, pool, health and retries.
-/// Errors come out as responses: those of upstream::Exchange; ScriptError for what a function should not give.
+/// `forward(upstream | fn, options)`: sends messages to a cluster, with its balancing, pool, health and
+/// retries. Errors come out as responses: those of upstream::Exchange; ScriptError for what a function should
+/// not give.
 class ForwardPlan final : public flow::FilterPlan {
  public:
   static Result<std::unique_ptr<flow::FilterPlan>> make_plan(FilterCall& call);
@@ -36,9 +37,7 @@ class Forward final : public WaitingFilter,
                       private TunnelOwner {
  public:
   explicit Forward(const ForwardPlan& plan)
-      : plan_(plan),
-        exchange_(plan.services.runtime, *this),
-        tunnel_(plan.services.runtime.loop, *this) {}
+      : plan_(plan), exchange_(plan.services.runtime, *this), tunnel_(plan.services.runtime.loop, *this) {}
 
  private:
   void process(flow::Event&& event) override;

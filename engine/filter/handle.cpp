@@ -87,7 +87,8 @@ void HandleSessionStart::on_hook_result() {
   if (!has_waited) return;
   pipeline().resume_start();
   // It was to move meanwhile.
-  if (flow::ClientInfo* client = is_ended() ? nullptr : context().client(); client && is_leaving_) client->on_rest();
+  if (flow::ClientInfo* client = is_ended() ? nullptr : context().client(); client && is_leaving_)
+    client->on_rest();
 }
 
 void HandleSessionStart::on_reset() {
@@ -149,8 +150,9 @@ void HandleData::on_hook_result() {
       return;
     }
     failure = Error{ErrorCode::ScriptError, Side::Script,
-                    call_.value.is_nil() ? label() + ": the function gave nil; forgot return? (false drops)"
-                                         : label() + ": the function gave " + show(call_.value) + ", not a string or Data"};
+                    call_.value.is_nil()
+                        ? label() + ": the function gave nil; forgot return? (false drops)"
+                        : label() + ": the function gave " + show(call_.value) + ", not a string or Data"};
   }
   if (failure) {
     has_failed_ = true;
@@ -193,7 +195,8 @@ void HandleMessage::begin(Event&& event) {
   if (plan_.replacement && plan_.moment == Moment::Message) {
     message_ = context().message_of(head);
     state_ = State::Dropping;
-    give(plan_.replacement, plan_.replacement->response() && head->is_request() ? answer_sink() : next_sink());
+    give(plan_.replacement,
+         plan_.replacement->response() && head->is_request() ? answer_sink() : next_sink());
     return;
   }
   message_ = context().message_of(head);
@@ -240,7 +243,8 @@ void HandleMessage::over_limit(Event&& event) {
     return;
   }
   const bool is_request = is_request_side();
-  const std::string detail = plan_.name + ": the body is larger than " + std::to_string(plan_.body_bytes_max) + " bytes";
+  const std::string detail =
+      plan_.name + ": the body is larger than " + std::to_string(plan_.body_bytes_max) + " bytes";
   give_up(is_request ? Error{ErrorCode::BodyTooLarge, Side::Client, detail}
                      : Error{ErrorCode::ResponseTooLarge, Side::Upstream, detail});
 }
@@ -334,11 +338,13 @@ void HandleMessage::take_result() {
     if (text == "a table") return text + " (write Message { … })";
     if (call_.value.string()) return text + " (write Message(" + text + "))";
     const double* number = call_.value.number();
-    return number && *number >= 200 && *number <= 599 ? text + " (write Message { status = " + text + " })" : text;
+    return number && *number >= 200 && *number <= 599 ? text + " (write Message { status = " + text + " })"
+                                                      : text;
   };
   const auto forgotten = [&] {
     // There is nothing to be dropped where the function is the whole answer.
-    return label() + ": the function gave nil; forgot return?" + (plan_.name == "serveHTTP" ? "" : " (false drops)");
+    return label() + ": the function gave nil; forgot return?" +
+           (plan_.name == "serveHTTP" ? "" : " (false drops)");
   };
   if (plan_.replaces) {
     if (call_.value.is_false() && plan_.moment == Moment::MessageBody) {
@@ -352,13 +358,15 @@ void HandleMessage::take_result() {
       return;
     }
     if (plan_.moment == Moment::MessageBody && (made || call_.value.string())) {
-      message_->set_body(made ? buffer::Buffer(made->body) : buffer::buffer_of(*call_.value.string(), chunks()));
+      message_->set_body(made ? buffer::Buffer(made->body)
+                              : buffer::buffer_of(*call_.value.string(), chunks()));
       give(message_, next_sink());
       return;
     }
     if (!made || !made->head) {
       give_up({ErrorCode::ScriptError, Side::Script,
-               call_.value.is_nil() ? forgotten() : label() + ": the function gave " + came() + ", not a Message"});
+               call_.value.is_nil() ? forgotten()
+                                    : label() + ": the function gave " + came() + ", not a Message"});
       return;
     }
     if (plan_.moment == Moment::MessageStart && made->body.empty() && !made->body_source &&

@@ -21,8 +21,8 @@ enum class Moment : uint8_t {
 /// What happens to a body beyond its limit.
 enum class Over : uint8_t { Fail, Pass };
 
-/// A filter that calls a function of the script at a moment: `handle…` looks and may answer, `replace…` gives what
-/// comes instead.
+/// A filter that calls a function of the script at a moment: `handle…` looks and may answer, `replace…` gives
+/// what comes instead.
 class HandlePlan final : public flow::FilterPlan {
  public:
   std::unique_ptr<flow::Filter> make() const override;

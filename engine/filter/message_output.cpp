@@ -42,7 +42,8 @@ Ref<flow::Message> error_message(const Error& error, buffer::ChunkPool& chunks) 
   return message;
 }
 
-void MessageOutput::start(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink, Owner* owner) {
+void MessageOutput::start(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink,
+                          Owner* owner) {
   settle_framing(*message);
   const Ref<message::Head> head = message->head;
   // A filter behind may collect the body into the same message, and begins that with its head.
@@ -52,13 +53,14 @@ void MessageOutput::start(Ref<flow::Message> message, flow::Pipeline& pipeline, 
   start_body(std::move(message), body, pipeline, sink, owner);
 }
 
-void MessageOutput::start_body(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink, Owner* owner) {
+void MessageOutput::start_body(Ref<flow::Message> message, flow::Pipeline& pipeline, flow::Sink& sink,
+                               Owner* owner) {
   const buffer::Buffer body = message->body;
   start_body(std::move(message), body, pipeline, sink, owner);
 }
 
-void MessageOutput::start_body(Ref<flow::Message> message, const buffer::Buffer& body, flow::Pipeline& pipeline,
-                               flow::Sink& sink, Owner* owner) {
+void MessageOutput::start_body(Ref<flow::Message> message, const buffer::Buffer& body,
+                               flow::Pipeline& pipeline, flow::Sink& sink, Owner* owner) {
   message_ = std::move(message);
   pipeline_ = &pipeline;
   sink_ = &sink;
@@ -94,8 +96,8 @@ void MessageOutput::pump() {
 bool MessageOutput::take_piece() {
   if (!is_active()) return false;
   if (call_.status == flow::HookStatus::Failed || call_.failure) {
-    end(std::make_unique<Error>(call_.failure ? *call_.failure
-                                              : Error{ErrorCode::ScriptError, Side::Script, "the body failed"}));
+    end(std::make_unique<Error>(
+        call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, "the body failed"}));
     return false;
   }
   if (call_.value.is_nil() || call_.value.is_false()) {
@@ -110,9 +112,9 @@ bool MessageOutput::take_piece() {
     for (const buffer::Slice& slice : keep->body.slices())
       if (is_active()) sink_->on_event(Event::data(slice));
   } else {
-    end(std::make_unique<Error>(Error{ErrorCode::ScriptError, Side::Script,
-                                      "a body function gives strings, Data or nil, not " +
-                                          describe(call_.value)}));
+    end(std::make_unique<Error>(
+        Error{ErrorCode::ScriptError, Side::Script,
+              "a body function gives strings, Data or nil, not " + describe(call_.value)}));
     return false;
   }
   return is_active();

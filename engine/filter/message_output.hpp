@@ -6,8 +6,8 @@
 
 namespace perilune::filter {
 
-/// Gives a whole message to a sink as events: the head, the body, the end. A body that is a function of the script
-/// is asked for its pieces, one after the other, while `valve` is open. One message at a time.
+/// Gives a whole message to a sink as events: the head, the body, the end. A body that is a function of the
+/// script is asked for its pieces, one after the other, while `valve` is open. One message at a time.
 class MessageOutput final : public flow::HookHandler, public flow::ValveWatcher {
  public:
   /// Told once when the end was given.
@@ -31,8 +31,8 @@ class MessageOutput final : public flow::HookHandler, public flow::ValveWatcher 
   void cancel();
 
  private:
-  void start_body(Ref<flow::Message> message, const buffer::Buffer& body, flow::Pipeline& pipeline, flow::Sink& sink,
-                  Owner* owner);
+  void start_body(Ref<flow::Message> message, const buffer::Buffer& body, flow::Pipeline& pipeline,
+                  flow::Sink& sink, Owner* owner);
   void on_hook_done(flow::HookCall& call) override;
   void on_valve_changed(flow::Valve& valve) override;
   void pull();

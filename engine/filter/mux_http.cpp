@@ -10,7 +10,9 @@ using upstream::ClientSession;
 using namespace std::literals;
 namespace {
 
-uint32_t bounded(uint64_t count) { return static_cast<uint32_t>(std::min<uint64_t>(count, algo::unlimited - 1)); }
+uint32_t bounded(uint64_t count) {
+  return static_cast<uint32_t>(std::min<uint64_t>(count, algo::unlimited - 1));
+}
 
 }  // namespace
 
@@ -83,7 +85,8 @@ void MuxHttp::on_hook_result() {
     return;
   }
   if (call_.value.is_nil() && call_.failure) {
-    // `nil, err` from an allocator: the reason is its code, the answer a 503 whatever that code says elsewhere.
+    // `nil, err` from an allocator: the reason is its code, the answer a 503 whatever that code says
+    // elsewhere.
     Error error = *call_.failure;
     if (http_status(error.code) != 503) error = {ErrorCode::Overflow, Side::Script, error.detail};
     fail(error);
@@ -165,7 +168,8 @@ void MuxHttp::send(Event&& event) {
 void MuxHttp::on_tunnel_idle() {
   if (is_ended()) return;
   if (session_) std::exchange(session_, nullptr)->abandon(*this);
-  output(Event::message_end({}, std::make_unique<Error>(Error{ErrorCode::IdleTimeout, Side::Engine, "the tunnel was silent"})));
+  output(Event::message_end(
+      {}, std::make_unique<Error>(Error{ErrorCode::IdleTimeout, Side::Engine, "the tunnel was silent"})));
 }
 
 void MuxHttp::on_response(Event&& event) {
@@ -183,8 +187,8 @@ void MuxHttp::on_response(Event&& event) {
 bool MuxHttp::may_send_again(const upstream::ExchangeFailure& failure) const {
   if (is_answered_ || is_ended() || !keeps_) return false;
   if (failure.is_moved) return true;
-  // The stale-connection rule: once, on a connection that had worked before, and only where the upstream cannot
-  // have acted on it, or acting twice does no harm (RFC 9110 section 9.2.2).
+  // The stale-connection rule: once, on a connection that had worked before, and only where the upstream
+  // cannot have acted on it, or acting twice does no harm (RFC 9110 section 9.2.2).
   const bool is_stale = failure.error.code == ErrorCode::Closed || failure.error.code == ErrorCode::Reset ||
                         failure.error.code == ErrorCode::Truncated;
   return !has_retried_ && failure.was_reused && is_stale && (is_idempotent || !failure.was_written);
@@ -197,7 +201,8 @@ void MuxHttp::on_exchange_failed(upstream::ExchangeFailure failure) {
     return;
   }
   if (!failure.is_moved) {
-    // Once it may line up again; the second time it is the first on a connection, where it is nobody's bystander.
+    // Once it may line up again; the second time it is the first on a connection, where it is nobody's
+    // bystander.
     if (failure.is_bystander && !was_bystander_) was_bystander_ = true;
     else has_retried_ = needs_fresh = true;
     ++plan_.services->stats.stale_retries;

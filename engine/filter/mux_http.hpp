@@ -9,14 +9,17 @@
 
 namespace perilune::filter {
 
-/// `muxHTTP(p, key, options)`: sends messages over connections that live longer than a message; each is a pipeline
-/// of `p`. Errors come out as responses: those of `connect`, QueueFull, QueueTimeout, ReadTimeout, BadResponse.
+/// `muxHTTP(p, key, options)`: sends messages over connections that live longer than a message; each is a
+/// pipeline of `p`. Errors come out as responses: those of `connect`, QueueFull, QueueTimeout, ReadTimeout,
+/// BadResponse.
 class MuxHttpPlan final : public flow::FilterPlan {
  public:
   static Result<std::unique_ptr<flow::FilterPlan>> make_plan(FilterCall& call);
   std::unique_ptr<flow::Filter> make() const override;
   bool answers() const override { return true; }
-  void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override { visit(*target); }
+  void each_target(const std::function<void(const flow::PipelinePlan&)>& visit) const override {
+    visit(*target);
+  }
 
   void retire() override { pool->retire(); }
   void drain() override { pool->drain(); }
@@ -75,7 +78,7 @@ class MuxHttp final : public WaitingFilter,
   bool keeps_ = true;
   bool has_retried_ = false;
   bool was_bystander_ = false;  // it was sent again because another request's failure took its connection
-  bool is_answered_ = false;  // its answer came, or an error in its place
+  bool is_answered_ = false;    // its answer came, or an error in its place
   TunnelClock tunnel_;
   loop::MemberTask<MuxHttp, &MuxHttp::retry> retry_task_{*this};
 };

@@ -29,8 +29,8 @@ inline std::vector<Value> items_of(const Argument& given) {
   return given.value.is_nil() ? given.list : std::vector<Value>{given.value};
 }
 
-/// Two times, of which the first is never reached when it is the longer one: refused where a script says both.
-/// Errors: wrong_option of the first.
+/// Two times, of which the first is never reached when it is the longer one: refused where a script says
+/// both. Errors: wrong_option of the first.
 inline Result<void> check_within(const Options& options, std::string_view inner, std::string_view outer) {
   const Argument* one = options.find(inner);
   const Argument* other = options.find(outer);
@@ -40,8 +40,10 @@ inline Result<void> check_within(const Options& options, std::string_view inner,
 }
 /// The times of one request: each try is a part of it, and so is the wait for a connection.
 inline Result<void> check_times(const Options& options) {
-  for (const auto& [inner, outer] : {std::pair{"tryTimeout", "timeout"}, {"queueTimeout", "timeout"},
-                                    {"connectTimeout", "tryTimeout"}, {"connectTimeout", "timeout"}})
+  for (const auto& [inner, outer] : {std::pair{"tryTimeout", "timeout"},
+                                     {"queueTimeout", "timeout"},
+                                     {"connectTimeout", "tryTimeout"},
+                                     {"connectTimeout", "timeout"}})
     if (auto checked = check_within(options, inner, outer); !checked) return checked;
   return {};
 }

@@ -30,19 +30,21 @@ Result<void> check_answers(const flow::PipelinePlan& plan) {
   return {};
 }
 
-/// Without a key, or with one for all, the target must be the same for all, or requests ride to the wrong upstream.
+/// Without a key, or with one for all, the target must be the same for all, or requests ride to the wrong
+/// upstream.
 Result<void> check_mux(const flow::FilterPlan& filter) {
   const auto* mux = dynamic_cast<const MuxHttpPlan*>(&filter);
   if (!mux || mux->key_hook) return {};
   for (const auto& inner : mux->target->filters()) {
     const auto* connect = dynamic_cast<const ConnectPlan*>(inner.get());
     if (connect && connect->is_dynamic())
-      return at(filter.place,
-                "muxHTTP needs a key" + std::string(mux->has_key ? " that a function gives" : "") + ": connect at " +
-                    connect->place.to_string() + " chooses its target by a function, and " +
-                    (mux->has_key ? "with one key for all" : "without a key") +
-                    " a request may ride on a connection to another target; write muxHTTP(p, function(ctx) return "
-                    "ctx.target end)");
+      return at(
+          filter.place,
+          "muxHTTP needs a key" + std::string(mux->has_key ? " that a function gives" : "") +
+              ": connect at " + connect->place.to_string() + " chooses its target by a function, and " +
+              (mux->has_key ? "with one key for all" : "without a key") +
+              " a request may ride on a connection to another target; write muxHTTP(p, function(ctx) return "
+              "ctx.target end)");
   }
   return {};
 }
@@ -60,10 +62,12 @@ Result<void> check_next(const flow::PipelinePlan& plan, const std::string& leade
 Result<void> check_somebody_answers(const flow::FilterPlan& filter) {
   const flow::PipelinePlan* answerer = nullptr;
   if (const auto* use = dynamic_cast<const UsePlan*>(&filter)) answerer = use->chain.back().get();
-  else if (filter.name == "demuxHTTP") filter.each_target([&](const flow::PipelinePlan& target) { answerer = &target; });
+  else if (filter.name == "demuxHTTP")
+    filter.each_target([&](const flow::PipelinePlan& target) { answerer = &target; });
   if (!answerer || answerer->answering_filter()) return {};
-  return at(filter.place, "nobody answers in " + label_of(*answerer) + " (" + answerer->place().to_string() +
-                              "): end it with forward, muxHTTP, route or a replaceMessage that gives a response");
+  return at(filter.place,
+            "nobody answers in " + label_of(*answerer) + " (" + answerer->place().to_string() +
+                "): end it with forward, muxHTTP, route or a replaceMessage that gives a response");
 }
 
 /// Hashing by nothing is a choice at random, which nobody asks for by that name.
@@ -73,9 +77,10 @@ Result<void> check_forward(const flow::FilterPlan& filter) {
   const upstream::ClusterOptions& options = forward->upstream->cluster->options();
   const bool has_key = options.key || forward->settings.key.is_given || forward->settings.endpoint.is_given;
   if (!algo::goes_by_key(options.balance.kind) || has_key) return {};
-  return at(filter.place, "forward: upstream " + in_quotes(forward->upstream->name) +
-                              " balances by a key, and nobody says which; add key = function(ctx) return ctx.client.ip "
-                              "end, to its options or to these");
+  return at(filter.place,
+            "forward: upstream " + in_quotes(forward->upstream->name) +
+                " balances by a key, and nobody says which; add key = function(ctx) return ctx.client.ip "
+                "end, to its options or to these");
 }
 
 }  // namespace
@@ -121,21 +126,24 @@ Result<void> Program::check() const {
       if (auto result = check_somebody_answers(*filter); result.has_error()) return result.error();
       if (filter->name == "demuxHTTP" || filter->name == "muxHTTP") {
         Result<void> result;
-        filter->each_target([&](const flow::PipelinePlan& target) { result = check_next(target, filter->name); });
+        filter->each_target(
+            [&](const flow::PipelinePlan& target) { result = check_next(target, filter->name); });
         if (result.has_error()) return result.error();
       }
       const bool is_session_handler = filter->name == "handleSessionStart";
       bool is_listen = false;
       for (const ListenPlan& listen : listens) is_listen = is_listen || listen.pipeline == plan;
       if (is_session_handler && !is_listen)
-        return at(filter->place, "handleSessionStart stands in a listen pipeline only: elsewhere no session starts");
+        return at(filter->place,
+                  "handleSessionStart stands in a listen pipeline only: elsewhere no session starts");
     }
   }
   for (const ListenPlan& listen : listens)
     if (auto result = check_next(*listen.pipeline, "listen"); result.has_error()) return result.error();
   for (const ListenPlan& listen : listens)
-    if (listen.pipeline->filters().empty() || (!listen.pipeline->answering_filter() &&
-                                               listen.pipeline->filters().back()->name != "encodeHTTPResponse"))
+    if (listen.pipeline->filters().empty() ||
+        (!listen.pipeline->answering_filter() &&
+         listen.pipeline->filters().back()->name != "encodeHTTPResponse"))
       return at(listen.place, "nobody answers behind listen: add demuxHTTP, serveHTTP, route or connect");
   return {};
 }

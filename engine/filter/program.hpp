@@ -45,7 +45,8 @@ struct Program {
   void start();
   /// Another version took over: what is under way goes on, and nothing is kept for requests to come.
   void retire();
-  /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled after.
+  /// Closes what pipelines keep for coming requests. The program may be destroyed when the loop has settled
+  /// after.
   void drain();
   /// Completes what can only be completed when all is there: plugins get the next() that they left out.
   void link();
@@ -54,8 +55,8 @@ struct Program {
   Result<void> check() const;
 };
 
-/// The pipelines that neither a listen nor one of `roots` leads to, as far as that is written down; in the order of
-/// definition. What the function of a route gives is not.
+/// The pipelines that neither a listen nor one of `roots` leads to, as far as that is written down; in the
+/// order of definition. What the function of a route gives is not.
 std::vector<const flow::PipelinePlan*> unreached(const Program& program,
                                                  std::span<const flow::PipelinePlan* const> roots = {});
 /// A route goes where its function says, without a list of names.
@@ -64,8 +65,8 @@ bool has_open_route(const Program& program);
 /// The graph of a program: pipelines and what leads where. `mermaid` for Mermaid's flowchart text.
 std::string graph_text(const Program& program);
 std::string graph_mermaid(const Program& program);
-/// The same as one drawing of several programs, the text of an SVG file: equal programs give equal bytes. Readable on
-/// light and on dark ground.
+/// The same as one drawing of several programs, the text of an SVG file: equal programs give equal bytes.
+/// Readable on light and on dark ground.
 std::string graph_svg(const std::vector<const Program*>& programs);
 
 }  // namespace perilune::filter

@@ -23,22 +23,27 @@ namespace perilune::filter {
 namespace {
 
 constexpr std::array demux_options = {
-    OptionSpec{"connect", Boolean},          OptionSpec{"errorPage", Function, {}, {}, {}, "err, ctx"}, OptionSpec{"maxHeaderSize", Size},
-    OptionSpec{"maxHeaders", Count},         OptionSpec{"maxMessages", Count},  OptionSpec{"maxRequestLine", Size},
+    OptionSpec{"connect", Boolean},    OptionSpec{"errorPage", Function, {}, {}, {}, "err, ctx"},
+    OptionSpec{"maxHeaderSize", Size}, OptionSpec{"maxHeaders", Count},
+    OptionSpec{"maxMessages", Count},  OptionSpec{"maxRequestLine", Size},
     OptionSpec{"pipelining", Count},
 };
 constexpr std::array serve_options = {
-    OptionSpec{"errorPage", Function, {}, {}, {}, "err, ctx"}, OptionSpec{"limit", Size},        OptionSpec{"maxHeaderSize", Size},
-    OptionSpec{"maxHeaders", Count},   OptionSpec{"maxMessages", Count}, OptionSpec{"maxRequestLine", Size},
+    OptionSpec{"errorPage", Function, {}, {}, {}, "err, ctx"},
+    OptionSpec{"limit", Size},
+    OptionSpec{"maxHeaderSize", Size},
+    OptionSpec{"maxHeaders", Count},
+    OptionSpec{"maxMessages", Count},
+    OptionSpec{"maxRequestLine", Size},
     OptionSpec{"pipelining", Count},
 };
 constexpr std::array mux_options = {
-    OptionSpec{"idleTimeout", Time},   OptionSpec{"maxMessages", Count}, OptionSpec{"maxSessions", Count},
-    OptionSpec{"pipelining", Count},   OptionSpec{"queue", Count},       OptionSpec{"queueTimeout", Time},
+    OptionSpec{"idleTimeout", Time},       OptionSpec{"maxMessages", Count}, OptionSpec{"maxSessions", Count},
+    OptionSpec{"pipelining", Count},       OptionSpec{"queue", Count},       OptionSpec{"queueTimeout", Time},
     OptionSpec{"tunnelIdleTimeout", Time},
 };
 constexpr std::array connect_options = {
-    OptionSpec{"bind", Text},        OptionSpec{"bufferLimit", Size},  OptionSpec{"connectTimeout", Time},
+    OptionSpec{"bind", Text},        OptionSpec{"bufferLimit", Size}, OptionSpec{"connectTimeout", Time},
     OptionSpec{"idleTimeout", Time}, OptionSpec{"readTimeout", Time}, OptionSpec{"writeTimeout", Time},
 };
 constexpr std::array collect_options = {
@@ -129,7 +134,9 @@ Error refuse(uint32_t accepts, const Value& value) {
 
 Result<Value> check_time(const Value& value, uint32_t accepts) {
   constexpr double never = std::numeric_limits<double>::infinity();
-  const auto wrong = [](const char* sentence) { return Error{ErrorCode::ScriptError, Side::Script, sentence}; };
+  const auto wrong = [](const char* sentence) {
+    return Error{ErrorCode::ScriptError, Side::Script, sentence};
+  };
   if (accepts & FiniteTime) {
     const double* seconds = value.number();
     if (value.is_false() || (seconds && !(*seconds > 0 && *seconds < never)))
@@ -139,7 +146,8 @@ Result<Value> check_time(const Value& value, uint32_t accepts) {
   if (const double* seconds = value.number()) {
     if (*seconds > 0) return Value(*seconds);
     if (std::isnan(*seconds)) return wrong("it is not a number (0/0)");
-    return wrong(*seconds == 0 ? "a time of 0 means nothing here; say false for never" : "a time cannot be negative");
+    return wrong(*seconds == 0 ? "a time of 0 means nothing here; say false for never"
+                               : "a time cannot be negative");
   }
   if (const std::string* text = value.string()) {
     const auto duration = parse_duration(*text);
@@ -291,8 +299,10 @@ Result<Value> check_value(uint32_t accepts, std::string_view choices, Value valu
     for (const auto word : words)
       if (word == *value.string()) return value;
     std::string list;
-    for (const auto word : words) list.append(list.empty() ? "" : " or ").append("\"").append(word).append("\"");
-    return Error{ErrorCode::ScriptError, Side::Script, "expects " + list + ", got " + in_quotes(*value.string())};
+    for (const auto word : words)
+      list.append(list.empty() ? "" : " or ").append("\"").append(word).append("\"");
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "expects " + list + ", got " + in_quotes(*value.string())};
   }
   return refuse(accepts, value);
 }
@@ -311,7 +321,9 @@ Duration from_option(const Value& value) {
   return from_seconds(*seconds);
 }
 
-void Options::set(std::string_view name, Argument argument) { values_.push_back({name, std::move(argument)}); }
+void Options::set(std::string_view name, Argument argument) {
+  values_.push_back({name, std::move(argument)});
+}
 
 const Argument* Options::find(std::string_view name) const {
   for (const auto& [given, argument] : values_)

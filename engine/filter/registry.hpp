@@ -48,9 +48,9 @@ struct Services {
 
 /// What an argument or option may be. Several are joined with |.
 enum Accepts : uint32_t {
-  Function = 1 << 0,   // a Ref<flow::Hook>
-  Text = 1 << 1,       // a string
-  Number = 1 << 2,     // any finite number
+  Function = 1 << 0,  // a Ref<flow::Hook>
+  Text = 1 << 1,      // a string
+  Number = 1 << 2,    // any finite number
   Boolean = 1 << 3,
   MessageObject = 1 << 4,   // a Ref<flow::Message>
   PipelineObject = 1 << 5,  // a Ref<flow::PipelinePlan>; a pipeline's name is accepted too and resolved
@@ -94,7 +94,8 @@ struct OptionSpec {
 
 struct Option;
 
-/// A value given by the script, checked against its spec. Lists are in `list`, tables of options in `members`.
+/// A value given by the script, checked against its spec. Lists are in `list`, tables of options in
+/// `members`.
 struct Argument {
   Value value;
   std::vector<Value> list = {};
@@ -146,8 +147,8 @@ struct FilterCall {
   Ref<flow::PipelinePlan> pipeline;
 };
 
-/// A filter as scripts may call it: the one description from which arguments are checked and documentation and
-/// editor annotations are compared.
+/// A filter as scripts may call it: the one description from which arguments are checked and documentation
+/// and editor annotations are compared.
 struct FilterSpec {
   /// As the script calls it; "listen" is among them though it is an entrance.
   std::string_view name;
@@ -184,8 +185,8 @@ Duration from_option(const Value& value);
 /// What is accepted, in words: "a function or a string".
 std::string describe(uint32_t accepts);
 
-/// The named pipelines of one file, or of one call of a plugin's function, which sees those of its file as well. A name
-/// may be referred to before it is defined.
+/// The named pipelines of one file, or of one call of a plugin's function, which sees those of its file as
+/// well. A name may be referred to before it is defined.
 class PipelineScope final : public Object {
  public:
   explicit PipelineScope(flow::Runtime& runtime, Ref<PipelineScope> file = {})

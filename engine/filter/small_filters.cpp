@@ -121,7 +121,8 @@ class Dump final : public flow::Filter {
 
  private:
   void on_event(Event&& event) override {
-    if (!plan_.prints_data) log::info((plan_.tag.empty() ? "dump " : "dump " + plan_.tag + " ") + flow::describe(event));
+    if (!plan_.prints_data)
+      log::info((plan_.tag.empty() ? "dump " : "dump " + plan_.tag + " ") + flow::describe(event));
     else if (event.is_data()) print(event.slice().view());
     output(std::move(event));
   }
@@ -180,7 +181,8 @@ Result<std::unique_ptr<flow::FilterPlan>> make_serve_plan(FilterCall& call) {
   } else {
     handler->replacement = Ref<flow::Message>(call.arguments[0].value.object_as<flow::Message>());
     if (!handler->replacement->response())
-      return Error{ErrorCode::ScriptError, Side::Script, "serveHTTP: a request answers nothing; give a response"};
+      return Error{ErrorCode::ScriptError, Side::Script,
+                   "serveHTTP: a request answers nothing; give a response"};
   }
   handler->body_bytes_max = call.options.size("limit", limits::collected_body_bytes_max);
   auto inner = make_ref<flow::PipelinePlan>(call.services.runtime, "serveHTTP", call.place);

@@ -6,8 +6,8 @@
 
 namespace perilune::filter {
 
-/// `timeout(t)`: the answer's head must begin within `t` of the request's head, else RequestTimeout (504); what was
-/// asked is called off.
+/// `timeout(t)`: the answer's head must begin within `t` of the request's head, else RequestTimeout (504);
+/// what was asked is called off.
 Result<std::unique_ptr<flow::FilterPlan>> make_timeout_plan(FilterCall& call);
 /// `insert(Message | text | Data | fn)`: comes out before the first event.
 Result<std::unique_ptr<flow::FilterPlan>> make_insert_plan(FilterCall& call);

@@ -34,7 +34,8 @@ std::string sticky_cookie(const upstream::StickyOptions& options, uint64_t ident
   for (int shift = 60; shift >= 0; shift -= 4) text += digits[identity >> shift & 15];
   text += "; Path=" + options.path;
   if (options.max_age)
-    text += "; Max-Age=" + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*options.max_age).count());
+    text += "; Max-Age=" +
+            std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*options.max_age).count());
   return text + "; HttpOnly; SameSite=Lax";
 }
 

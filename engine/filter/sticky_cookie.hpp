@@ -10,7 +10,8 @@
 
 namespace perilune::filter {
 
-/// The endpoint that a request's cookie names, by its identity; none without the cookie or with another value.
+/// The endpoint that a request's cookie names, by its identity; none without the cookie or with another
+/// value.
 std::optional<uint64_t> sticky_endpoint(const message::Headers& request, std::string_view cookie);
 
 /// The value of Set-Cookie that names an endpoint (RFC 6265 section 4.1): readable by no script of the page.

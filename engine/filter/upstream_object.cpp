@@ -42,7 +42,8 @@ UpstreamObject::UpstreamObject(Services& services, std::string its_name, const P
       wire_(std::move(settings.connect)),
       cluster(make_ref<upstream::Cluster>(
           upstream::Cluster::Parts{services.runtime, services.network,
-                                   connect_by_key(services, "upstream " + name, place, wire_), services.worker},
+                                   connect_by_key(services, "upstream " + name, place, wire_),
+                                   services.worker},
           services.clusters->record(name), std::move(settings.cluster))) {
   PERILUNE_EXPECT(services.worker < services.clusters->workers(),
                   "the board knows how many workers there are");

@@ -12,15 +12,15 @@ namespace perilune::filter {
 /// scripts.
 class UpstreamObject final : public Object {
  public:
-  /// Makes the cluster, which follows the record of that name in `services`. The record is as it was, and nothing is
-  /// connected, before cluster->start(). Errors (Side::Script): another script file has an upstream of this name
-  /// with other endpoints.
+  /// Makes the cluster, which follows the record of that name in `services`. The record is as it was, and
+  /// nothing is connected, before cluster->start(). Errors (Side::Script): another script file has an
+  /// upstream of this name with other endpoints.
   static Result<Ref<UpstreamObject>> make(Services& services, std::string name, const Place& place,
                                           ClusterSettings settings);
   ~UpstreamObject() override;
 
-  /// Its program serves. Where the file had an upstream of this name before, its cluster goes on, with these options: its
-  /// endpoints, what is known of them, and its idle connections stay.
+  /// Its program serves. Where the file had an upstream of this name before, its cluster goes on, with these
+  /// options: its endpoints, what is known of them, and its idle connections stay.
   void start();
   /// Another program serves, see Program::retire; unless the cluster goes on in that.
   void retire();

@@ -50,7 +50,8 @@ void WaitingFilter::replay() {
     process(std::move(event));
   }
   is_replaying_ = false;
-  queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(std::min(replayed_, queue_.size())));
+  queue_.erase(queue_.begin(),
+               queue_.begin() + static_cast<std::ptrdiff_t>(std::min(replayed_, queue_.size())));
   replayed_ = 0;
   if (!is_waiting()) hold_.release();
 }

@@ -6,9 +6,9 @@
 
 namespace perilune::filter {
 
-/// Base of filters that call a function of the script which may wait. While it waits, input goes into a queue and
-/// the input's valve is held, so that the queue holds what one step still brings; then it is replayed in order. A
-/// StreamEnd with an error overtakes it and calls the wait off.
+/// Base of filters that call a function of the script which may wait. While it waits, input goes into a queue
+/// and the input's valve is held, so that the queue holds what one step still brings; then it is replayed in
+/// order. A StreamEnd with an error overtakes it and calls the wait off.
 class WaitingFilter : public flow::Filter, public flow::HookHandler {
  protected:
   void on_event(flow::Event&& event) final;

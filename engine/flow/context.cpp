@@ -50,7 +50,8 @@ Context* Context::client_owner() {
 std::string Context::client_ip() {
   const Context* owner_of_it = client_owner();
   if (!owner_of_it || !owner_of_it->client()) return {};
-  return owner_of_it->has_forwarded_client() ? owner_of_it->exchange_->forwarded_ip : owner_of_it->client()->ip();
+  return owner_of_it->has_forwarded_client() ? owner_of_it->exchange_->forwarded_ip
+                                             : owner_of_it->client()->ip();
 }
 
 void Context::note_forwarded_client(const message::Headers& headers) {
@@ -130,7 +131,8 @@ Ref<Message> Context::message_of(const Ref<message::Head>& head) {
 UpstreamInfo* Context::upstream() const {
   for (const Context* context = this; context; context = context->parent_.get()) {
     if (context->upstream_) return context->upstream_.get();
-    if (context->exchange_ && context->exchange_->connection) return context->exchange_->connection->upstream_.get();
+    if (context->exchange_ && context->exchange_->connection)
+      return context->exchange_->connection->upstream_.get();
   }
   return nullptr;
 }

@@ -60,8 +60,8 @@ class ClientInfo {
   const TrustedProxies* trusted_proxies = nullptr;
   /// A protocol filter watches the times of this session now; the socket's own idle clock stops.
   virtual void leave_time_to_protocol() {}
-  /// The client said that it sends nothing more, and all it sent was read: when the output has ended there is nothing to
-  /// wait for.
+  /// The client said that it sends nothing more, and all it sent was read: when the output has ended there is
+  /// nothing to wait for.
   virtual void expect_no_more() {}
   /// Its pipeline, which was asked to let it move, waits for its next message now.
   virtual void on_rest() {}
@@ -158,7 +158,8 @@ class Context final : public Object, public Pooled<Context> {
   UpstreamInfo& make_upstream();
   /// The connection that carries this exchange.
   void set_connection(Ref<Context> connection) { own_exchange().connection = std::move(connection); }
-  /// A connection was taken for the exchange that this context belongs to: a new one, or one that was used before.
+  /// A connection was taken for the exchange that this context belongs to: a new one, or one that was used
+  /// before.
   void note_attempt(bool is_reused);
   int attempts();
   bool is_reused();

@@ -10,8 +10,8 @@
 
 namespace perilune::flow {
 
-/// What travels through a pipeline. A byte stream is Data* StreamEnd; a message is MessageStart Data* MessageEnd.
-/// Passed by rvalue, at most 32 bytes, never copied by accident.
+/// What travels through a pipeline. A byte stream is Data* StreamEnd; a message is MessageStart Data*
+/// MessageEnd. Passed by rvalue, at most 32 bytes, never copied by accident.
 class Event {
  public:
   enum class Kind : uint8_t { Data, MessageStart, MessageEnd, StreamEnd };

@@ -44,8 +44,8 @@ enum class HookStatus : uint8_t {
 /// A function of the script. The script room implements it; nothing below knows Lua.
 class Hook : public Object {
  public:
-  /// Runs the function with what `call` holds, and fills its result. When it has to wait, the status is Waiting,
-  /// and the call must stay where it is until it is over or cancelled.
+  /// Runs the function with what `call` holds, and fills its result. When it has to wait, the status is
+  /// Waiting, and the call must stay where it is until it is over or cancelled.
   virtual void run(HookCall& call) = 0;
   /// Ends a waiting call: `cancelled` is raised at the wait and the function unwinds before this returns. The
   /// handler is not told.

@@ -22,8 +22,8 @@ class Message final : public Object, public Pooled<Message> {
   }
   /// A copy that shares the body's bytes.
   Ref<Message> copy() const;
-  /// A response with its whole body: it can be given many times without being copied, where its head is marked as
-  /// shared.
+  /// A response with its whole body: it can be given many times without being copied, where its head is
+  /// marked as shared.
   bool is_whole_response() const { return has_body && !body_source && response(); }
   /// To be called before the head is changed.
   void make_head_own() { message::make_own(head); }

@@ -49,7 +49,8 @@ Pipeline::Pipeline(PipelinePlan& plan) : plan_(plan), outlet_(*this) {
   for (const auto& filter_plan : plan.filters()) {
     filters_.push_back(filter_plan->make());
     filters_.back()->pipeline_ = this;
-    filters_.back()->side_ = filters_.size() <= answer_index_ + size_t{1} ? FlowSide::Request : FlowSide::Response;
+    filters_.back()->side_ =
+        filters_.size() <= answer_index_ + size_t{1} ? FlowSide::Request : FlowSide::Response;
     is_watched = is_watched || filter_plan->watches_answer();
   }
   connect_filters();
@@ -135,7 +136,8 @@ bool Pipeline::end_if_idle(Instant since) {
 }
 
 bool Pipeline::is_movable() const {
-  return !is_ended() && std::ranges::all_of(filters_, [](const auto& filter) { return filter->is_movable(); });
+  return !is_ended() &&
+         std::ranges::all_of(filters_, [](const auto& filter) { return filter->is_movable(); });
 }
 
 bool Pipeline::leave(Leaving how) {

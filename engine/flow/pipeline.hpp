@@ -35,8 +35,8 @@ struct Runtime {
   Tracer* tracer = nullptr;
 };
 
-/// Which part of its pipeline a filter belongs to: before the answering filter it sees requests, behind it what
-/// comes back.
+/// Which part of its pipeline a filter belongs to: before the answering filter it sees requests, behind it
+/// what comes back.
 enum class FlowSide : uint8_t { Request, Response };
 
 /// What a pipeline carries where it begins.
@@ -57,7 +57,8 @@ class FilterPlan {
   /// Pipelines that this filter leads to, for graphs and checks.
   virtual void each_target(const std::function<void(const PipelinePlan&)>&) const {}
 
-  /// The program was replaced and ends when the last of its clients has gone: nothing is kept for coming instances.
+  /// The program was replaced and ends when the last of its clients has gone: nothing is kept for coming
+  /// instances.
   virtual void retire() {}
   /// The program is over: what the plan keeps for coming instances (idle connections) is closed.
   virtual void drain() {}
@@ -95,8 +96,8 @@ class PipelinePlan final : public Object {
   /// The position of the filter that answers; none when nobody does.
   std::optional<size_t> answering_filter() const;
 
-  /// Lets go of the filters, and so of what they lead to: plans may lead to each other in a circle. For the end of a
-  /// program, when nothing of it runs.
+  /// Lets go of the filters, and so of what they lead to: plans may lead to each other in a circle. For the
+  /// end of a program, when nothing of it runs.
   void dismantle();
   /// Lets go of free instances that nobody needed since the last call.
   void give_back_surplus();
@@ -140,8 +141,8 @@ struct PipelineEnds {
   Role role = Role::Message;
 };
 
-/// A running pipeline. Its owner feeds it with on_event and ends it; after end() nothing comes out any more, and
-/// when the turn is over the instance goes back to its plan.
+/// A running pipeline. Its owner feeds it with on_event and ends it; after end() nothing comes out any more,
+/// and when the turn is over the instance goes back to its plan.
 class Pipeline final : public Object, public Sink {
  public:
   /// A pipeline that waits for start(): its owner holds it before anything in it runs.
@@ -154,20 +155,23 @@ class Pipeline final : public Object, public Sink {
   void resume_start();
   Role role() const { return role_; }
 
-  /// True once the head of the answer came out of the filter that answers; only where a filter watches for it.
+  /// True once the head of the answer came out of the filter that answers; only where a filter watches for
+  /// it.
   bool answer_begun() const { return answer_gate_ && answer_gate_->begun; }
-  /// Stops the filters up to the one that answers: what they still give is dropped. The answer comes from elsewhere.
+  /// Stops the filters up to the one that answers: what they still give is dropped. The answer comes from
+  /// elsewhere.
   void cancel_answer();
 
   void on_event(Event&& event) override;
-  /// Ends it, exactly once: first all waits are called off and everything inside ends (`on_stop`), then the end
-  /// handlers run (`on_end`), from the last filter to the first. `error` says what cut it, null when it ended well.
+  /// Ends it, exactly once: first all waits are called off and everything inside ends (`on_stop`), then the
+  /// end handlers run (`on_end`), from the last filter to the first. `error` says what cut it, null when it
+  /// ended well.
   void end(const Error* error);
   bool is_ended() const { return state_ != State::Running; }
   /// What cut it, while it is being ended; null when it ended well.
   const Error* end_error() const { return end_error_; }
-  /// A filter has output of its own to finish (bytes for an upstream) though all input has come: the owner lets the
-  /// pipeline live until is_quiet(), and `watcher` is deferred when that becomes true.
+  /// A filter has output of its own to finish (bytes for an upstream) though all input has come: the owner
+  /// lets the pipeline live until is_quiet(), and `watcher` is deferred when that becomes true.
   void begin_stay() { ++whole().stays_; }
   void end_stay();
   bool is_quiet() const { return stays_ == 0; }
@@ -185,11 +189,11 @@ class Pipeline final : public Object, public Sink {
   const Rest* rest() const { return rest_; }
   /// Asks its filters to end it if it has only waited for its client since `since`; whether one did.
   bool end_if_idle(Instant since);
-  /// The client can be handed to another pipeline between two messages without noticing: no filter has to do with
-  /// anything but whole messages.
+  /// The client can be handed to another pipeline between two messages without noticing: no filter has to do
+  /// with anything but whole messages.
   bool is_movable() const;
-  /// For a client's pipeline. Move: true when it is at rest already; else it begins nothing new, and the client is told by
-  /// ClientInfo::on_rest when it is. Close: it closes by itself.
+  /// For a client's pipeline. Move: true when it is at rest already; else it begins nothing new, and the
+  /// client is told by ClientInfo::on_rest when it is. Close: it closes by itself.
   bool leave(Leaving how);
   /// At rest: the bytes that were read and belong to messages which were not begun.
   buffer::Buffer take_unused();
@@ -265,8 +269,8 @@ class Pipeline final : public Object, public Sink {
   uint16_t answer_index_ = 0;
 };
 
-/// One step of a running pipeline. State lives in members, configuration in the plan; instances are reused, so
-/// on_reset brings every member back to what the constructor made.
+/// One step of a running pipeline. State lives in members, configuration in the plan; instances are reused,
+/// so on_reset brings every member back to what the constructor made.
 class Filter : public Sink {
  public:
   virtual ~Filter() = default;
@@ -279,8 +283,8 @@ class Filter : public Sink {
   /// Called once after every filter was stopped, with what cut the pipeline or null.
   virtual void on_end(const Error*) {}
   virtual void on_reset() {}
-  /// Room is needed for newcomers: a filter that has waited since `since` or longer for its client's next message, or
-  /// for the first, ends the stream and says so.
+  /// Room is needed for newcomers: a filter that has waited since `since` or longer for its client's next
+  /// message, or for the first, ends the stream and says so.
   virtual bool end_if_idle(Instant) { return false; }
   /// See Pipeline::is_movable, leave and take_unused.
   virtual bool is_movable() const { return false; }

@@ -9,7 +9,8 @@ namespace perilune::flow {
 
 class Valve;
 
-/// Told when a valve closes or opens, within the call that did it: it only notes or schedules, it does not feed.
+/// Told when a valve closes or opens, within the call that did it: it only notes or schedules, it does not
+/// feed.
 class ValveWatcher {
  public:
   virtual void on_valve_changed(Valve& valve) = 0;
@@ -40,8 +41,8 @@ class Hold {
   Valve* valve_ = nullptr;
 };
 
-/// One direction of a flow. Consumers hold it when they have enough; whoever feeds the flow watches it and feeds
-/// nothing while it is held, except what a bounded step in progress still brings (one read).
+/// One direction of a flow. Consumers hold it when they have enough; whoever feeds the flow watches it and
+/// feeds nothing while it is held, except what a bounded step in progress still brings (one read).
 class Valve {
  public:
   Valve() = default;

@@ -51,7 +51,8 @@ const char* skip_to_colon(const char* at, const char* end) {
       uint64_t word = 0;
       std::memcpy(&word, at, 8);
       const uint64_t without_colon = word ^ in_each_byte(':');
-      const uint64_t found = ((without_colon - in_each_byte(0x01)) & ~without_colon & in_each_byte(0x80)) | controls_of(word);
+      const uint64_t found =
+          ((without_colon - in_each_byte(0x01)) & ~without_colon & in_each_byte(0x80)) | controls_of(word);
       if (found != 0) return at + std::countr_zero(found) / 8;
       at += 8;
     }

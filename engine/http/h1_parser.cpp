@@ -145,7 +145,8 @@ Item H1Parser::read_trailers() {
   Ref<Trailers> trailers;
   if (block.size() > 2) {
     trailers = make_ref<Trailers>();
-    if (auto parsed = parse_field_lines(block, kind_, trailers->headers); !parsed) return fail(std::move(parsed.error()));
+    if (auto parsed = parse_field_lines(block, kind_, trailers->headers); !parsed)
+      return fail(std::move(parsed.error()));
     message::Headers& fields = trailers->headers;
     fields.each([&](std::string_view name, std::string_view, message::Name) {
       if (is_forbidden_trailer(name)) fields.remove(name);

@@ -42,10 +42,11 @@ enum class UpgradeOffer : uint8_t { None, WebSocket };
 /// next(), and nothing else happens; so the next message is begun only by whoever asks for it.
 ///
 /// Head, Body..., End for each message, where the last Head or Body may say `ends` instead of an End that
-/// follows; an interim response is a Head alone, and so is one that opens a tunnel (then is_tunnel(), and take_rest() gives what is behind it). After a request that wants a tunnel,
-/// call next() no more before its answer is known. Heads come with `body` set by framing.hpp, without
-/// hop-by-hop fields (hop_by_hop.hpp), with the path of an absolute target in `path` and its authority in
-/// Host (RFC 9112 section 3.2.2); CONNECT has its authority in both.
+/// follows; an interim response is a Head alone, and so is one that opens a tunnel (then is_tunnel(), and
+/// take_rest() gives what is behind it). After a request that wants a tunnel, call next() no more before its
+/// answer is known. Heads come with `body` set by framing.hpp, without hop-by-hop fields (hop_by_hop.hpp),
+/// with the path of an absolute target in `path` and its authority in Host (RFC 9112 section 3.2.2); CONNECT
+/// has its authority in both.
 ///
 /// Strict: CRLF alone ends lines; one empty line before a request is skipped (RFC 9112 section 2.2), a second
 /// is refused; an HTTP/1.1 request has exactly one Host, HTTP/1.0 at most one; see start_line.hpp,
@@ -91,16 +92,7 @@ class H1Parser final : public Pooled<H1Parser> {
   void release_memory() { input_.release_memory(); }
 
  private:
-  enum class State : uint8_t {
-    Start,
-    Head,
-    FixedBody,
-    Chunked,
-    Trailers,
-    UntilClose,
-    Tunnel,
-    Failed
-  };
+  enum class State : uint8_t { Start, Head, FixedBody, Chunked, Trailers, UntilClose, Tunnel, Failed };
   enum class Expected : uint8_t { Nothing, Any, Head, Connect };
   enum class EmptyLine : uint8_t { None, Return, Skipped };
 

@@ -72,8 +72,8 @@ Item H1Parser::complete(Ref<message::Head> head, const StartLine& line, std::str
                                 : complete_response(std::move(head), section);
 }
 
-/// A head that lies whole in the next slice and has nothing wrong: nearly all of them. NeedMore: it is another,
-/// and nothing was done.
+/// A head that lies whole in the next slice and has nothing wrong: nearly all of them. NeedMore: it is
+/// another, and nothing was done.
 Item H1Parser::read_plain_head() {
   const std::string_view text = input_.front().view();
   const size_t line_end = text.substr(0, limits_->request_line_bytes_max + 2).find('\n');
@@ -121,7 +121,8 @@ Item H1Parser::read_scanned_head() {
   if (!has_line || section_.is_copy()) line = parse_first_line();
   const std::string_view section = section_.text(input_).substr(0, section_.size());
   Ref<message::Head> head = head_of(*line);
-  if (auto parsed = parse_field_lines(section.substr(section_.first_line_size() + 2), kind_, head->headers); !parsed)
+  if (auto parsed = parse_field_lines(section.substr(section_.first_line_size() + 2), kind_, head->headers);
+      !parsed)
     return fail(std::move(parsed.error()));
   Item item = complete(std::move(head), *line, section);
   section_.done(input_);

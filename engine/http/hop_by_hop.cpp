@@ -94,8 +94,9 @@ void read_keep_alive(message::ResponseHead& head) {
 }
 
 constexpr message::NameSet own_fields{
-    Name::Connection, Name::KeepAlive,     Name::ProxyConnection,   Name::Te,                Name::TransferEncoding,
-    Name::Upgrade,    Name::Http2Settings, Name::ProxyAuthenticate, Name::ProxyAuthorization};
+    Name::Connection,        Name::KeepAlive, Name::ProxyConnection, Name::Te,
+    Name::TransferEncoding,  Name::Upgrade,   Name::Http2Settings,   Name::ProxyAuthenticate,
+    Name::ProxyAuthorization};
 
 /// What is the same for requests and responses. The number of connection options is the caller's to judge.
 size_t remove_common(Head& head, bool may_upgrade) {

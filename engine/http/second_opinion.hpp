@@ -7,9 +7,9 @@
 namespace perilune::http {
 
 /// What llhttp objects to in a head that was parsed and framed here; null when it agrees on version, status,
-/// framing and the number of fields. `section` is all of the head, with its empty line; `head` has its framing
-/// set and no field removed yet. llhttp decides nothing: a head on which two parsers disagree is one that the
-/// next server may misread.
+/// framing and the number of fields. `section` is all of the head, with its empty line; `head` has its
+/// framing set and no field removed yet. llhttp decides nothing: a head on which two parsers disagree is one
+/// that the next server may misread.
 const char* objection(std::string_view section, const message::RequestHead& head);
 const char* objection(std::string_view section, const message::ResponseHead& head);
 

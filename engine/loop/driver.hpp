@@ -11,8 +11,8 @@ class Driver {
  public:
   virtual ~Driver() = default;
 
-  /// Waits until something is ready, `deadline` passes or wake() is called. A deadline in the past only polls;
-  /// Instant::max() waits for ever.
+  /// Waits until something is ready, `deadline` passes or wake() is called. A deadline in the past only
+  /// polls; Instant::max() waits for ever.
   virtual void wait(Instant deadline) = 0;
   /// Hands out what became ready: at most one turn's worth (limits::turn_events_max, turn_time_max). What is
   /// left makes the next wait return at once.

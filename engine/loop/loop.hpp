@@ -43,9 +43,9 @@ class MemberTask final : public Task {
   Owner& owner_;
 };
 
-/// One worker's loop, in turns. A turn: hand out the events that are ready, fire due timers, run deferred tasks
-/// until none is left, flush each dirty socket once, then let go of what died. So all that one wake-up caused
-/// leaves in one gather-write per socket, and nothing is destroyed in the middle of a call.
+/// One worker's loop, in turns. A turn: hand out the events that are ready, fire due timers, run deferred
+/// tasks until none is left, flush each dirty socket once, then let go of what died. So all that one wake-up
+/// caused leaves in one gather-write per socket, and nothing is destroyed in the middle of a call.
 class Loop {
  public:
   explicit Loop(Driver& driver) : driver_(driver), now_(driver.now()) {}
@@ -63,7 +63,8 @@ class Loop {
   void defer(Task& task) {
     if (!task.is_queued()) deferred_.push_back(task);
   }
-  /// Runs `task` in the next turn, after other sockets had theirs: for work that would make this turn too long.
+  /// Runs `task` in the next turn, after other sockets had theirs: for work that would make this turn too
+  /// long.
   void defer_to_next_turn(Task& task) {
     if (!task.is_queued()) next_turn_.push_back(task);
   }
@@ -71,7 +72,8 @@ class Loop {
   void flush_later(Task& task) {
     if (!task.is_queued()) dirty_.push_back(task);
   }
-  /// In a deferred task or a flush: the turn was cut, and readiness from before it is still to be told in the next.
+  /// In a deferred task or a flush: the turn was cut, and readiness from before it is still to be told in the
+  /// next.
   bool has_events_left() const { return driver_.has_events_left(); }
   /// Keeps `object` alive until the turn ends.
   void release_later(Ref<Object> object) { dying_.push_back(std::move(object)); }
@@ -82,13 +84,14 @@ class Loop {
   /// One turn; waits at most until `latest`.
   void run_turn(Instant latest = Instant::max());
   void run();
-  /// Finishes what was put off, as at the end of a turn, without waiting for anything. Not from within a turn.
+  /// Finishes what was put off, as at the end of a turn, without waiting for anything. Not from within a
+  /// turn.
   void settle() { finish_turn(); }
   void stop();
   bool is_stopped() const { return stopped_.load(std::memory_order_relaxed); }
   uint64_t turns() const { return turns_.load(std::memory_order_relaxed); }
-  /// When the turn that is under way began to do something, on the driver's clock; Instant::min() while it waits. Any
-  /// thread.
+  /// When the turn that is under way began to do something, on the driver's clock; Instant::min() while it
+  /// waits. Any thread.
   Instant busy_since() const { return Instant(Duration(busy_since_.load(std::memory_order_relaxed))); }
 
  private:

@@ -44,8 +44,8 @@ class Head : public Object {
   Headers headers;
   /// The protocol that Upgrade offers or accepts ("websocket"), empty without.
   std::string upgrade;
-  /// Somebody keeps this head, and sends it again and again (a Message of the script): who changes it makes it his own
-  /// first (make_own).
+  /// Somebody keeps this head, and sends it again and again (a Message of the script): who changes it makes
+  /// it his own first (make_own).
   bool is_shared = false;
 
   bool is_request() const { return kind == Kind::Request; }

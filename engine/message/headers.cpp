@@ -7,11 +7,26 @@
 namespace perilune::message {
 namespace {
 
-constexpr std::array<std::string_view, 20> known_names{
-    "",         "host",  "connection",         "content-length",      "transfer-encoding",
-    "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te",
-    "trailer",  "upgrade", "expect",           "date",                "content-encoding",
-    "etag",     "cookie",  "set-cookie",       "content-type",        "http2-settings"};
+constexpr std::array<std::string_view, 20> known_names{"",
+                                                       "host",
+                                                       "connection",
+                                                       "content-length",
+                                                       "transfer-encoding",
+                                                       "keep-alive",
+                                                       "proxy-connection",
+                                                       "proxy-authenticate",
+                                                       "proxy-authorization",
+                                                       "te",
+                                                       "trailer",
+                                                       "upgrade",
+                                                       "expect",
+                                                       "date",
+                                                       "content-encoding",
+                                                       "etag",
+                                                       "cookie",
+                                                       "set-cookie",
+                                                       "content-type",
+                                                       "http2-settings"};
 
 // token characters, RFC 9110 section 5.6.2
 constexpr std::array<bool, 256> token_table = [] {
@@ -33,7 +48,8 @@ Name name_of(std::string_view name) {
   const char c = name.empty() ? '\0' : to_lower(name.front());
   switch (name.size()) {
     case 2: return is("te", Name::Te);
-    case 4: return c == 'h' ? is("host", Name::Host) : c == 'd' ? is("date", Name::Date) : is("etag", Name::ETag);
+    case 4:
+      return c == 'h' ? is("host", Name::Host) : c == 'd' ? is("date", Name::Date) : is("etag", Name::ETag);
     case 6: return c == 'e' ? is("expect", Name::Expect) : is("cookie", Name::Cookie);
     case 7: return c == 't' ? is("trailer", Name::Trailer) : is("upgrade", Name::Upgrade);
     case 10:
@@ -41,7 +57,8 @@ Name name_of(std::string_view name) {
              : c == 'k' ? is("keep-alive", Name::KeepAlive)
                         : is("set-cookie", Name::SetCookie);
     case 12: return is("content-type", Name::ContentType);
-    case 14: return c == 'h' ? is("http2-settings", Name::Http2Settings) : is("content-length", Name::ContentLength);
+    case 14:
+      return c == 'h' ? is("http2-settings", Name::Http2Settings) : is("content-length", Name::ContentLength);
     case 16:
       return c == 'p' ? is("proxy-connection", Name::ProxyConnection)
                       : is("content-encoding", Name::ContentEncoding);

@@ -56,8 +56,8 @@ std::string_view text_of(Name name);
 
 /// A header or trailer section: fields in their order, repeated ones kept, names in their original case.
 /// Names compare without case (RFC 9110 section 5.1). The text lives in one block that is reused by clear().
-/// Callers give names and values that are valid (RFC 9110 section 5.5): parsers check the wire, scripts' values
-/// are checked by is_valid_name and is_valid_value.
+/// Callers give names and values that are valid (RFC 9110 section 5.5): parsers check the wire, scripts'
+/// values are checked by is_valid_name and is_valid_value.
 class Headers {
  public:
   struct Field {
@@ -90,7 +90,8 @@ class Headers {
       if (!entry.removed && entry.id == name) visit(value_at(entry));
   }
   std::vector<std::string_view> all(std::string_view name) const;
-  /// True when a list-valued field (RFC 9110 section 5.6.1) holds `token`, in any of its repetitions and any case.
+  /// True when a list-valued field (RFC 9110 section 5.6.1) holds `token`, in any of its repetitions and any
+  /// case.
   bool has_token(Name name, std::string_view token) const;
 
   void add(std::string_view name, std::string_view value) { add(name, value, name_of(name)); }
@@ -103,7 +104,8 @@ class Headers {
     present_ |= bit_of(id);
     ++live_;
   }
-  /// Replaces: the first field of that name keeps its place and gets the value, the others go. Adds when absent.
+  /// Replaces: the first field of that name keeps its place and gets the value, the others go. Adds when
+  /// absent.
   void set(std::string_view name, std::string_view value) { set(name, value, name_of(name)); }
   void set(std::string_view name, std::string_view value, Name id);
   /// Removes every field of that name; returns how many there were.

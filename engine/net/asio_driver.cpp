@@ -5,8 +5,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include <boost/asio/error.hpp>
 #include <algorithm>
+#include <boost/asio/error.hpp>
 #include <cerrno>
 #include <span>
 #include <system_error>
@@ -45,7 +45,8 @@ int checked(int fd, const char* what) {
   return fd;
 }
 
-/// epoll_wait with a time to the nanosecond, where the kernel has it (Linux 5.11): a timer is not a millisecond late.
+/// epoll_wait with a time to the nanosecond, where the kernel has it (Linux 5.11): a timer is not a
+/// millisecond late.
 int wait_for_events(int set, std::span<epoll_event> events, Duration longest) {
   const auto room = static_cast<int>(events.size());
   if (longest <= Duration::zero()) return epoll_wait(set, events.data(), room, 0);
@@ -131,9 +132,10 @@ void AsioDriver::unwatch(int fd) {
 }
 
 bool AsioDriver::collect(Instant latest) {
-  const int count = wait_for_events(set_.get(), batch_, latest == Instant::min() ? Duration::zero()
-                                                        : latest == Instant::max() ? Duration::max()
-                                                                                    : latest - now());
+  const int count = wait_for_events(set_.get(), batch_,
+                                    latest == Instant::min()   ? Duration::zero()
+                                    : latest == Instant::max() ? Duration::max()
+                                                               : latest - now());
   next_ = 0;
   count_ = last_count_ = count > 0 ? static_cast<size_t>(count) : 0;
   level_seen_ = false;

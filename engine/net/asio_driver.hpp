@@ -38,9 +38,9 @@ class EventTarget {
   friend class AsioDriver;
 };
 
-/// The kernel's readiness: an edge-triggered epoll set of our own, in which streams and listeners live. A turn costs
-/// one epoll_wait on it. Where somebody asks for Asio's context (signals, timers of others), Asio watches our set as
-/// one descriptor, and blocks for both. Belongs to one thread, except wake().
+/// The kernel's readiness: an edge-triggered epoll set of our own, in which streams and listeners live. A
+/// turn costs one epoll_wait on it. Where somebody asks for Asio's context (signals, timers of others), Asio
+/// watches our set as one descriptor, and blocks for both. Belongs to one thread, except wake().
 class AsioDriver final : public loop::Driver {
  public:
   AsioDriver();
@@ -67,8 +67,8 @@ class AsioDriver final : public loop::Driver {
   /// Needed only before descriptors that stay open; closing one takes it out of the set.
   void unwatch(int fd);
 
-  /// To be told of the descriptor of each new connection: the kernel hands out the lowest free number, so it tells how
-  /// many are in use.
+  /// To be told of the descriptor of each new connection: the kernel hands out the lowest free number, so it
+  /// tells how many are in use.
   void note_descriptor(int fd) { newest_descriptor_ = fd; }
   bool is_crowded() const { return newest_descriptor_ >= crowded_from_; }
 

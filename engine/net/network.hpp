@@ -197,8 +197,8 @@ class Network {
   /// targets (RFC 2782). The answer comes in a later turn.
   virtual std::unique_ptr<Operation> resolve_service(const std::string& name, ServiceHandler& handler) = 0;
 
-  /// More than half of the descriptors are in use, as far as the newest connection of this worker tells: who can do
-  /// with fewer should.
+  /// More than half of the descriptors are in use, as far as the newest connection of this worker tells: who
+  /// can do with fewer should.
   virtual bool is_crowded() const { return false; }
 };
 

@@ -11,7 +11,8 @@ namespace {
 /// What the script of the admin address waits for: the process's answer.
 class AdminWait final : public Wait {
  public:
-  AdminWait(Coroutine& coroutine, AdminHost& host, const std::string& what, std::string argument) : Wait(coroutine) {
+  AdminWait(Coroutine& coroutine, AdminHost& host, const std::string& what, std::string argument)
+      : Wait(coroutine) {
     host.ask(what, std::move(argument), [slot = slot_](Result<std::string> answer) {
       if (slot->waiting) slot->waiting->take(std::move(answer));
     });
@@ -44,8 +45,9 @@ int ask(lua_State* L) {
   Coroutine& coroutine = Coroutine::of(L);
   coroutine.require_wait(L, "process.ask");
   AdminHost& host = *Interpreter::of(L).options.admin;
-  return coroutine.suspend(L, std::make_unique<AdminWait>(coroutine, host, std::string(string_at(L, 1).value_or("")),
-                                                          std::string(string_at(L, 2).value_or(""))));
+  return coroutine.suspend(
+      L, std::make_unique<AdminWait>(coroutine, host, std::string(string_at(L, 1).value_or("")),
+                                     std::string(string_at(L, 2).value_or(""))));
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ namespace perilune::script {
 
 class Interpreter;
 
-/// The pages that a script adds to the admin address (`admin(path, fn)`), and, for the script that serves that address,
-/// its way to the process. The other half is lua/pages.lua.
+/// The pages that a script adds to the admin address (`admin(path, fn)`), and, for the script that serves
+/// that address, its way to the process. The other half is lua/pages.lua.
 class AdminPages {
  public:
   using Answer = std::function<void(Result<std::string>)>;
@@ -31,8 +31,8 @@ class AdminPages {
   void bind(lua_State* L);
   bool has(const std::string& path) const { return pages_.contains(path); }
   std::vector<std::string> paths() const;
-  /// Makes a page of a request, both in the form of lua/pages.lua. `answer` is called once, perhaps at once, with an error
-  /// (Side::Script) when the page raises or takes longer than limits::admin_page_timeout.
+  /// Makes a page of a request, both in the form of lua/pages.lua. `answer` is called once, perhaps at once,
+  /// with an error (Side::Script) when the page raises or takes longer than limits::admin_page_timeout.
   void run(const std::string& path, std::string request, Answer answer);
   /// Calls off what is under way; who waits is told.
   void stop();

@@ -96,7 +96,8 @@ Result<void> ArgumentReader::read_options(int index, std::span<const filter::Opt
     if (!found) {
       std::string sentence = "unknown option " + in_quotes(*name) + suggestion(*name, known);
       if (const std::string owners = filter::option_owners(*name); !owners.empty())
-        sentence += sentence.ends_with('?') ? " (it is one of " + owners + ")" : "; it is an option of " + owners;
+        sentence +=
+            sentence.ends_with('?') ? " (it is one of " + owners + ")" : "; it is an option of " + owners;
       return fail(std::move(sentence));
     }
     if (lua_istable(L_, -1) && !found->members.empty()) {

@@ -14,8 +14,8 @@ struct PoolBox {
   std::unique_ptr<ScriptPool> pool;
 };
 
-// Only lua/pool.lua calls these functions, so arguments are what they should be; but for the box, which lies in a table
-// that scripts hold.
+// Only lua/pool.lua calls these functions, so arguments are what they should be; but for the box, which lies
+// in a table that scripts hold.
 ScriptPool& pool_at(lua_State* L) {
   auto* box = test_userdata<PoolBox>(L, 1);
   if (!box) raise(L, "ResourcePool: its fields are its own, and one of them was changed");

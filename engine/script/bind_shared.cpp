@@ -58,7 +58,8 @@ int put(lua_State* L) {
                                            : dictionary(L).set(key, std::move(value), times, now(L));
   if (outcome == SharedDictionary::Outcome::TooLarge) {
     lua_pushnil(L);
-    push_error(L, {ErrorCode::Overflow, Side::Script, "the value takes more than a sixteenth of the dictionary"});
+    push_error(
+        L, {ErrorCode::Overflow, Side::Script, "the value takes more than a sixteenth of the dictionary"});
     return 2;
   }
   lua_pushboolean(L, outcome == SharedDictionary::Outcome::Done);
@@ -68,7 +69,8 @@ int put(lua_State* L) {
 // (handle, key, by, ttl, stale) → sum, or nil where the value is no number
 int count(lua_State* L) {
   double sum = 0;
-  const auto outcome = dictionary(L).increment(*string_at(L, 2), lua_tonumber(L, 3), times_at(L, 4), now(L), sum);
+  const auto outcome =
+      dictionary(L).increment(*string_at(L, 2), lua_tonumber(L, 3), times_at(L, 4), now(L), sum);
   if (outcome != SharedDictionary::Outcome::Done) return 0;
   lua_pushnumber(L, sum);
   return 1;
@@ -99,9 +101,9 @@ int is_message(lua_State* L) {
 }  // namespace
 
 void bind_shared(lua_State* L) {
-  constexpr luaL_Reg functions[] = {{"shared_open", open},   {"shared_get", get},         {"shared_put", put},
-                                    {"shared_count", count}, {"shared_remove", remove},   {"shared_keys", keys},
-                                    {"is_message", is_message}, {nullptr, nullptr}};
+  constexpr luaL_Reg functions[] = {
+      {"shared_open", open},     {"shared_get", get},   {"shared_put", put},        {"shared_count", count},
+      {"shared_remove", remove}, {"shared_keys", keys}, {"is_message", is_message}, {nullptr, nullptr}};
   for (const luaL_Reg* function = functions; function->name; ++function) {
     lua_pushcfunction(L, function->func);
     lua_setfield(L, -2, function->name);

@@ -15,7 +15,8 @@ int chosen(lua_State* L) { return lua_pushnumber(L, static_cast<double>(host_of(
 
 // (name, seeds or nil)
 int declare(lua_State* L) {
-  host_of(L).declare({std::string(*string_at(L, 1)), script_place(L), static_cast<uint32_t>(lua_tonumber(L, 2))});
+  host_of(L).declare(
+      {std::string(*string_at(L, 1)), script_place(L), static_cast<uint32_t>(lua_tonumber(L, 2))});
   return 0;
 }
 
@@ -63,7 +64,8 @@ int describe_error(lua_State* L) {
 std::map<std::string, std::string> strings_at(lua_State* L, int index) {
   std::map<std::string, std::string> strings;
   if (!lua_istable(L, index)) return strings;
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) strings[std::string(*string_at(L, -2))] = *string_at(L, -1);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+    strings[std::string(*string_at(L, -2))] = *string_at(L, -1);
   return strings;
 }
 
@@ -74,7 +76,8 @@ Outcome load(lua_State* L) {
   what.workers = static_cast<unsigned>(lua_tonumber(L, 2));
   what.environment = strings_at(L, 3);
   const auto folder = std::filesystem::path(what.path).parent_path();
-  for (auto& [path, content] : strings_at(L, 4)) what.files[(folder / path).lexically_normal().string()] = std::move(content);
+  for (auto& [path, content] : strings_at(L, 4))
+    what.files[(folder / path).lexically_normal().string()] = std::move(content);
   auto number = host_of(L).load(what);
   if (!number) return Outcome::error("test.load: " + number.error().detail);
   lua_pushnumber(L, static_cast<double>(*number));
@@ -102,7 +105,9 @@ Outcome reload(lua_State* L) {
   return reloaded ? Outcome(0) : Outcome::error("proxy:reload: " + reloaded.error().detail);
 }
 
-int sessions(lua_State* L) { return lua_pushnumber(L, static_cast<double>(host_of(L).sessions(process_at(L)))), 1; }
+int sessions(lua_State* L) {
+  return lua_pushnumber(L, static_cast<double>(host_of(L).sessions(process_at(L)))), 1;
+}
 
 int log_text(lua_State* L) { return push_text(L, host_of(L).log()), 1; }
 

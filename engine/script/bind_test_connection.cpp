@@ -36,7 +36,8 @@ struct ConnectionBox {
 /// Waits until a connection has what is wanted.
 class ConnectionWait final : public Wait, public Want {
  public:
-  ConnectionWait(Coroutine& coroutine, ConnectionBox& box, TestConnection::Wanted wanted, std::optional<Duration> patience)
+  ConnectionWait(Coroutine& coroutine, ConnectionBox& box, TestConnection::Wanted wanted,
+                 std::optional<Duration> patience)
       : Wait(coroutine), connection_(box.connection), wanted_(std::move(wanted)) {
     box.waits.push_back(*this);
     if (patience) interpreter().loop().arm(timer_, *patience);
@@ -96,14 +97,17 @@ Outcome open(lua_State* L) {
   if (!lua_isnil(L, 2)) {
     const auto text = string_at(L, 2);
     // Without a port it gets one of its own.
-    const auto from = text ? net::Address::parse(text->find(':') == std::string_view::npos ? std::string(*text) + ":0" : std::string(*text))
-                           : Result<net::Address>(Error{});
+    const auto from =
+        text ? net::Address::parse(text->find(':') == std::string_view::npos ? std::string(*text) + ":0"
+                                                                             : std::string(*text))
+             : Result<net::Address>(Error{});
     if (!from || from->needs_resolving() || from->kind == net::Address::Kind::Unix)
-      return Outcome::error(asked + ": \"from\" expects an IP address such as \"10.0.0.9\", got " + describe_value(L, 2));
+      return Outcome::error(asked + ": \"from\" expects an IP address such as \"10.0.0.9\", got " +
+                            describe_value(L, 2));
     options.bind = *from;
   }
-  push_connection(L, make_ref<TestConnection>(interpreter.tests->host.outside(), interpreter.services.runtime.chunks,
-                                              *address, options));
+  push_connection(L, make_ref<TestConnection>(interpreter.tests->host.outside(),
+                                              interpreter.services.runtime.chunks, *address, options));
   return 1;
 }
 

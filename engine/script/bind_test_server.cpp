@@ -9,7 +9,8 @@ namespace {
 
 constexpr const char* class_name = "perilune.test.server";
 
-using AcceptLink = boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+using AcceptLink =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
 /// Waits for a connection of a raw upstream.
 class AcceptWait final : public Wait, public AcceptLink {
@@ -57,7 +58,8 @@ TestDesk& desk_of(lua_State* L) { return *Interpreter::of(L).tests; }
 Result<net::Address> address_at(lua_State* L) {
   const auto text = string_at(L, 1);
   if (text) return desk_of(L).locate(*text);
-  return Error{ErrorCode::ScriptError, Side::Script, "an address such as \"10.0.0.1:80\" is expected, got " + describe_value(L, 1)};
+  return Error{ErrorCode::ScriptError, Side::Script,
+               "an address such as \"10.0.0.1:80\" is expected, got " + describe_value(L, 1)};
 }
 
 Outcome failure(const Error& error) { return Outcome::error("proxy:upstream: " + error.detail); }
@@ -72,7 +74,8 @@ Outcome serve(lua_State* L) {
   hooks.opened = interpreter.make_hook(L, 3);
   hooks.closed = interpreter.make_hook(L, 4);
   if (!lua_isnoneornil(L, 5)) hooks.adorns = interpreter.make_hook(L, 5);
-  if (auto served = interpreter.tests->serve(*address, script_place(L), hooks); !served) return failure(served.error());
+  if (auto served = interpreter.tests->serve(*address, script_place(L), hooks); !served)
+    return failure(served.error());
   return 0;
 }
 
@@ -119,7 +122,8 @@ Outcome set_fate(lua_State* L) {
 int set_hosts(lua_State* L) {
   std::vector<std::string> hosts;
   for (int i = 3; i <= lua_gettop(L); ++i) hosts.emplace_back(*string_at(L, i));
-  desk_of(L).host.world().dns().set(std::string(*string_at(L, 1)), std::move(hosts), from_seconds(lua_tonumber(L, 2)));
+  desk_of(L).host.world().dns().set(std::string(*string_at(L, 1)), std::move(hosts),
+                                    from_seconds(lua_tonumber(L, 2)));
   return 0;
 }
 
@@ -129,7 +133,8 @@ int set_service(lua_State* L) {
   const auto number = [&](int index) { return static_cast<uint16_t>(lua_tonumber(L, index)); };
   for (int i = 3; i + 3 <= lua_gettop(L); i += 4)
     targets.push_back({std::string(*string_at(L, i)), number(i + 1), number(i + 2), number(i + 3)});
-  desk_of(L).host.world().dns().set_service(std::string(*string_at(L, 1)), std::move(targets), from_seconds(lua_tonumber(L, 2)));
+  desk_of(L).host.world().dns().set_service(std::string(*string_at(L, 1)), std::move(targets),
+                                            from_seconds(lua_tonumber(L, 2)));
   return 0;
 }
 

@@ -55,16 +55,17 @@ Outcome no_object(lua_State* L, const std::string& method) {
                         describe_value(L, 1));
 }
 
-/// The object that a method other than `request` is called of; else what is wrong: there is none, or it has not
-/// started. What a file says at its top changes nothing before all of it is found right.
+/// The object that a method other than `request` is called of; else what is wrong: there is none, or it has
+/// not started. What a file says at its top changes nothing before all of it is found right.
 Outcome started_object(lua_State* L, const std::string& method, filter::UpstreamObject*& object) {
   object = object_at(L);
   if (!object) return no_object(L, method);
   if (!Interpreter::of(L).is_loading()) return 0;
-  return Outcome::error("Upstream:" + method +
-                        ": upstreams start when the whole script is loaded; at the top of a file give endpoints to "
-                        "upstream(), and call " +
-                        method + " in a handler, every or after");
+  return Outcome::error(
+      "Upstream:" + method +
+      ": upstreams start when the whole script is loaded; at the top of a file give endpoints to "
+      "upstream(), and call " +
+      method + " in a handler, every or after");
 }
 
 class UpstreamWait final : public Wait, public filter::HttpClientHandler {

@@ -82,7 +82,8 @@ void Builder::bind_plugins(lua_State* L) {
     auto* box = Interpreter::of(given).objects.push_plugins(given);
     for (int i = 1; i <= count; ++i) {
       lua_rawgeti(given, 1, i);
-      if (const auto* pipeline = test_userdata<PipelineBox>(given, -1)) box->list->plugins.push_back(pipeline->plan);
+      if (const auto* pipeline = test_userdata<PipelineBox>(given, -1))
+        box->list->plugins.push_back(pipeline->plan);
       lua_pop(given, 1);
     }
     return 1;

@@ -23,8 +23,8 @@ class Builder {
 
   /// Adds `listen` and `pipeline` to the table at the top of the stack.
   void bind(lua_State* L);
-  /// Adds the primitives of lua/plugins.lua to the table at the top of the stack: filter_methods, is_pipeline,
-  /// plugin_list, place, begin_plugin, end_plugin.
+  /// Adds the primitives of lua/plugins.lua to the table at the top of the stack: filter_methods,
+  /// is_pipeline, plugin_list, place, begin_plugin, end_plugin.
   void bind_plugins(lua_State* L);
   void begin(filter::Program& program) { program_ = &program; }
   void end();

@@ -14,9 +14,9 @@ using PlaceText = std::array<char, 112>;
 /// "file:line", without the mark in front of a chunk's name; "file" when the line is 0.
 void write_place(PlaceText& text, const char* source, int line);
 
-/// Where the machine code of one Lua state comes from: for each piece that LuaJIT has compiled the line at which it
-/// begins, which for a loop is the loop's. LuaJIT tells of each as it makes it, so nothing is asked while code runs. At
-/// most limits::compiled_places_max; further ones are not known.
+/// Where the machine code of one Lua state comes from: for each piece that LuaJIT has compiled the line at
+/// which it begins, which for a loop is the loop's. LuaJIT tells of each as it makes it, so nothing is asked
+/// while code runs. At most limits::compiled_places_max; further ones are not known.
 class CompiledCode {
  public:
   CompiledCode() = default;
@@ -25,8 +25,8 @@ class CompiledCode {
 
   /// Has LuaJIT tell of what it compiles in this state from now on. Its library `jit` is a global of `L`.
   void attach(lua_State* L);
-  /// The place of the code at the address; null when it is none of this state's. For signal handlers of the thread that
-  /// runs the state.
+  /// The place of the code at the address; null when it is none of this state's. For signal handlers of the
+  /// thread that runs the state.
   const PlaceText* find(uintptr_t address) const;
   size_t pieces() const { return count_; }
 

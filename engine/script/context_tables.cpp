@@ -76,7 +76,8 @@ int context_upstream(lua_State* L) {
   return 1;
 }
 
-// The table that keeps what ctx.client is: of the exchange where a trusted proxy named the client, else the session's.
+// The table that keeps what ctx.client is: of the exchange where a trusted proxy named the client, else the
+// session's.
 int context_client_owner(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
   flow::Context* owner = context ? context->client_owner() : nullptr;

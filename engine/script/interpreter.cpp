@@ -15,7 +15,8 @@
 namespace perilune::script {
 namespace {
 
-constexpr size_t outside_bytes_max = 4 * 1024 * 1024;  // bodies of garbage Messages, however large the heap is
+constexpr size_t outside_bytes_max =
+    4 * 1024 * 1024;  // bodies of garbage Messages, however large the heap is
 
 int on_panic(lua_State*) {
   PERILUNE_EXPECT(false, "Lua is called where its errors are caught");
@@ -104,7 +105,8 @@ void Interpreter::tune_collector() {
 }
 
 size_t Interpreter::heap_bytes() const {
-  return static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024 + static_cast<size_t>(lua_gc(main(), LUA_GCCOUNTB, 0));
+  return static_cast<size_t>(lua_gc(main(), LUA_GCCOUNT, 0)) * 1024 +
+         static_cast<size_t>(lua_gc(main(), LUA_GCCOUNTB, 0));
 }
 
 size_t Interpreter::garbage_bytes() const {
@@ -132,8 +134,10 @@ void Interpreter::start() {
   tasks.start();
 }
 
-algo::SharedDictionary& Interpreter::open_dictionary(const std::string& name, std::optional<size_t> bytes_max) {
-  algo::SharedDictionary& dictionary = services.dictionaries->of(name, bytes_max.value_or(limits::shared_bytes_max));
+algo::SharedDictionary& Interpreter::open_dictionary(const std::string& name,
+                                                     std::optional<size_t> bytes_max) {
+  algo::SharedDictionary& dictionary =
+      services.dictionaries->of(name, bytes_max.value_or(limits::shared_bytes_max));
   if (bytes_max && is_started_) dictionary.resize(*bytes_max);
   else if (bytes_max) wanted_sizes_.emplace_back(&dictionary, *bytes_max);
   return dictionary;
@@ -175,7 +179,8 @@ std::string Interpreter::resolve_path(lua_State* L, std::string_view path) { ret
 
 Result<std::string> Interpreter::read_file(const std::string& path, size_t bytes_max) {
   if (const auto given = options.given_files.find(path); given != options.given_files.end())
-    return given->second.size() <= bytes_max ? Result<std::string>(given->second) : too_large(path, bytes_max);
+    return given->second.size() <= bytes_max ? Result<std::string>(given->second)
+                                             : too_large(path, bytes_max);
   // While it runs a script sees the files as they are.
   if (options.files && loader.is_loading()) return options.files->read(path, bytes_max);
   return read_whole_file(path, bytes_max);

@@ -7,8 +7,8 @@
 #include "script/admin_pages.hpp"
 #include "script/binding.hpp"
 #include "script/builder.hpp"
-#include "script/context_tables.hpp"
 #include "script/compiled_code.hpp"
+#include "script/context_tables.hpp"
 #include "script/coroutine.hpp"
 #include "script/hook.hpp"
 #include "script/loader.hpp"
@@ -62,8 +62,8 @@ class Interpreter final : public BindingHost {
   }
   /// Bytes in the Lua heap.
   size_t heap_bytes() const;
-  /// An estimate of the bytes that a collection would free: what was allocated since collect_garbage() ended a cycle, and
-  /// what became garbage of that which was alive then.
+  /// An estimate of the bytes that a collection would free: what was allocated since collect_garbage() ended
+  /// a cycle, and what became garbage of that which was alive then.
   size_t garbage_bytes() const;
   /// Goes on with the collection of garbage for about a millisecond. True when that ended a cycle.
   bool collect_garbage();

@@ -11,9 +11,9 @@ namespace {
 // Some milliseconds of a loop.
 constexpr int instructions_between_questions = 1'000'000;
 
-// Where an instruction has its opcode, and some of them (LuaJIT 2.1, lj_bc.h). What stands on the line of an `end` is
-// nobody's code: BC_UCLO lets go of the locals of a block, BC_FNEW makes the function that ends there, BC_RET0 returns
-// nothing.
+// Where an instruction has its opcode, and some of them (LuaJIT 2.1, lj_bc.h). What stands on the line of an
+// `end` is nobody's code: BC_UCLO lets go of the locals of a block, BC_FNEW makes the function that ends
+// there, BC_RET0 returns nothing.
 constexpr int opcode_bits = 0xff;
 constexpr int close_locals = 50;
 constexpr int make_function = 51;

@@ -13,7 +13,8 @@ class LineWatcher {
   virtual void on_file(const std::string& file, std::span<const int> lines) = 0;
   /// A line is about to run.
   virtual void on_line(std::string_view file, int line) = 0;
-  /// Asked after every so many instructions: a sentence ends what runs with that as its error; null lets it go on.
+  /// Asked after every so many instructions: a sentence ends what runs with that as its error; null lets it
+  /// go on.
   virtual const char* why_stop() = 0;
   /// on_file and on_line are wanted, not only why_stop.
   virtual bool wants_lines() const = 0;

@@ -9,12 +9,14 @@ namespace perilune::script {
 namespace {
 
 void raise(lua_State* L, lua_Debug*) {
-  push_text(L, "the top of the file has not ended in time; it only declares, what takes long belongs into every or after");
+  push_text(L,
+            "the top of the file has not ended in time; it only declares, what takes long belongs into every "
+            "or after");
   raise_at_script(L);
 }
 
-// Only now, and not from the beginning: while a hook is set LuaJIT is wrong about lines now and then. A hook may be set
-// while another thread runs the state, as it may from a signal handler.
+// Only now, and not from the beginning: while a hook is set LuaJIT is wrong about lines now and then. A hook
+// may be set while another thread runs the state, as it may from a signal handler.
 void set_hook(lua_State* L) { lua_sethook(L, raise, LUA_MASKCOUNT, 1); }
 
 }  // namespace

@@ -26,10 +26,9 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
                                   "math",     "string",   "table"};
 
 // The order in which the library's files build on each other.
-constexpr std::string_view library_order[] = {"prelude", "context", "wait", "cache",
-                                              "caches",  "pool",    "http", "upstream", "plugins",
-                                              "reload",  "shared",  "pages",  "expect", "peer",
-                                              "test",    "chaos",   "finish"};
+constexpr std::string_view library_order[] = {"prelude", "context",  "wait",    "cache",  "caches", "pool",
+                                              "http",    "upstream", "plugins", "reload", "shared", "pages",
+                                              "expect",  "peer",     "test",    "chaos",  "finish"};
 // Files of tests alone get these.
 constexpr std::string_view of_tests[] = {"expect", "peer", "test", "chaos"};
 
@@ -275,7 +274,9 @@ Outcome Loader::find_module(lua_State* L) {
   const std::string base = self.folder_.empty() ? relative : self.folder_ + "/" + relative;
   for (const std::string& path : {base + ".lua", base + "/init.lua"}) {
     std::error_code code;
-    if (!self.interpreter_.options.given_files.contains(path) && !std::filesystem::is_regular_file(path, code)) continue;
+    if (!self.interpreter_.options.given_files.contains(path) &&
+        !std::filesystem::is_regular_file(path, code))
+      continue;
     const auto failure = self.push_file(L, path);
     if (!failure) return 1;
     lua_pushnil(L);  // the failure has a place of its own
@@ -284,7 +285,8 @@ Outcome Loader::find_module(lua_State* L) {
   }
   // Noted: when it is there one day, it is time to look again.
   if (ScriptFiles* files = self.interpreter_.options.files.get())
-    for (const std::string& path : {base + ".lua", base + "/init.lua"}) (void)files->read(path, limits::file_bytes_max);
+    for (const std::string& path : {base + ".lua", base + "/init.lua"})
+      (void)files->read(path, limits::file_bytes_max);
   const size_t dot = name->rfind('.');
   const auto known = modules_beside(base, dot == std::string_view::npos ? "" : name->substr(0, dot + 1));
   return Outcome::error(who + ": there is no module \"" + std::string(*name) + "\" (neither " + base +

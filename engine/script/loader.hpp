@@ -47,7 +47,8 @@ class Loader {
   static Outcome unknown_global(lua_State* L);
   static Outcome assigned_global(lua_State* L);
 
-  /// A message handler, for errors while files load: the sentence, and the frames of the scripts where there are several.
+  /// A message handler, for errors while files load: the sentence, and the frames of the scripts where there
+  /// are several.
   static int describe_with_frames(lua_State* L);
   /// Pushes the compiled file, with the sandbox as its globals. Errors: it cannot be read, or a syntax error.
   std::optional<std::string> push_file(lua_State* L, const std::string& path);

@@ -45,7 +45,8 @@ void LuaHeap::give_back(void* block, size_t bytes) {
 
 size_t LuaHeap::give_back_surplus() {
   size_t bytes = 0;
-  for (size_t list = 0; list < lists_.size(); ++list) bytes += drop(list, lists_[list].surplus.take(lists_[list].count));
+  for (size_t list = 0; list < lists_.size(); ++list)
+    bytes += drop(list, lists_[list].surplus.take(lists_[list].count));
   return bytes;
 }
 

@@ -7,9 +7,9 @@
 
 namespace perilune::script {
 
-/// The memory of one Lua state. Small blocks go into lists by size and are taken from there, in a few instructions; the
-/// rest is the C library's. LuaJIT's own allocator is as quick, but keeps whole segments for one object that lives on
-/// in them: after a busy time tens of megabytes for some hundred kilobytes.
+/// The memory of one Lua state. Small blocks go into lists by size and are taken from there, in a few
+/// instructions; the rest is the C library's. LuaJIT's own allocator is as quick, but keeps whole segments
+/// for one object that lives on in them: after a busy time tens of megabytes for some hundred kilobytes.
 class LuaHeap {
  public:
   LuaHeap() = default;

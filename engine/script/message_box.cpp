@@ -45,7 +45,8 @@ void MessageBoxes::end_all() {
 }
 
 MessageBox* MessageBoxes::make(lua_State* L, const BindingContext& context, uint32_t slot, MessagePart part) {
-  const auto& metatables = part == MessagePart::Message ? context.message_metatables : context.headers_metatables;
+  const auto& metatables =
+      part == MessagePart::Message ? context.message_metatables : context.headers_metatables;
   auto* box = new_userdata<MessageBox>(L, metatables.borrowed, *slots_[slot].message, part, slot);
   anchor_top(L, slot, place_of(part));
   slots_[slot].parts[place_of(part)] = box;
@@ -55,7 +56,8 @@ MessageBox* MessageBoxes::make(lua_State* L, const BindingContext& context, uint
 void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Message& message) {
   if (message.script_reference != 0) {
     PERILUNE_EXPECT(message.script_owner == this, "a message is shown to scripts by one worker");
-    return push_anchored(L, static_cast<uint32_t>(message.script_reference - 1), place_of(MessagePart::Message));
+    return push_anchored(L, static_cast<uint32_t>(message.script_reference - 1),
+                         place_of(MessagePart::Message));
   }
   if (free_.empty()) {
     slots_.emplace_back();
@@ -73,7 +75,8 @@ void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Messa
 
 void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box,
                              MessagePart part) {
-  if (box.owns) new_userdata<MessageBox>(L, context.headers_metatables.owned, Ref<flow::Message>(box.message), part);
+  if (box.owns)
+    new_userdata<MessageBox>(L, context.headers_metatables.owned, Ref<flow::Message>(box.message), part);
   else if (slots_[box.slot].parts[place_of(part)]) push_anchored(L, box.slot, place_of(part));
   else make(L, context, box.slot, part);
 }
@@ -117,10 +120,10 @@ message::Headers* section_of(const MessageBox& box) {
 }
 
 const char* why_read_only(const flow::Message& message) {
-  return message.is_read_only
-             ? "this message is read-only: its head was sent already, or it is the static Message of a filter; make another, as "
-               "Message { … }"
-             : nullptr;
+  return message.is_read_only ? "this message is read-only: its head was sent already, or it is the static "
+                                "Message of a filter; make another, as "
+                                "Message { … }"
+                              : nullptr;
 }
 
 void push_message(lua_State* L, BindingContext& context, flow::Message& message) {

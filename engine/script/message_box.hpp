@@ -33,8 +33,8 @@ struct MessageBox {
 };
 
 /// The engine's messages that scripts hold: finds the userdata again that stands for one, and cuts it off
-/// when the message ends, without a call to Lua. The userdata are anchored in the registry, a few references for
-/// each slot; a slot that is free keeps what it had until it is used again.
+/// when the message ends, without a call to Lua. The userdata are anchored in the registry, a few references
+/// for each slot; a slot that is free keeps what it had until it is used again.
 class MessageBoxes final : public flow::Message::ScriptOwner {
  public:
   ~MessageBoxes() { end_all(); }
@@ -59,7 +59,8 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   struct Slot {
     flow::Message* message = nullptr;
     MessageBox* parts[3] = {};
-    int anchors[5] = {LUA_NOREF, LUA_NOREF, LUA_NOREF, LUA_NOREF, LUA_NOREF};  // of the parts, and what is kept
+    int anchors[5] = {LUA_NOREF, LUA_NOREF, LUA_NOREF, LUA_NOREF,
+                      LUA_NOREF};  // of the parts, and what is kept
     std::string sources[2];
     bool is_kept[2] = {};
   };

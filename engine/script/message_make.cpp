@@ -145,7 +145,8 @@ Wrong check_path(std::string_view path) {
   }
   if (http::is_valid_path(path) || http::parse_target("GET", path) || http::parse_target("CONNECT", path))
     return std::nullopt;
-  return "path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT), got " + in_quotes(path);
+  return "path begins with \"/\" (or is \"*\", a whole URL, or host:port for CONNECT), got " +
+         in_quotes(path);
 }
 
 Wrong check_status(lua_State* L, int index) {

@@ -50,7 +50,8 @@ std::string script_frames(lua_State* L) {
     has_functions |= *frame.what != 'm';
     if (*frame.what == 'm') what = "in the file itself";
     else if (frame.name) what = "in function '" + std::string(frame.name) + "'";
-    lines.push_back("\n    " + std::string(frame.source + 1) + ":" + std::to_string(frame.currentline) + ": " + what);
+    lines.push_back("\n    " + std::string(frame.source + 1) + ":" + std::to_string(frame.currentline) +
+                    ": " + what);
   }
   if (lines.size() < 2 || !has_functions) return {};
   std::string text;

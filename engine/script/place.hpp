@@ -16,9 +16,9 @@ Place script_place(lua_State* L);
 /// Where functions of scripts stand on `L`, the innermost first, at most ten: "proxy.lua:12".
 std::vector<std::string> script_stack(lua_State* L);
 
-/// The frames of the scripts that run on `L`, the innermost first, a line each that begins with a line end and four spaces:
-/// "proxy.lua:3: in function 'name'". Empty when there are less than two (a message has the place of one itself), or only
-/// files that require others. Of many those in the middle are left out.
+/// The frames of the scripts that run on `L`, the innermost first, a line each that begins with a line end
+/// and four spaces: "proxy.lua:3: in function 'name'". Empty when there are less than two (a message has the
+/// place of one itself), or only files that require others. Of many those in the middle are left out.
 std::string script_frames(lua_State* L);
 
 /// Raises the string at the top of the stack with that place in front.

@@ -9,7 +9,8 @@ Result<std::string> ScriptFiles::read(const std::string& path, size_t bytes_max)
   if (is_closed_) return read_whole_file(path, bytes_max);
   const auto found = files_.find(path);
   const Result<std::string>& content =
-      found != files_.end() ? found->second : files_.emplace(path, read_whole_file(path, bytes_max)).first->second;
+      found != files_.end() ? found->second
+                            : files_.emplace(path, read_whole_file(path, bytes_max)).first->second;
   if (content.has_value() && content->size() > bytes_max) return too_large(path, bytes_max);
   return content;
 }

@@ -9,8 +9,8 @@
 
 namespace perilune::script {
 
-/// The files of one version of the scripts as they were when first read: all workers run the same, whatever an editor does
-/// meanwhile. Any thread.
+/// The files of one version of the scripts as they were when first read: all workers run the same, whatever
+/// an editor does meanwhile. Any thread.
 class ScriptFiles {
  public:
   /// As read_whole_file, once for each path; a later `bytes_max` holds for what is kept too.

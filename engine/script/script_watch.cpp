@@ -62,8 +62,8 @@ void ScriptWatch::on_signal(int, siginfo_t*, void* context) {
   errno = kept;
 }
 
-// In a signal's handler, in the midst of anything: it reads what this thread has written, copies, and sets the hook, which
-// is what lua_sethook is made for.
+// In a signal's handler, in the midst of anything: it reads what this thread has written, copies, and sets
+// the hook, which is what lua_sethook is made for.
 void ScriptWatch::look(uintptr_t address) {
   if (state_.load(std::memory_order_acquire) != State::Asked) return;
   const Running* const running = running_.load(std::memory_order_relaxed);
@@ -81,11 +81,12 @@ void ScriptWatch::on_hook(lua_State* L, lua_Debug*) {
   lua_sethook(L, nullptr, 0, 0);
   ScriptWatch* const watch = the_watch;
   // The turn that was meant may be over.
-  if (!watch || watch->state_.load(std::memory_order_relaxed) != State::Seen || watch->loop_.turns() != watch->turn_.load())
+  if (!watch || watch->state_.load(std::memory_order_relaxed) != State::Seen ||
+      watch->loop_.turns() != watch->turn_.load())
     return;
   luaL_traceback(L, L, nullptr, 0);
-  log::write_lines(log::Level::Warn, watch->name_ + " is held up by a script, " + watch->how_long() + " so far\n" +
-                                         lua_tostring(L, -1));
+  log::write_lines(log::Level::Warn, watch->name_ + " is held up by a script, " + watch->how_long() +
+                                         " so far\n" + lua_tostring(L, -1));
   lua_pop(L, 1);
   watch->state_.store(State::Shown, std::memory_order_release);
 }

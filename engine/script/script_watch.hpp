@@ -13,8 +13,8 @@
 
 namespace perilune::script {
 
-/// A function of a script by its first line. `source` is the chunk's name, which lives as long as the function; null:
-/// not known.
+/// A function of a script by its first line. `source` is the chunk's name, which lives as long as the
+/// function; null: not known.
 struct FunctionPlace {
   const char* source = nullptr;
   int line = 0;
@@ -22,11 +22,11 @@ struct FunctionPlace {
 /// Of the function at the top of the stack.
 FunctionPlace function_place(lua_State* L);
 
-/// Finds out from outside what a thread does in its scripts, without a cost that a script would notice: the running
-/// function is noted at each call of a hook, and a signal looks at the rest. Code that is interpreted then shows its
-/// traceback, in the log. Compiled code calls no hook and is known by its address; a call of C shows itself when it comes
-/// back. Made in the thread that is watched, one a thread, and destroyed when that has
-/// ended.
+/// Finds out from outside what a thread does in its scripts, without a cost that a script would notice: the
+/// running function is noted at each call of a hook, and a signal looks at the rest. Code that is interpreted
+/// then shows its traceback, in the log. Compiled code calls no hook and is known by its address; a call of C
+/// shows itself when it comes back. Made in the thread that is watched, one a thread, and destroyed when that
+/// has ended.
 class ScriptWatch {
  public:
   /// `name` is the thread's in messages; the turns of `loop` are what is judged.
@@ -39,7 +39,8 @@ class ScriptWatch {
   static ScriptWatch* current();
 
   // for the thread that watches, which is one
-  /// Has the thread, which is in this turn, look at what it does. Interpreted code writes its traceback to the log.
+  /// Has the thread, which is in this turn, look at what it does. Interpreted code writes its traceback to
+  /// the log.
   void interrupt(uint64_t turn);
   struct Finding {
     /// The log has a traceback.

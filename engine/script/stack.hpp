@@ -170,8 +170,8 @@ void push_function(lua_State* L, BindingContext& context, const char* signature,
 /// bracket; the signature is put behind `prefix` ("base64." or "headers:").
 void add_functions(lua_State* L, BindingContext& context, const char* prefix,
                    std::initializer_list<FunctionEntry> functions);
-/// Reads of what is not in the table of methods at the top of the stack raise: `a URLRouter has no "fnd"; did you mean
-/// "find"?`.
+/// Reads of what is not in the table of methods at the top of the stack raise: `a URLRouter has no "fnd"; did
+/// you mean "find"?`.
 void refuse_unknown_methods(lua_State* L, const char* class_name);
 /// Pushes the table `name` of the table at the top of the stack, made when it is not there.
 void push_subtable(lua_State* L, const char* name);
@@ -225,7 +225,8 @@ int destroy_userdata(lua_State* L) {
   return 0;
 }
 
-/// Simulated runs: the collector works when it is told to, and then does all there is to do (make_runs_repeatable).
+/// Simulated runs: the collector works when it is told to, and then does all there is to do
+/// (make_runs_repeatable).
 bool collects_at_fixed_times();
 void collect_at_fixed_time(lua_State* L);
 

@@ -10,9 +10,10 @@
 namespace perilune::script {
 namespace {
 
-/// Pipelines that nothing leads to. Where functions of a route say where to go, those that a text may name are left
-/// alone, and so is what has no name at all.
-void add_unreached(std::vector<filter::Warning>& warnings, const filter::Program& program, const SourceHints& hints) {
+/// Pipelines that nothing leads to. Where functions of a route say where to go, those that a text may name
+/// are left alone, and so is what has no name at all.
+void add_unreached(std::vector<filter::Warning>& warnings, const filter::Program& program,
+                   const SourceHints& hints) {
   if (program.listens.empty()) return;
   const bool has_open_route = filter::has_open_route(program);
   std::vector<const flow::PipelinePlan*> roots;
@@ -22,9 +23,11 @@ void add_unreached(std::vector<filter::Warning>& warnings, const filter::Program
   for (const flow::PipelinePlan* plan : filter::unreached(program, roots)) {
     const std::string name = in_quotes(plan->name());
     const bool may_be_listed = has_open_route && !plan->name().empty();
-    warnings.push_back({plan->place(), (plan->name().empty() ? "this pipeline" : "pipeline " + name) +
-                                           " is never used: nothing leads to it" +
-                                           (may_be_listed ? "; if a route does, list it: route(fn, { " + name + " })" : "")});
+    warnings.push_back(
+        {plan->place(),
+         (plan->name().empty() ? "this pipeline" : "pipeline " + name) +
+             " is never used: nothing leads to it" +
+             (may_be_listed ? "; if a route does, list it: route(fn, { " + name + " })" : "")});
   }
 }
 
@@ -57,7 +60,8 @@ std::optional<std::string> State::kept(std::string_view name) { return interpret
 
 std::vector<filter::Warning> State::warnings(const filter::Program& program) const {
   const auto sources = interpreter_->loader.sources();
-  const auto extent = interpreter_->loader.is_module() ? SourceHints::Extent::Module : SourceHints::Extent::Script;
+  const auto extent =
+      interpreter_->loader.is_module() ? SourceHints::Extent::Module : SourceHints::Extent::Script;
   const SourceHints hints(sources, extent);
   std::vector<filter::Warning> warnings = program.warnings;
   warnings.insert(warnings.end(), hints.warnings().begin(), hints.warnings().end());

@@ -85,13 +85,14 @@ class State {
   /// The pages that the script adds to the admin address.
   std::vector<std::string> admin_pages() const;
   /// As AdminPages::run.
-  void run_admin_page(const std::string& path, std::string request, std::function<void(Result<std::string>)> answer);
-  /// Tells a script that was started (`reload.onUnload`). Cancels tasks and all waiting functions, and releases what caches still hold. Nothing runs afterwards
-  /// except hooks that pipelines still ask for.
+  void run_admin_page(const std::string& path, std::string request,
+                      std::function<void(Result<std::string>)> answer);
+  /// Tells a script that was started (`reload.onUnload`). Cancels tasks and all waiting functions, and
+  /// releases what caches still hold. Nothing runs afterwards except hooks that pipelines still ask for.
   void stop();
 
-  /// Lets go of idle coroutines and of Lua's free blocks that nobody needed since the last call; returns the bytes of
-  /// the blocks.
+  /// Lets go of idle coroutines and of Lua's free blocks that nobody needed since the last call; returns the
+  /// bytes of the blocks.
   size_t give_back_surplus();
   /// An estimate of the bytes that a collection would free.
   size_t garbage_bytes() const;

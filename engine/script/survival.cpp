@@ -19,13 +19,14 @@ void Survival::bind(lua_State* L) {
   lua_pop(L, 1);
   lua_pushcfunction(L, script_function<kept_before>);
   lua_setfield(L, -2, "kept_before");
-  lua_pushcfunction(L, [](lua_State* called) -> int {  // (function that gives kept values, function to call at the end)
-    Survival& self = Interpreter::of(called).survival;
-    lua_settop(called, 2);
-    self.unload_function_ = luaL_ref(called, LUA_REGISTRYINDEX);
-    self.kept_function_ = luaL_ref(called, LUA_REGISTRYINDEX);
-    return 0;
-  });
+  lua_pushcfunction(
+      L, [](lua_State* called) -> int {  // (function that gives kept values, function to call at the end)
+        Survival& self = Interpreter::of(called).survival;
+        lua_settop(called, 2);
+        self.unload_function_ = luaL_ref(called, LUA_REGISTRYINDEX);
+        self.kept_function_ = luaL_ref(called, LUA_REGISTRYINDEX);
+        return 0;
+      });
   lua_setfield(L, -2, "reload_state");
 }
 
@@ -44,13 +45,15 @@ std::optional<std::string> Survival::kept(std::string_view name) {
   push_text(L, name);
   std::optional<std::string> bytes;
   const bool has_failed = lua_pcall(L, 1, 1, 0) != 0;
-  if (has_failed) log::error("reload.keep: " + in_quotes(name) +
+  if (has_failed)
+    log::error("reload.keep: " + in_quotes(name) +
                " is lost, it is no plain data any more: " + interpreter_.describe_error(L));
   else if (const auto text = string_at(L, -1)) bytes = std::string(*text);
   lua_pop(L, 1);
   if (!bytes || bytes->size() <= limits::kept_bytes_max) return bytes;
-  log::error("reload.keep: " + in_quotes(name) + " is lost: it has grown to " + std::to_string(bytes->size()) + " bytes, " +
-             std::to_string(limits::kept_bytes_max) + " are allowed");
+  log::error("reload.keep: " + in_quotes(name) + " is lost: it has grown to " +
+             std::to_string(bytes->size()) + " bytes, " + std::to_string(limits::kept_bytes_max) +
+             " are allowed");
   return std::nullopt;
 }
 

@@ -20,7 +20,8 @@ class Survival {
 
   /// Adds its primitives to the table at the top of the stack.
   void bind(lua_State* L);
-  /// The value that is kept under the name, as bytes. None: nothing is, or it is plain data no more, which is logged.
+  /// The value that is kept under the name, as bytes. None: nothing is, or it is plain data no more, which is
+  /// logged.
   std::optional<std::string> kept(std::string_view name);
   /// The script is over, once.
   void unload();

@@ -14,7 +14,8 @@ TestConnection::TestConnection(sim::SimWorker& worker, buffer::ChunkPool& chunks
   };
 }
 
-TestConnection::TestConnection(sim::SimWorker& worker, buffer::ChunkPool& chunks, std::unique_ptr<net::Stream> stream)
+TestConnection::TestConnection(sim::SimWorker& worker, buffer::ChunkPool& chunks,
+                               std::unique_ptr<net::Stream> stream)
     : chunks_(chunks), peer_address_(stream->peer()) {
   accepted_ = std::make_unique<sim::SimPeer>(worker, std::move(stream));
   watch(*accepted_);
@@ -79,7 +80,9 @@ std::optional<Result<TestConnection::Reading>> TestConnection::read(const Wanted
       if (const size_t at = there.find(wanted.text); at != std::string::npos) count = at + wanted.text.size();
       break;
     case Wanted::Kind::All:
-      if (is_over) return now == State::Reset ? Result<Reading>(ending()) : Result<Reading>(Reading{peer.take_received()});
+      if (is_over)
+        return now == State::Reset ? Result<Reading>(ending())
+                                   : Result<Reading>(Reading{peer.take_received()});
       break;
     default: count = there.size();
   }
@@ -155,7 +158,8 @@ bool TestConnection::send(std::string_view bytes) {
 
 bool TestConnection::send(const message::RequestHead& head, message::BodyFraming body, bool closes) {
   buffer::Buffer bytes;
-  http::write_request_head(head, {body, closes ? http::Persistence::Close : http::Persistence::KeepAlive}, bytes, chunks_);
+  http::write_request_head(head, {body, closes ? http::Persistence::Close : http::Persistence::KeepAlive},
+                           bytes, chunks_);
   return send(bytes.to_string());
 }
 

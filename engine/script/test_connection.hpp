@@ -12,8 +12,8 @@
 
 namespace perilune::script {
 
-/// One end of a simulated connection in the hands of a test: bytes both ways, and responses, read by the engine's
-/// strict parser. What comes is kept until it is asked for, at most limits::test_body_bytes_max.
+/// One end of a simulated connection in the hands of a test: bytes both ways, and responses, read by the
+/// engine's strict parser. What comes is kept until it is asked for, at most limits::test_body_bytes_max.
 class TestConnection final : public Object {
  public:
   /// What a test waits for.

@@ -18,8 +18,8 @@ class TestDesk {
   TestDesk(const TestDesk&) = delete;
   TestDesk& operator=(const TestDesk&) = delete;
 
-  /// The address behind what a test wrote. A name that nobody knows is made known, with an address of its own.
-  /// Errors (Side::Script): what is wrong with the text.
+  /// The address behind what a test wrote. A name that nobody knows is made known, with an address of its
+  /// own. Errors (Side::Script): what is wrong with the text.
   Result<net::Address> locate(std::string_view text);
   /// Serves there, in the place of what was there. Errors: the address is in use.
   Result<void> serve(const net::Address& address, const Place& place, const TestServerHooks& hooks);
@@ -48,7 +48,8 @@ class TestDesk {
 
  private:
   void take_down(const net::Address& address);
-  Result<void> put_up(const net::Address& address, std::unique_ptr<TestServer> server, const Result<void>& listening);
+  Result<void> put_up(const net::Address& address, std::unique_ptr<TestServer> server,
+                      const Result<void>& listening);
 
   filter::Services& services_;
   std::map<std::string, std::unique_ptr<TestServer>> servers_;

@@ -44,8 +44,8 @@ struct TestFailure {
   std::vector<std::string> places = {};
 };
 
-/// Who runs a file of tests: one test a run, in a world of its own. The scripts under test are processes in that
-/// world, and the file itself stands outside of them.
+/// Who runs a file of tests: one test a run, in a world of its own. The scripts under test are processes in
+/// that world, and the file itself stands outside of them.
 class TestHost {
  public:
   virtual sim::SimWorld& world() = 0;

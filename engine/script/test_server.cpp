@@ -8,7 +8,8 @@ namespace {
 /// Adds a filter as a script would.
 void add(filter::Services& services, flow::PipelinePlan& plan, std::string_view name, Ref<Object> argument,
          filter::Options options = {}) {
-  filter::FilterCall call{*filter::find_filter(name), services, plan.place(), {}, std::move(options), {}, Ref<flow::PipelinePlan>(&plan)};
+  filter::FilterCall call{*filter::find_filter(name),    services, plan.place(), {}, std::move(options), {},
+                          Ref<flow::PipelinePlan>(&plan)};
   call.arguments.resize(call.spec.arguments.size());
   call.arguments[0].value = Value(std::move(argument));
   plan.add(std::move(*filter::make_filter(call)));

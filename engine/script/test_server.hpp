@@ -19,10 +19,10 @@ class TestServer {
 
 /// What an HTTP upstream calls; all but `answer` may be null.
 struct TestServerHooks {
-  Ref<flow::Hook> answer;   // (req, ctx) → response
-  Ref<flow::Hook> opened;   // (ctx), at accept
-  Ref<flow::Hook> closed;   // (ctx, err)
-  Ref<flow::Hook> adorns;   // (res, ctx), with each answer
+  Ref<flow::Hook> answer;  // (req, ctx) → response
+  Ref<flow::Hook> opened;  // (ctx), at accept
+  Ref<flow::Hook> closed;  // (ctx, err)
+  Ref<flow::Hook> adorns;  // (res, ctx), with each answer
 };
 
 /// One made of the engine's own filters, so keep-alive, framing and waiting functions come with it.

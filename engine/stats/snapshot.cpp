@@ -85,8 +85,9 @@ void Snapshot::add(const Registry& registry) {
   registry.each([&](const Metric& metric) {
     const MetricSpec& spec = metric.spec;
     // Who collects metrics complains about those that nobody explains.
-    const std::string help =
-        spec.help.empty() && !spec.place.file.empty() ? "Of the script, at " + spec.place.to_string() + "." : spec.help;
+    const std::string help = spec.help.empty() && !spec.place.file.empty()
+                                 ? "Of the script, at " + spec.place.to_string() + "."
+                                 : spec.help;
     Family* family = family_of(spec.name, {spec.kind, help, spec.labels, spec.bounds, {}});
     if (!family) return;
     metric.each([&](const std::vector<std::string>& values, const Series& series) {

@@ -68,7 +68,8 @@ bool Attempt::run_hooks() {
     if (hook) {
       looked_at_ = Ref<PooledConnection>(&PooledConnection::of(*session_));
       if (!call_) call_ = std::make_unique<flow::HookCall>(static_cast<flow::HookHandler&>(*this));
-      if (call_->run(*hook, flow::HookShape::Context, *session_->connection()) == flow::HookStatus::Waiting) return false;
+      if (call_->run(*hook, flow::HookShape::Context, *session_->connection()) == flow::HookStatus::Waiting)
+        return false;
       if (!judge_hook()) return false;
     } else {
       hook_step_ = HookStep::Done;
@@ -136,7 +137,8 @@ void Attempt::begin(const message::RequestHead& head) {
 }
 
 void Attempt::send(flow::Event&& event) {
-  if (session_ && (stage_ == Stage::Sent || stage_ == Stage::Answering)) session_->send(*this, std::move(event));
+  if (session_ && (stage_ == Stage::Sent || stage_ == Stage::Answering))
+    session_->send(*this, std::move(event));
 }
 
 void Attempt::on_response_valve() {
@@ -175,7 +177,8 @@ void Attempt::on_exchange_failed(ExchangeFailure failure) {
 
 void Attempt::on_timeout() {
   // Who waits for our own limits, or for a script, says nothing of the endpoint.
-  const bool is_ours = stage_ == Stage::Hooks || (stage_ == Stage::Leasing && PoolWaiter::state() == State::Queued);
+  const bool is_ours =
+      stage_ == Stage::Hooks || (stage_ == Stage::Leasing && PoolWaiter::state() == State::Queued);
   const Side side = is_ours ? Side::Engine : Side::Upstream;
   fail({Error{ErrorCode::TryTimeout, side, endpoint_->record->name}, stage_ == Stage::Sent});
 }

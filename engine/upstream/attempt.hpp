@@ -35,8 +35,8 @@ class AttemptOwner {
   ~AttemptOwner() = default;
 };
 
-/// One try of a request: a lease of a connection to one endpoint, the hooks that see it, and the exchange on it.
-/// Used again and again.
+/// One try of a request: a lease of a connection to one endpoint, the hooks that see it, and the exchange on
+/// it. Used again and again.
 class Attempt final : public ClientExchange, public PoolWaiter, public flow::HookHandler {
  public:
   explicit Attempt(AttemptOwner& owner) : owner_(owner) {}

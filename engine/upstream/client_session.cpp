@@ -13,14 +13,14 @@ namespace {
 // Answers that are this late keep others from lining up behind them on a pipelined connection.
 constexpr Duration late_answer = 100ms;
 
-// How often in a row the timer finds the front's answer held before those behind it leave, whatever else is free. The
-// answer may wait, at its client, for the answer to one of them: nothing else would ever let it go.
+// How often in a row the timer finds the front's answer held before those behind it leave, whatever else is
+// free. The answer may wait, at its client, for the answer to one of them: nothing else would ever let it go.
 constexpr uint8_t held_looks_max = 10;
 
 constexpr uint64_t unknown_length = UINT64_MAX;
 
-// A request that must not be sent twice asks whether its connection is still there, and so does any after this time
-// without a request: a system call that a busy connection is spared.
+// A request that must not be sent twice asks whether its connection is still there, and so does any after
+// this time without a request: a system call that a busy connection is spared.
 constexpr Duration quiet_without_asking = 1s;
 
 // What is left between our last request and the other side's end of patience: the way there, and its clock.
@@ -49,8 +49,9 @@ bool ClientSession::accepts(bool is_idempotent) const {
   if (options_.messages_max > 0 && messages_ >= options_.messages_max) return false;
   if (slots_.empty()) return true;
   // Behind another request only where a retry is harmless, once that one is whole, and while answers come.
-  const bool may_line_up = is_idempotent && slots_.size() < options_.pipelining && slots_.back().request_done &&
-                           slots_.back().is_idempotent && slots_.back().offer == http::UpgradeOffer::None;
+  const bool may_line_up = is_idempotent && slots_.size() < options_.pipelining &&
+                           slots_.back().request_done && slots_.back().is_idempotent &&
+                           slots_.back().offer == http::UpgradeOffer::None;
   return may_line_up && !front_is_held() && !is_front_late();
 }
 
@@ -59,7 +60,8 @@ bool ClientSession::front_is_held() const {
 }
 
 bool ClientSession::is_front_late() const {
-  return !slots_.empty() && runtime_.loop.now() - std::max(last_activity_, slots_.front().begun) > late_answer &&
+  return !slots_.empty() &&
+         runtime_.loop.now() - std::max(last_activity_, slots_.front().begun) > late_answer &&
          owner_.may_move_requests(*this);
 }
 
@@ -78,7 +80,8 @@ void ClientSession::give_scratch() {
 void ClientSession::give_first() {
   // A turn that was cut, and a read that was, leave bytes behind which were there before this request.
   const bool may_hear_more = heard_turn_ == runtime_.loop.turns() && heard_bytes_ >= limits::buffer_bytes_max;
-  // Where the last answer came in this very turn its end may follow in the next: what must not be sent twice waits.
+  // Where the last answer came in this very turn its end may follow in the next: what must not be sent twice
+  // waits.
   const bool is_hasty = asks_wire_ && heard_turn_ == runtime_.loop.turns();
   if (may_hear_more || is_hasty || runtime_.loop.has_events_left()) {
     if (!unsent_hold_) unsent_hold_ = wire_input_.hold();
@@ -108,7 +111,8 @@ void ClientSession::refuse_early_bytes() {
     return;
   }
   // It is only being started: see on_event.
-  early_error_ = std::make_unique<Error>(Error{ErrorCode::BadResponse, Side::Upstream, "bytes before any request"});
+  early_error_ =
+      std::make_unique<Error>(Error{ErrorCode::BadResponse, Side::Upstream, "bytes before any request"});
   runtime_.loop.defer(pump_task_);
 }
 
@@ -162,7 +166,9 @@ void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& 
 void ClientSession::expect_front() {
   const Slot& front = slots_.front();
   using Asks = Slot::Asks;
-  parser_.expect_response_to(front.asks == Asks::Head ? "HEAD" : front.asks == Asks::Connect ? "CONNECT" : "GET",
+  parser_.expect_response_to(front.asks == Asks::Head      ? "HEAD"
+                             : front.asks == Asks::Connect ? "CONNECT"
+                                                           : "GET",
                              front.offer);
 }
 
@@ -205,7 +211,8 @@ void ClientSession::abandon(ClientExchange& exchange) {
   const bool is_front = slot == &slots_.front();
   // A request that is not whole can never be answered in step: nothing follows it, and those before it go on.
   if (!slot->request_done) is_closing_ = true;
-  // A tunnel has no other user; and for an answer that has not begun only others behind it are worth the wait.
+  // A tunnel has no other user; and for an answer that has not begun only others behind it are worth the
+  // wait.
   const bool is_useless = !slot->request_done || is_tunnel_ || (slots_.size() == 1 && !slot->response_begun);
   if (is_front && is_useless) {
     lost(Error{ErrorCode::Cancelled, Side::Client, "the client went away"});
@@ -224,7 +231,8 @@ void ClientSession::release_request(const ClientExchange& exchange) {
 void ClientSession::drain() {
   is_closing_ = true;
   // Answers that nobody waits for are no reason to stay.
-  const bool has_exchange = std::ranges::any_of(slots_, [](const Slot& slot) { return slot.exchange != nullptr; });
+  const bool has_exchange =
+      std::ranges::any_of(slots_, [](const Slot& slot) { return slot.exchange != nullptr; });
   if (has_exchange) return;
   slots_.clear();
   finish();
@@ -310,7 +318,8 @@ void ClientSession::pump() {
 
 void ClientSession::limit_drain() {
   const Slot& front = slots_.front();
-  const bool is_awaited = std::ranges::any_of(slots_, [](const Slot& slot) { return slot.exchange != nullptr; });
+  const bool is_awaited =
+      std::ranges::any_of(slots_, [](const Slot& slot) { return slot.exchange != nullptr; });
   const bool is_too_long = front.response_begun && body_left_ > limits::drain_bytes_max - dropped_bytes_;
   if (is_too_long || (is_closing_ && !is_awaited)) stop_drain();
   else if (!drain_timer_.is_armed()) runtime_.loop.arm(drain_timer_, limits::drain_timeout);
@@ -331,7 +340,9 @@ void ClientSession::take_head(Ref<message::Head> head) {
       idle_max_ = kept - std::min<Duration>(keep_alive_margin, kept / 2);
     }
     const bool has_length = response.body.kind == message::BodyKind::Length;
-    body_left_ = has_length ? response.body.length : response.body.kind == message::BodyKind::None ? 0 : unknown_length;
+    body_left_ = has_length                                      ? response.body.length
+                 : response.body.kind == message::BodyKind::None ? 0
+                                                                 : unknown_length;
     if (flow::UpstreamInfo* info = connection_->upstream())
       info->first_byte_time = runtime_.loop.now() - front.begun;
   }
@@ -391,7 +402,8 @@ void ClientSession::take_end(Ref<message::Trailers> trailers) {
   if (front.exchange) front.exchange->on_response(flow::Event::message_end(std::move(trailers)));
   if (is_finished_) return;
   if (slots_.empty() ? is_closing_ : is_last_answer_) {
-    // Requests that are on the wire behind an answer that closes will not be answered (RFC 9112 section 9.3.2).
+    // Requests that are on the wire behind an answer that closes will not be answered (RFC 9112
+    // section 9.3.2).
     lost(Error{ErrorCode::Closed, Side::Upstream, {}}, Cause::Nobody);
     return;
   }
@@ -508,16 +520,20 @@ void ClientSession::on_timer() {
   // While our own side holds the answer, or the request is still on its way, the upstream is not to blame.
   const bool is_awaited = !front_is_held() && front.request_done;
   if (!is_awaited) last_activity_ = runtime_.loop.now();
-  else if (info && info->is_connected && info->read_timeout != Duration::max() && silent >= info->read_timeout) {
+  else if (info && info->is_connected && info->read_timeout != Duration::max() &&
+           silent >= info->read_timeout) {
     lost(Error{ErrorCode::ReadTimeout, Side::Upstream, {}});
     return;
   }
   held_looks_ = front_is_held() ? static_cast<uint8_t>(held_looks_ + 1) : uint8_t{0};
   const bool is_stuck = held_looks_ >= held_looks_max;
   if (is_stuck) held_looks_ = 0;
-  if (slots_.size() > 1 && (is_stuck || (silent >= late_answer && owner_.may_move_requests(*this)))) move_followers();
-  const Duration wait = info && info->read_timeout != Duration::max() ? info->read_timeout - silent : late_answer;
-  runtime_.loop.arm(timer_, options_.pipelining > 1 ? std::min(wait, late_answer) : std::max<Duration>(wait, 1ms));
+  if (slots_.size() > 1 && (is_stuck || (silent >= late_answer && owner_.may_move_requests(*this))))
+    move_followers();
+  const Duration wait =
+      info && info->read_timeout != Duration::max() ? info->read_timeout - silent : late_answer;
+  runtime_.loop.arm(timer_,
+                    options_.pipelining > 1 ? std::min(wait, late_answer) : std::max<Duration>(wait, 1ms));
 }
 
 }  // namespace perilune::upstream

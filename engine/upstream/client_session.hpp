@@ -11,7 +11,8 @@ namespace perilune::upstream {
 
 class ClientSession;
 
-/// What is known when an exchange fails before its answer began: from it follows whether it may be sent again.
+/// What is known when an exchange fails before its answer began: from it follows whether it may be sent
+/// again.
 struct ExchangeFailure {
   Error error;
   /// The connection had served another exchange before, so it may simply have been stale.
@@ -27,8 +28,8 @@ struct ExchangeFailure {
 /// One request and its response, as its sender sees it.
 class ClientExchange {
  public:
-  /// The response: interim heads, head, data, end. After a MessageEnd the session has let go of the exchange. A
-  /// tunnel ends with a MessageEnd when the upstream's direction ends.
+  /// The response: interim heads, head, data, end. After a MessageEnd the session has let go of the exchange.
+  /// A tunnel ends with a MessageEnd when the upstream's direction ends.
   virtual void on_response(flow::Event&& event) = 0;
   /// No response byte came and none will; the session has let go of the exchange.
   virtual void on_exchange_failed(ExchangeFailure failure) = 0;
@@ -44,8 +45,8 @@ class ClientExchange {
 /// Told about the life of a connection by its session.
 class ClientSessionOwner {
  public:
-  /// The session takes another request. Told at the end of a turn, so that a close that came with the answer has
-  /// been seen.
+  /// The session takes another request. Told at the end of a turn, so that a close that came with the answer
+  /// has been seen.
   virtual void on_session_available(ClientSession& session) = 0;
   /// It takes no more requests and has none: end its connection.
   virtual void on_session_finished(ClientSession& session) = 0;
@@ -64,12 +65,13 @@ struct ClientSessionOptions {
 };
 
 /// The client's side of one HTTP/1 connection: writes requests, pairs responses with them, judges whether the
-/// connection may be used again (RFC 9112 section 9.3) and says which failures may be retried. Without I/O: bytes
-/// go to `wire`, which is a pipeline with a `connect` in it or anything else that takes Data and StreamEnd.
+/// connection may be used again (RFC 9112 section 9.3) and says which failures may be retried. Without I/O:
+/// bytes go to `wire`, which is a pipeline with a `connect` in it or anything else that takes Data and
+/// StreamEnd.
 ///
 /// What a connection that was idle brings before the next request is on its wire answers nobody. So on such a
-/// connection a request goes to the wire when all readiness known at the begin of the turn was handed out, and bytes
-/// that come before end the connection; the request moves elsewhere.
+/// connection a request goes to the wire when all readiness known at the begin of the turn was handed out,
+/// and bytes that come before end the connection; the request moves elsewhere.
 class ClientSession final : public Object, public flow::Sink, public flow::ValveWatcher {
  public:
   ClientSession(flow::Runtime& runtime, ClientSessionOwner& owner, const ClientSessionOptions& options);
@@ -110,9 +112,9 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   /// Begins an exchange: writes the head. accepts() must hold.
   void begin(ClientExchange& exchange, const message::RequestHead& head);
   void send(ClientExchange& exchange, flow::Event&& event);
-  /// Nobody wants the response any more. The rest is read and dropped to keep the connection where its length is known
-  /// and at most limits::drain_bytes_max, for at most limits::drain_timeout; else it closes. Requests behind it are
-  /// bystanders then.
+  /// Nobody wants the response any more. The rest is read and dropped to keep the connection where its length
+  /// is known and at most limits::drain_bytes_max, for at most limits::drain_timeout; else it closes.
+  /// Requests behind it are bystanders then.
   void abandon(ClientExchange& exchange);
   /// Ends now: what is under way fails with `error`.
   void cut(const Error& error) { lost(error); }
@@ -181,17 +183,18 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   ClientExchange* held_exchange_ = nullptr;
   std::vector<Slot> slots_;  // in the order of the requests; short, so erasing at the front is cheap
   http::H1Parser parser_{http::Kind::Response};
-  buffer::Buffer scratch_;  // what is being written; empty between calls unless is_unsent_, its capacity stays
+  buffer::Buffer
+      scratch_;  // what is being written; empty between calls unless is_unsent_, its capacity stays
   uint64_t given_bytes_ = 0;
   uint64_t messages_ = 0;
   uint64_t body_left_ = 0;  // of the front's response; UINT64_MAX: nobody knows
   size_t dropped_bytes_ = 0;
   uint64_t heard_turn_ = 0;  // the last turn that brought bytes, and how many
   size_t heard_bytes_ = 0;
-  uint8_t held_looks_ = 0;      // of the timer in a row that found the front's answer held
-  bool is_unsent_ = false;      // the first request on an idle connection is still in scratch_
-  bool is_closing_ = false;     // takes no more requests
-  bool is_last_answer_ = false; // the front's answer ends the connection
+  uint8_t held_looks_ = 0;       // of the timer in a row that found the front's answer held
+  bool is_unsent_ = false;       // the first request on an idle connection is still in scratch_
+  bool is_closing_ = false;      // takes no more requests
+  bool is_last_answer_ = false;  // the front's answer ends the connection
   bool is_finished_ = false;
   bool is_tunnel_ = false;
   bool is_pumping_ = false;

@@ -13,8 +13,9 @@ namespace {
 
 constexpr Duration upkeep_interval = 1s;
 
-/// Where nobody knows how long a server keeps idle connections, what must not be sent twice takes none that was idle
-/// for longer: the shortest timeouts in use are a second, and between our last look and the server's lies its way.
+/// Where nobody knows how long a server keeps idle connections, what must not be sent twice takes none that
+/// was idle for longer: the shortest timeouts in use are a second, and between our last look and the server's
+/// lies its way.
 constexpr Duration unsafe_idle_age = 500ms;
 
 /// Between the address and what else tells connections apart: no address has it, also none of a unix socket.
@@ -132,7 +133,8 @@ void Cluster::begin() {
   if (parts_.worker == 0) {
     if (options_.health.kind != HealthOptions::Kind::None) {
       health_ = std::make_unique<HealthChecker>(
-          HealthChecker::Parts{parts_.runtime, parts_.network, *parts_.connections}, record_, options_.health);
+          HealthChecker::Parts{parts_.runtime, parts_.network, *parts_.connections}, record_,
+          options_.health);
       health_->follow();
     } else {
       // Whoever was checked by an earlier script is not any more: nobody knows how it is.
@@ -198,8 +200,9 @@ Result<void> Cluster::admit() {
   if (record_->requests.fetch_add(1, std::memory_order_relaxed) < options_.requests_max) return {};
   leave();
   record_->refused.fetch_add(1, std::memory_order_relaxed);
-  return Error{ErrorCode::Overflow, Side::Engine,
-               "upstream " + name() + " has " + std::to_string(options_.requests_max) + " requests under way already"};
+  return Error{
+      ErrorCode::Overflow, Side::Engine,
+      "upstream " + name() + " has " + std::to_string(options_.requests_max) + " requests under way already"};
 }
 
 bool Cluster::begin_retry() {
@@ -243,7 +246,8 @@ Endpoint* Cluster::pick_from(Level& level, const Choice& choice, uint64_t random
   return index ? level.endpoints[*index] : nullptr;
 }
 
-Result<ClientSession*> Cluster::lease(Endpoint& endpoint, std::string_view tag, PoolWaiter& waiter, bool& is_reused) {
+Result<ClientSession*> Cluster::lease(Endpoint& endpoint, std::string_view tag, PoolWaiter& waiter,
+                                      bool& is_reused) {
   ConnectionKey& key = tag.empty() ? endpoint.key() : key_of(endpoint, tag);
   note_activity();
   const bool is_crowded = record_->waiting.load(std::memory_order_relaxed) >= options_.queue_max;
@@ -308,7 +312,8 @@ ConnectionKey& Cluster::make_key(Endpoint& endpoint) {
 
 ConnectionKey& Cluster::key_of(Endpoint& endpoint, std::string_view tag) {
   std::string text = endpoint.record->name;
-  if (endpoint.record->serial > 0 || !tag.empty()) text += key_separator + std::to_string(endpoint.record->serial);
+  if (endpoint.record->serial > 0 || !tag.empty())
+    text += key_separator + std::to_string(endpoint.record->serial);
   if (!tag.empty()) text.append(1, key_separator).append(tag);
   ConnectionKey& key = pool_.key_entry(Value(text));
   key.owner = &endpoint;
@@ -365,8 +370,9 @@ void Cluster::on_closed(PooledConnection& connection, const algo::CloseReason* r
   }
   if (options_.on_evict) {
     constexpr std::string_view names[] = {"failed", "closed", "unexpected-data"};
-    hook_runs_.run_at_end(*options_.on_evict, connection,
-                          reason ? algo::reason_name(*reason) : names[static_cast<size_t>(connection.session->end())]);
+    hook_runs_.run_at_end(
+        *options_.on_evict, connection,
+        reason ? algo::reason_name(*reason) : names[static_cast<size_t>(connection.session->end())]);
   }
   if (endpoint.is_removed) loop().defer(end_removed_task_);
   if (own_floor_ > 0) note_activity();
@@ -377,7 +383,8 @@ void Cluster::make_room() { pool_.evict_idle(nullptr); }
 void Cluster::connect_ahead(Endpoint& endpoint) {
   if (is_draining_ || endpoint.is_removed || endpoint.opens_ahead) return;
   const algo::PoolStats& stats = endpoint.key().stats();
-  const algo::ConnectDemand demand{uint64_t{stats.waiting} + stats.covered, stats.leased, uint64_t{stats.pending} + stats.idle};
+  const algo::ConnectDemand demand{uint64_t{stats.waiting} + stats.covered, stats.leased,
+                                   uint64_t{stats.pending} + stats.idle};
   const bool is_healthy = endpoint.record->is_available();
   uint32_t wanted = is_healthy ? algo::connects_wanted(demand, options_.preconnect) : 0;
   endpoint.opens_ahead = true;
@@ -388,7 +395,8 @@ void Cluster::connect_ahead(Endpoint& endpoint) {
 void Cluster::keep_floor(Endpoint& endpoint) {
   if (own_floor_ == 0 || !is_started_ || endpoint.opens_ahead) return;
   const algo::PoolStats& stats = endpoint.key().stats();
-  const uint32_t room = record_->limits.total_max() - std::min(record_->limits.used(), record_->limits.total_max());
+  const uint32_t room =
+      record_->limits.total_max() - std::min(record_->limits.used(), record_->limits.total_max());
   const auto wanted = endpoint.floor.wanted(
       {stats.used(), room, endpoint.record->is_available(), is_draining_ || endpoint.is_removed});
   counts(endpoint).floor_blocked.add(wanted.blocked);
@@ -413,7 +421,8 @@ void Cluster::on_upkeep() {
     if (purges) {
       const uint32_t unneeded = endpoint.demand.on_tick(stats.leased, stats.idle);
       // What the floor asks for would only be opened again.
-      pool_.evict_idle(*endpoint.known_key, std::min(unneeded, stats.used() - std::min(stats.used(), own_floor_)));
+      pool_.evict_idle(*endpoint.known_key,
+                       std::min(unneeded, stats.used() - std::min(stats.used(), own_floor_)));
     }
     has_work = has_work || stats.used() > 0 || endpoint.applied_cutoff != Duration::max();
   }
@@ -445,7 +454,8 @@ void Cluster::drain_connections(std::string_view name) {
 // ── members
 
 Endpoint* Cluster::find(const EndpointRecord& record) const {
-  const auto found = std::ranges::find_if(endpoints_, [&](const auto& each) { return each->record.get() == &record; });
+  const auto found =
+      std::ranges::find_if(endpoints_, [&](const auto& each) { return each->record.get() == &record; });
   return found == endpoints_.end() ? nullptr : found->get();
 }
 
@@ -497,7 +507,8 @@ void Cluster::follow_members() {
     // Who waits for it is served yet; what is busy ends its request.
     each_key_of(pool_, *endpoint, [&](ConnectionKey& key) { pool_.drain_key(key); });
     loop().defer(end_removed_task_);
-    endpoint->cut_at = options_.drain_timeout == Duration::max() ? Instant::max() : loop().now() + options_.drain_timeout;
+    endpoint->cut_at =
+        options_.drain_timeout == Duration::max() ? Instant::max() : loop().now() + options_.drain_timeout;
   }
   // The order of the record's: turns follow the declaration.
   std::ranges::stable_sort(endpoints_, {}, [&](const auto& endpoint) {
@@ -548,7 +559,8 @@ void Cluster::rebuild_levels() {
     inputs.push_back({record.priority, record.is_available()});
     auto level = std::ranges::find(levels_, record.priority.load(), &Level::priority);
     if (level == levels_.end())
-      level = levels_.insert(level, {record.priority, {}, algo::make_picker(picker_options(options_, parts_.worker))});
+      level = levels_.insert(
+          level, {record.priority, {}, algo::make_picker(picker_options(options_, parts_.worker))});
     level->endpoints.push_back(endpoint.get());
     const Duration age = loop().now() - Instant(std::chrono::nanoseconds(record.joined.load()));
     if (options_.slow_start.window > Duration::zero() && algo::is_starting_slowly(age, options_.slow_start))
@@ -570,9 +582,7 @@ void Cluster::rebuild_levels() {
 
 template <typename Function>
 void Cluster::post(Function function) {
-  parts_.runtime.loop.post([is_alive = is_alive_, function = std::move(function)] {
-    function(*is_alive);
-  });
+  parts_.runtime.loop.post([is_alive = is_alive_, function = std::move(function)] { function(*is_alive); });
 }
 
 void Cluster::post_changed() {
@@ -619,7 +629,8 @@ void Cluster::on_reclaim(const EndpointRef& record) {
   Endpoint* endpoint = record ? find(*record) : nullptr;
   if (record && !endpoint) return;
   // Another worker may have given one meanwhile.
-  const bool is_wanted = record ? record->wanted_since.load() != INT64_MAX : record_->limits.is_total_wanted();
+  const bool is_wanted =
+      record ? record->wanted_since.load() != INT64_MAX : record_->limits.is_total_wanted();
   if (!is_wanted) return;
   if (!endpoint) {
     pool_.evict_idle(nullptr);
@@ -654,12 +665,13 @@ void Cluster::give_back(algo::PoolKey& key) {
 
 void Cluster::want(algo::PoolKey& key, Instant since) {
   auto& connection_key = static_cast<ConnectionKey&>(key);
-  record_->limits.want(*this, static_cast<Endpoint*>(connection_key.owner)->record, *connection_key.value.string(),
-                       since);
+  record_->limits.want(*this, static_cast<Endpoint*>(connection_key.owner)->record,
+                       *connection_key.value.string(), since);
 }
 
 Instant Cluster::wanted_since(const algo::PoolKey& key) const {
-  return record_->limits.wanted_since(*static_cast<Endpoint*>(static_cast<const ConnectionKey&>(key).owner)->record);
+  return record_->limits.wanted_since(
+      *static_cast<Endpoint*>(static_cast<const ConnectionKey&>(key).owner)->record);
 }
 
 }  // namespace perilune::upstream

@@ -58,8 +58,8 @@ struct Choice {
 };
 
 /// Waits for the first endpoints of a cluster that discovers them.
-class MembersWaiter : public boost::intrusive::list_base_hook<
-                          boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class MembersWaiter
+    : public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual void on_members() = 0;
 
@@ -67,8 +67,8 @@ class MembersWaiter : public boost::intrusive::list_base_hook<
   virtual ~MembersWaiter() = default;
 };
 
-/// A cluster in one worker: it chooses endpoints, and has the pool of connections to them. What all workers have
-/// to agree on is the record's. Worker 0 checks health and discovers members for all.
+/// A cluster in one worker: it chooses endpoints, and has the pool of connections to them. What all workers
+/// have to agree on is the record's. Worker 0 checks health and discovers members for all.
 class Cluster final : public Object,
                       private PoolObserver,
                       private algo::PoolTokens,
@@ -86,14 +86,15 @@ class Cluster final : public Object,
   Cluster(const Parts& parts, std::shared_ptr<ClusterRecord> record, ClusterOptions options);
   ~Cluster() override;
 
-  /// The program begins: the record takes on the options, and what runs by itself starts: checks, discovery, the
-  /// floor. Once, before the first request.
+  /// The program begins: the record takes on the options, and what runs by itself starts: checks, discovery,
+  /// the floor. Once, before the first request.
   void start();
-  /// A newer version of the script says what `newer` has, which was not started: its options hold from now on, and `newer`
-  /// gets those that held. Not `keeps_connections`: they are made another way now, and idle ones close.
+  /// A newer version of the script says what `newer` has, which was not started: its options hold from now
+  /// on, and `newer` gets those that held. Not `keeps_connections`: they are made another way now, and idle
+  /// ones close.
   void adopt(Cluster& newer, bool keeps_connections);
-  /// The newer version of the script has no such cluster: nothing is kept, and nothing is checked any more; requests that are
-  /// under way still go through.
+  /// The newer version of the script has no such cluster: nothing is kept, and nothing is checked any more;
+  /// requests that are under way still go through.
   void retire();
   /// The program is over: idle connections close, nothing new is leased.
   void drain();
@@ -123,7 +124,9 @@ class Cluster final : public Object,
   }
   void end_retry() { record_->retries.fetch_sub(1, std::memory_order_relaxed); }
   EndpointCounts& counts(const Endpoint& endpoint) const { return endpoint.record->counts(parts_.worker); }
-  void report(Endpoint& endpoint, algo::Outcome outcome) { record_->report(*endpoint.record, outcome, loop().now()); }
+  void report(Endpoint& endpoint, algo::Outcome outcome) {
+    record_->report(*endpoint.record, outcome, loop().now());
+  }
   /// A used connection that had been idle so long served another request, or died under it.
   void note_idle_age(Endpoint& endpoint, Duration age, bool has_served);
   void note_answer_time(const Endpoint& endpoint, Duration took);
@@ -141,7 +144,8 @@ class Cluster final : public Object,
   std::string explain(std::string_view name) const;
   /// Brings the numbers that others read up to date.
   void publish();
-  /// Closes what is idle and, once released, what is busy; new connections are opened. Of one endpoint or all.
+  /// Closes what is idle and, once released, what is busy; new connections are opened. Of one endpoint or
+  /// all.
   void drain_connections(std::string_view name);
 
  private:

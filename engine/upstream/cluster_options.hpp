@@ -30,7 +30,8 @@ struct RetryOn {
 
   bool has(ErrorCode code) const { return std::find(codes.begin(), codes.end(), code) != codes.end(); }
   bool has(int status) const {
-    return (any_5xx && status >= 500) || std::find(statuses.begin(), statuses.end(), status) != statuses.end();
+    return (any_5xx && status >= 500) ||
+           std::find(statuses.begin(), statuses.end(), status) != statuses.end();
   }
 };
 
@@ -62,7 +63,7 @@ struct HealthOptions {
   enum class Kind : uint8_t { None, Http, Tcp };
   Kind kind = Kind::None;
   std::string path = "/";
-  std::string host;  ///< of the Host field; empty: the endpoint's
+  std::string host;   ///< of the Host field; empty: the endpoint's
   uint16_t port = 0;  ///< 0: the endpoint's own
   Duration interval = limits::health_interval;
   double jitter_percent = 10;

@@ -42,7 +42,8 @@ void ClusterRecord::configure(const ClusterOptions& options, unsigned worker, In
 }
 
 EndpointRef ClusterRecord::find(const net::Address& address) const {
-  const auto found = std::ranges::find_if(members_, [&](const EndpointRef& each) { return each->address == address; });
+  const auto found =
+      std::ranges::find_if(members_, [&](const EndpointRef& each) { return each->address == address; });
   return found == members_.end() ? nullptr : *found;
 }
 
@@ -58,7 +59,8 @@ bool ClusterRecord::change_members(std::span<const EndpointSpec> specs, size_t r
 bool ClusterRecord::replace_members(std::span<const EndpointSpec> specs, size_t removals_max, Instant now) {
   Members members;
   bool is_changed = false;
-  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
+  const auto nanoseconds =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
   for (const EndpointSpec& spec : specs) {
     EndpointRef record = find(spec.address);
     if (record) {
@@ -201,7 +203,8 @@ std::shared_ptr<ClusterRecord> ClusterBoard::record(const std::string& name) {
 std::vector<std::shared_ptr<ClusterRecord>> ClusterBoard::all() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<ClusterRecord>> result;
-  std::ranges::copy_if(records_, std::back_inserter(result), [](const auto& each) { return each->is_configured(); });
+  std::ranges::copy_if(records_, std::back_inserter(result),
+                       [](const auto& each) { return each->is_configured(); });
   return result;
 }
 

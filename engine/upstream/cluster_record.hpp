@@ -14,8 +14,8 @@
 
 namespace perilune::upstream {
 
-/// One cluster in the process: its endpoints and what is known of them, and the counts that limits go by. Each
-/// worker has a Cluster that follows it. Any thread; the name is its identity, also over reloads.
+/// One cluster in the process: its endpoints and what is known of them, and the counts that limits go by.
+/// Each worker has a Cluster that follows it. Any thread; the name is its identity, also over reloads.
 class ClusterRecord {
  public:
   using Members = std::vector<EndpointRef>;
@@ -38,8 +38,9 @@ class ClusterRecord {
 
   const std::string name;
 
-  /// Limits, ejection and declared endpoints as `options` say. Each worker calls it when its program starts, with the
-  /// same: the first to come does it for all, or one that starts late would undo what a script has set since.
+  /// Limits, ejection and declared endpoints as `options` say. Each worker calls it when its program starts,
+  /// with the same: the first to come does it for all, or one that starts late would undo what a script has
+  /// set since.
   void configure(const ClusterOptions& options, unsigned worker, Instant now);
   /// Some program has started with it.
   bool is_configured() const { return versions_.load(std::memory_order_acquire) > 0; }

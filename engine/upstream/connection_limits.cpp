@@ -61,7 +61,8 @@ void ConnectionLimits::give_back(EndpointRecord& endpoint) {
   pass_on();
 }
 
-void ConnectionLimits::want(Member& member, const EndpointRef& endpoint, const std::string& key, Instant since) {
+void ConnectionLimits::want(Member& member, const EndpointRef& endpoint, const std::string& key,
+                            Instant since) {
   const std::lock_guard lock(mutex_);
   const auto mine = std::ranges::find_if(
       wants_, [&](const Want& want) { return want.member == &member && want.key == key; });
@@ -74,7 +75,8 @@ void ConnectionLimits::want(Member& member, const EndpointRef& endpoint, const s
     wants_.insert(later, Want{&member, endpoint, key, since});
     const Answer answer = ask(*endpoint);
     // What lies idle in another worker should not keep this one waiting.
-    // Of this worker's own, a pool gives up any by itself, but knows no endpoints: one tag may keep another waiting.
+    // Of this worker's own, a pool gives up any by itself, but knows no endpoints: one tag may keep another
+    // waiting.
     for (Member* each : members_) {
       if (answer == Answer::EndpointFull) each->post_reclaim(endpoint);
       else if (answer == Answer::TotalFull && each != &member) each->post_reclaim(nullptr);

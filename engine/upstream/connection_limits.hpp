@@ -9,9 +9,9 @@
 
 namespace perilune::upstream {
 
-/// The limits of a cluster's connections, exact for any number of workers: one token for each connection, also
-/// for one that is being made. A worker that gets none registers a want, and a token that is given back goes to
-/// the want that has waited longest and can use it. Any thread.
+/// The limits of a cluster's connections, exact for any number of workers: one token for each connection,
+/// also for one that is being made. A worker that gets none registers a want, and a token that is given back
+/// goes to the want that has waited longest and can use it. Any thread.
 class ConnectionLimits {
  public:
   enum class Answer : uint8_t { Taken, EndpointFull, TotalFull };
@@ -21,7 +21,8 @@ class ConnectionLimits {
    public:
     /// A token was taken for who waits for `key` of `endpoint`.
     virtual void post_token(const EndpointRef& endpoint, const std::string& key) = 0;
-    /// Somebody in another worker waits: an idle connection should go, of `endpoint` or, when that is null, any.
+    /// Somebody in another worker waits: an idle connection should go, of `endpoint` or, when that is null,
+    /// any.
     virtual void post_reclaim(const EndpointRef& endpoint) = 0;
 
    protected:
@@ -38,7 +39,8 @@ class ConnectionLimits {
   void give_back(EndpointRecord& endpoint);
   /// One want for each member and key; Instant::max() takes it back.
   void want(Member& member, const EndpointRef& endpoint, const std::string& key, Instant since);
-  /// Since when anybody waits whom a connection of this endpoint, given up, would help; Instant::max(): nobody.
+  /// Since when anybody waits whom a connection of this endpoint, given up, would help; Instant::max():
+  /// nobody.
   Instant wanted_since(const EndpointRecord& endpoint) const;
   /// Somebody waits whom any connection, given up, would help.
   bool is_total_wanted() const { return total_wanted_since_.load(std::memory_order_relaxed) != INT64_MAX; }

@@ -7,7 +7,8 @@
 namespace perilune::upstream {
 namespace {
 
-// Keys that are tables of the script are held weakly: how often the pool looks whether their owner still lives.
+// Keys that are tables of the script are held weakly: how often the pool looks whether their owner still
+// lives.
 constexpr Duration weak_key_check = 1s;
 
 using Kind = algo::LeaseResult::Kind;
@@ -16,8 +17,8 @@ PooledConnection& connection_of(algo::PoolEntry& entry) { return static_cast<Poo
 
 }  // namespace
 
-ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan, const ConnectionPoolOptions& options,
-                               algo::PoolTokens* tokens)
+ConnectionPool::ConnectionPool(flow::Runtime& runtime, flow::PipelinePlan& plan,
+                               const ConnectionPoolOptions& options, algo::PoolTokens* tokens)
     : runtime_(runtime), plan_(&plan), options_(options), policy_(options.rules, tokens) {}
 
 ConnectionPool::~ConnectionPool() {
@@ -59,8 +60,8 @@ Result<ClientSession*> ConnectionPool::lease(ConnectionKey& key, PoolWaiter& wai
   return take(policy_.lease(key, waiter, runtime_.loop.now()), waiter, key, is_reused);
 }
 
-Result<ClientSession*> ConnectionPool::take(const algo::LeaseResult& result, PoolWaiter& waiter, ConnectionKey& key,
-                                            bool& is_reused) {
+Result<ClientSession*> ConnectionPool::take(const algo::LeaseResult& result, PoolWaiter& waiter,
+                                            ConnectionKey& key, bool& is_reused) {
   ClientSession* session = nullptr;
   std::optional<Error> error;
   switch (result.kind) {
@@ -137,7 +138,8 @@ void ConnectionPool::put_back(ClientSession& session) {
 }
 
 void ConnectionPool::finish_release(PooledConnection& connection) {
-  if (connection.session->idle_max() != Duration::max()) connection.limit_idle(connection.session->idle_max());
+  if (connection.session->idle_max() != Duration::max())
+    connection.limit_idle(connection.session->idle_max());
   policy_.release(connection, algo::Verdict::Keep, runtime_.loop.now());
   settle();
 }
@@ -173,7 +175,8 @@ void ConnectionPool::commit(PooledConnection& connection) {
   const Duration ttl = policy_.rules().key.ttl;
   Duration jitter{};
   if (ttl != algo::forever && options_.ttl_jitter > 0) {
-    const double share = static_cast<double>(runtime_.loop.driver().random() >> 11) / 9007199254740992.0 * 2 - 1;
+    const double share =
+        static_cast<double>(runtime_.loop.driver().random() >> 11) / 9007199254740992.0 * 2 - 1;
     jitter = std::chrono::duration_cast<Duration>(std::chrono::duration<double, Duration::period>(
         static_cast<double>(ttl.count()) * options_.ttl_jitter * share));
   }
@@ -288,7 +291,8 @@ void ConnectionPool::drain() {
   std::vector<Ref<ClientSession>> sessions;
   for (PooledConnection& connection : connections_) {
     sessions.push_back(connection.session);
-    if (connection.stage_ == PooledConnection::Stage::Opening) connection.stage_ = PooledConnection::Stage::Leaving;
+    if (connection.stage_ == PooledConnection::Stage::Opening)
+      connection.stage_ = PooledConnection::Stage::Leaving;
   }
   policy_.shut_down(runtime_.loop.now());
   settle();

@@ -116,8 +116,8 @@ class ConnectionPool {
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
-  /// A session for `waiter` at once, or null when it waits and will be told. Errors (Side::Engine): QueueFull,
-  /// Draining. With PoolBinding::Own a new connection may be leased before it is connected.
+  /// A session for `waiter` at once, or null when it waits and will be told. Errors (Side::Engine):
+  /// QueueFull, Draining. With PoolBinding::Own a new connection may be leased before it is connected.
   Result<ClientSession*> lease(const Value& key, PoolWaiter& waiter, bool& is_reused);
   Result<ClientSession*> lease(ConnectionKey& key, PoolWaiter& waiter, bool& is_reused);
   /// A connection of its own, under no key, closed after its one exchange.
@@ -132,8 +132,8 @@ class ConnectionPool {
   /// Wants nothing any more. A connection that is being opened for it goes on, for others.
   void cancel(PoolWaiter& waiter);
 
-  /// The pool's record of a key, made when it is new. It goes when nothing of it is left, or when it is dropped
-  /// in case it was pinned.
+  /// The pool's record of a key, made when it is new. It goes when nothing of it is left, or when it is
+  /// dropped in case it was pinned.
   ConnectionKey& key_entry(const Value& key);
   /// Its idle connections close now, busy ones after their exchange; those who wait are still served.
   void drain_key(ConnectionKey& key);
@@ -144,8 +144,8 @@ class ConnectionPool {
   /// Opens one more connection for whoever comes; whether limits allow that.
   bool open_ahead(ConnectionKey& key);
 
-  /// Connections are made by `plan` from now on, and the new rules hold for all; `options` as in the constructor, with the
-  /// same binding.
+  /// Connections are made by `plan` from now on, and the new rules hold for all; `options` as in the
+  /// constructor, with the same binding.
   void adopt(flow::PipelinePlan& plan, const ConnectionPoolOptions& options);
   /// Closes idle connections now, and each busy one after its exchange; who comes yet is still served.
   void retire();
@@ -184,7 +184,8 @@ class ConnectionPool {
  private:
   friend class PooledConnection;
 
-  Result<ClientSession*> take(const algo::LeaseResult& result, PoolWaiter& waiter, ConnectionKey& key, bool& is_reused);
+  Result<ClientSession*> take(const algo::LeaseResult& result, PoolWaiter& waiter, ConnectionKey& key,
+                              bool& is_reused);
   ClientSession* share(ConnectionKey& key, const PoolWaiter& waiter);
   void serve_by_sharing(ConnectionKey& key);
   PooledConnection& open(ConnectionKey* key, algo::PoolTicket ticket, flow::Context* opener,

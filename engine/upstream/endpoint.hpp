@@ -15,7 +15,8 @@
 
 namespace perilune::upstream {
 
-/// A member of a cluster as it is declared or discovered. A name that needs resolving is looked up at each dial.
+/// A member of a cluster as it is declared or discovered. A name that needs resolving is looked up at each
+/// dial.
 struct EndpointSpec {
   net::Address address;
   uint32_t weight = 1;
@@ -23,15 +24,19 @@ struct EndpointSpec {
   uint32_t priority = 0;
 };
 
-/// How long things took, in buckets that double: up to 32 us, 64 us, 128 us … 8.4 s, and longer. One worker writes.
+/// How long things took, in buckets that double: up to 32 us, 64 us, 128 us … 8.4 s, and longer. One worker
+/// writes.
 class DurationHistogram {
  public:
   static constexpr size_t bucket_count = 20;
   static constexpr uint64_t first_micros = 32;
-  static constexpr double bound_of(size_t bucket) { return 1e-6 * static_cast<double>(first_micros << bucket); }
+  static constexpr double bound_of(size_t bucket) {
+    return 1e-6 * static_cast<double>(first_micros << bucket);
+  }
 
   void observe(Duration took) {
-    const auto micros = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    const auto micros =
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     size_t bucket = 0;
     while (bucket + 1 < bucket_count && micros > (first_micros << bucket)) ++bucket;
     buckets[bucket].add();
@@ -50,23 +55,23 @@ struct alignas(64) EndpointCounts {
   Count connecting;
   Count waiting;
   // since the beginning
-  Count connections;      // that were connected
-  Count connect_failed;   // refused, unreachable, not resolved
+  Count connections;     // that were connected
+  Count connect_failed;  // refused, unreachable, not resolved
   Count connect_timeout;
-  Count reused;           // leases of a connection that had served before
-  Count closed_idle;      // by the other side
+  Count reused;       // leases of a connection that had served before
+  Count closed_idle;  // by the other side
   Count unexpected_data;
   std::array<Count, algo::close_reason_count> closed;  // by us, for each reason
-  Count floor_blocked;    // wanted for the floor, and no room
+  Count floor_blocked;                                 // wanted for the floor, and no room
   Count queued;
-  Count overflow;         // refused, because too many wait already
-  Count requests;         // tries
-  Count sent;             // tries that had a connection
-  Count failed;           // tries without an answer
+  Count overflow;  // refused, because too many wait already
+  Count requests;  // tries
+  Count sent;      // tries that had a connection
+  Count failed;    // tries without an answer
   Count answers_5xx;
-  Count retried;          // tries after the first
+  Count retried;  // tries after the first
   Count stale_retries;
-  Count cancelled;        // by their client
+  Count cancelled;  // by their client
   DurationHistogram queue_wait;
   DurationHistogram connect_time;
   DurationHistogram answer_time;  // to the answer's head
@@ -103,7 +108,9 @@ class EndpointRecord {
     return mine ? *mine : make_counts(worker);
   }
   /// Null before the first use.
-  EndpointCounts* known_counts(unsigned worker) const { return counts_[worker].load(std::memory_order_acquire); }
+  EndpointCounts* known_counts(unsigned worker) const {
+    return counts_[worker].load(std::memory_order_acquire);
+  }
   /// Calls `visit(counts)` for each worker that has some.
   template <typename Visit>
   void each_counts(Visit&& visit) const {

@@ -12,12 +12,13 @@ namespace {
 
 const RetryOptions no_retry{};
 
-/// How often a request moves to another connection because the one it had turned out to be of no use before it was
-/// sent: as many stale connections as one bad moment leaves, but no endless search.
+/// How often a request moves to another connection because the one it had turned out to be of no use before
+/// it was sent: as many stale connections as one bad moment leaves, but no endless search.
 constexpr uint32_t moves_max = 64;
 
 bool is_connect_failure(ErrorCode code) {
-  return code == ErrorCode::ConnectFailure || code == ErrorCode::ConnectTimeout || code == ErrorCode::ResolveFailure;
+  return code == ErrorCode::ConnectFailure || code == ErrorCode::ConnectTimeout ||
+         code == ErrorCode::ResolveFailure;
 }
 
 Event copy_of(Event& kept) {
@@ -89,8 +90,9 @@ void Exchange::begin_try(Kind kind) {
   again_ = endpoint;
   const Instant deadline = plan_.timeout == Duration::max() ? Instant::max() : begun_ + plan_.timeout;
   Attempt& attempt = free_attempt();
-  const auto started = attempt.start(*endpoint, {plan_.tag, plan_.tenant, &owner_.exchange_context(), deadline, plan_.try_timeout, is_idempotent_,
-                                     kind == Kind::Again && has_replaced_stale_, kind == Kind::Hedge});
+  const auto started = attempt.start(
+      *endpoint, {plan_.tag, plan_.tenant, &owner_.exchange_context(), deadline, plan_.try_timeout,
+                  is_idempotent_, kind == Kind::Again && has_replaced_stale_, kind == Kind::Hedge});
   if (started.has_error()) {
     if (kind != Kind::Hedge) on_attempt_failed(attempt, {started.error()});
     return;
@@ -113,7 +115,8 @@ void Exchange::on_members() {
 void Exchange::on_attempt_ready(Attempt& attempt) {
   // Of two that dial, the first one is enough.
   for (const auto& other : attempts_)
-    if (other.get() != &attempt && other->is_running() && other->stage() < Attempt::Stage::Sent) other->stop();
+    if (other.get() != &attempt && other->is_running() && other->stage() < Attempt::Stage::Sent)
+      other->stop();
   dial_hedge_timer_.disarm();
   flow::Context& context = owner_.exchange_context();
   context.note_attempt(attempt.is_reused());
@@ -127,11 +130,13 @@ void Exchange::on_attempt_ready(Attempt& attempt) {
 void Exchange::set_host(const Endpoint& endpoint) {
   using Host = ExchangePlan::Host;
   const std::string& name = endpoint.record->name;
-  const std::string_view authority = name.starts_with("unix:") ? std::string_view("localhost") : std::string_view(name);
+  const std::string_view authority =
+      name.starts_with("unix:") ? std::string_view("localhost") : std::string_view(name);
   if (plan_.host == Host::Fixed) head_->headers.set("Host", plan_.host_name, message::Name::Host);
   else if (plan_.host == Host::Endpoint) head_->headers.set("Host", authority, message::Name::Host);
   // RFC 9112 section 3.2: a request of HTTP/1.0 may come without a Host and must not go on without.
-  else if (!head_->headers.has(message::Name::Host)) head_->headers.add("Host", authority, message::Name::Host);
+  else if (!head_->headers.has(message::Name::Host))
+    head_->headers.add("Host", authority, message::Name::Host);
 }
 
 // ── the request
@@ -187,7 +192,8 @@ bool Exchange::may_repeat(bool was_written) const {
 }
 
 bool Exchange::may_retry(const AttemptFailure& failure) const {
-  return tries_ < plan_.retry->attempts && plan_.retry->on.has(failure.error.code) && may_repeat(failure.was_written);
+  return tries_ < plan_.retry->attempts && plan_.retry->on.has(failure.error.code) &&
+         may_repeat(failure.was_written);
 }
 
 void Exchange::on_attempt_failed(Attempt& attempt, const AttemptFailure& failure) {
@@ -204,8 +210,8 @@ void Exchange::on_attempt_failed(Attempt& attempt, const AttemptFailure& failure
     return;
   }
   if (may_retry(failure)) {
-    // An endpoint that was never reached was not asked for anything: going elsewhere is no more work for anybody, and
-    // neither waits nor counts. All others have a budget.
+    // An endpoint that was never reached was not asked for anything: going elsewhere is no more work for
+    // anybody, and neither waits nor counts. All others have a budget.
     const bool was_reached = failure.was_written || !is_connect_failure(failure.error.code);
     if (!was_reached && tried_.size() < cluster_->endpoints().size()) {
       begin_try_later(Kind::Retry);
@@ -234,7 +240,9 @@ bool Exchange::retries_answer(const message::ResponseHead& head) const {
 
 void Exchange::on_timeout() {
   if (cluster_->awaits_members()) fail(cluster_->no_endpoint());
-  else fail({ErrorCode::RequestTimeout, Side::Upstream, last_endpoint_.empty() ? "upstream " + cluster_->name() : last_endpoint_});
+  else
+    fail({ErrorCode::RequestTimeout, Side::Upstream,
+          last_endpoint_.empty() ? "upstream " + cluster_->name() : last_endpoint_});
 }
 
 void Exchange::fail(Error error) {
@@ -248,9 +256,11 @@ void Exchange::fail(Error error) {
 
 void Exchange::arm_hedges() {
   const Duration after = cluster_->hedge_after(*plan_.hedge);
-  if (plan_.hedge->asks_again() && after != Duration::max() && is_idempotent_) runtime_.loop.arm(hedge_timer_, after);
+  if (plan_.hedge->asks_again() && after != Duration::max() && is_idempotent_)
+    runtime_.loop.arm(hedge_timer_, after);
   const Duration dial_after = cluster_->hedge_connect_after(*plan_.hedge);
-  if (plan_.hedge->dials_again() && dial_after != Duration::max()) runtime_.loop.arm(dial_hedge_timer_, dial_after);
+  if (plan_.hedge->dials_again() && dial_after != Duration::max())
+    runtime_.loop.arm(dial_hedge_timer_, dial_after);
 }
 
 void Exchange::on_hedge_due() {

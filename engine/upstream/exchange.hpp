@@ -117,7 +117,7 @@ class Exchange final : public AttemptOwner, public MembersWaiter {
   uint64_t last_identity_ = 0;
   KeptRequest kept_;
   flow::Hold input_hold_;
-  uint32_t tries_ = 0;         // that count
+  uint32_t tries_ = 0;  // that count
   uint32_t hedges_ = 0;
   uint32_t retries_held_ = 0;  // of the cluster's budget
   uint32_t moves_ = 0;

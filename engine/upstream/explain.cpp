@@ -21,7 +21,8 @@ std::string time_of(Duration span) {
 void add_ends(std::string& text, const EndpointCounts& count) {
   std::string ends;
   const auto add = [&](uint64_t number, std::string_view why) {
-    if (number > 0) ends.append(ends.empty() ? "" : ", ").append(std::to_string(number)).append(" ").append(why);
+    if (number > 0)
+      ends.append(ends.empty() ? "" : ", ").append(std::to_string(number)).append(" ").append(why);
   };
   using algo::CloseReason;
   const auto closed = [&](CloseReason reason) { return count.closed[static_cast<size_t>(reason)].get(); };
@@ -56,14 +57,19 @@ std::string Cluster::explain(std::string_view name) const {
     else if (record.health.load() == algo::Health::Unhealthy) text.append("unhealthy: not chosen");
     else if (record.is_ejected.load()) text.append("ejected after failures: not chosen");
     else text.append("may be chosen");
-    text.append("; ").append(std::to_string(stats.leased)).append(" busy, ").append(std::to_string(stats.idle));
+    text.append("; ")
+        .append(std::to_string(stats.leased))
+        .append(" busy, ")
+        .append(std::to_string(stats.idle));
     text.append(" idle, ").append(std::to_string(stats.pending)).append(" connecting, ");
     text.append(count_of(stats.waiting, "request")).append(" waiting\n");
 
     // The idle one that would be taken is the one released last, or first.
     const PooledConnection* best = nullptr;
     pool_.each_connection([&](const PooledConnection& connection) {
-      if (connection.connection_key() != endpoint.known_key || connection.state() != algo::PoolEntry::State::Idle) return;
+      if (connection.connection_key() != endpoint.known_key ||
+          connection.state() != algo::PoolEntry::State::Idle)
+        return;
       const bool is_later = best && connection.idle_since() > best->idle_since();
       if (!best || is_later != options_.is_fifo) best = &connection;
     });
@@ -81,7 +87,10 @@ std::string Cluster::explain(std::string_view name) const {
 
     const uint64_t reused = count.reused.get();
     const uint64_t opened = count.connections.get();
-    text.append("  so far ").append(count_of(count.requests.get(), "request")).append(": ").append(std::to_string(reused));
+    text.append("  so far ")
+        .append(count_of(count.requests.get(), "request"))
+        .append(": ")
+        .append(std::to_string(reused));
     text.append(" reused a connection, ").append(count_of(opened, "connection")).append(" opened");
     if (const uint64_t failed = count.connect_failed.get() + count.connect_timeout.get(); failed > 0)
       text.append(", ").append(count_of(failed, "time")).append(" in vain");
@@ -91,7 +100,8 @@ std::string Cluster::explain(std::string_view name) const {
     add_ends(text, count);
     if (endpoint.applied_cutoff < options_.idle_timeout)
       text.append("  idle connections are kept for ").append(time_of(endpoint.applied_cutoff));
-    if (endpoint.applied_cutoff < options_.idle_timeout) text.append(": this server closes them soon after\n");
+    if (endpoint.applied_cutoff < options_.idle_timeout)
+      text.append(": this server closes them soon after\n");
   }
   return text;
 }

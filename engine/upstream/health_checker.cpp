@@ -62,7 +62,10 @@ class HealthChecker::Check final : public HealthProbeHandler {
 };
 
 HealthChecker::Check::Check(HealthChecker& checker, EndpointRef endpoint)
-    : checker_(checker), endpoint_(std::move(endpoint)), target_(endpoint_->address), counter_(options().thresholds) {
+    : checker_(checker),
+      endpoint_(std::move(endpoint)),
+      target_(endpoint_->address),
+      counter_(options().thresholds) {
   if (options().port != 0 && target_.kind != net::Address::Kind::Unix) target_.port = options().port;
   const Health known = endpoint_->health.load();
   if (known != Health::Unknown)
@@ -85,13 +88,13 @@ void HealthChecker::Check::begin() {
   flow::Runtime& runtime = checker_.parts_.runtime;
   if (options().kind == HealthOptions::Kind::Tcp)
     probe_ = make_ref<TcpProbe>(runtime, checker_.parts_.network, *this);
-  else
-    probe_ = make_ref<HttpProbe>(runtime, checker_.parts_.connections, options(), *this);
+  else probe_ = make_ref<HttpProbe>(runtime, checker_.parts_.connections, options(), *this);
   probe_->start(target_);
 }
 
 void HealthChecker::Check::on_deadline() {
-  on_probe_done({Verdict::Failed, std::string(probe_->missing()) + " within " + in_seconds(options().timeout)});
+  on_probe_done(
+      {Verdict::Failed, std::string(probe_->missing()) + " within " + in_seconds(options().timeout)});
 }
 
 void HealthChecker::Check::on_probe_done(ProbeResult result) {
@@ -105,8 +108,10 @@ void HealthChecker::Check::conclude() {
   probe_->stop();
   probe_.reset();
   judge(*std::exchange(result_, std::nullopt));
-  // From begin to begin, so that slow answers do not make rare checks; one that took longer is followed at once.
-  const Duration interval = algo::jittered(options().interval, options().jitter_percent, loop().driver().random());
+  // From begin to begin, so that slow answers do not make rare checks; one that took longer is followed at
+  // once.
+  const Duration interval =
+      algo::jittered(options().interval, options().jitter_percent, loop().driver().random());
   loop().timers().arm(due_timer_, begun_ + interval);
   checker_.end_turn();
 }
@@ -121,11 +126,12 @@ void HealthChecker::Check::judge(const ProbeResult& result) {
   if (!counter_.observe(has_passed ? algo::CheckResult::Passed : algo::CheckResult::Failed)) return;
   checker_.record_->set_health(*endpoint_, counter_.state(), loop().now());
   log::write(has_passed ? log::Level::Info : log::Level::Warn,
-             "upstream " + cluster + ": " + endpoint_->name + (has_passed ? " is healthy: " : " is unhealthy: ") +
-                 result.reason);
+             "upstream " + cluster + ": " + endpoint_->name +
+                 (has_passed ? " is healthy: " : " is unhealthy: ") + result.reason);
 }
 
-HealthChecker::HealthChecker(const Parts& parts, std::shared_ptr<ClusterRecord> record, const HealthOptions& options)
+HealthChecker::HealthChecker(const Parts& parts, std::shared_ptr<ClusterRecord> record,
+                             const HealthOptions& options)
     : parts_(parts), record_(std::move(record)), options_(options) {}
 
 HealthChecker::~HealthChecker() = default;

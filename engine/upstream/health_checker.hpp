@@ -11,12 +11,13 @@
 
 namespace perilune::upstream {
 
-/// Asks each endpoint of a cluster again and again how it is, for all workers: one worker has it. What follows
-/// from the results is the record's.
+/// Asks each endpoint of a cluster again and again how it is, for all workers: one worker has it. What
+/// follows from the results is the record's.
 ///
-/// The first check comes at once, but not all in one moment; then one an interval, from begin to begin, more or
-/// less the jitter, and never two of one endpoint at a time. Of all endpoints together limits::health_checks_max
-/// run at once, and the others wait their turn. Each change of health is one line in the log.
+/// The first check comes at once, but not all in one moment; then one an interval, from begin to begin, more
+/// or less the jitter, and never two of one endpoint at a time. Of all endpoints together
+/// limits::health_checks_max run at once, and the others wait their turn. Each change of health is one line
+/// in the log.
 ///
 /// A check asks on a connection of its own and closes it after the answer. One that is kept would spare a
 /// handshake, but would not see that a server takes no new connections, and would take the end of an idle one
@@ -37,8 +38,8 @@ class HealthChecker {
   HealthChecker(const HealthChecker&) = delete;
   HealthChecker& operator=(const HealthChecker&) = delete;
 
-  /// Brings the checks in line with the members that the record has now. Those that stay go on as they are; one
-  /// that is new begins with the health that its record has, as after a reload.
+  /// Brings the checks in line with the members that the record has now. Those that stay go on as they are;
+  /// one that is new begins with the health that its record has, as after a reload.
   void follow();
   /// Checks that are under way.
   size_t running() const { return running_; }

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view user_agent = "perilune-health";
 
-/// "10.0.0.1:80: Connection refused" of 10.0.0.1:80 is "Connection refused": the log names the endpoint already.
+/// "10.0.0.1:80: Connection refused" of 10.0.0.1:80 is "Connection refused": the log names the endpoint
+/// already.
 std::string words_of(const Error& error, std::string_view target) {
   std::string_view detail = error.detail;
   if (detail.starts_with(target)) {

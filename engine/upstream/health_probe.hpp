@@ -57,8 +57,8 @@ class TcpProbe final : public HealthProbe, public edge::DialHandler {
   std::unique_ptr<edge::Dial> dial_;
 };
 
-/// Asks for a path on a connection made by `connections`. A status that is expected is not believed before its
-/// body has come as well, or limits::drain_bytes_max of it.
+/// Asks for a path on a connection made by `connections`. A status that is expected is not believed before
+/// its body has come as well, or limits::drain_bytes_max of it.
 class HttpProbe final : public HealthProbe, public ClientSessionOwner, public ClientExchange {
  public:
   /// `options` outlive stop().

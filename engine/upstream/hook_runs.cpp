@@ -47,7 +47,8 @@ bool HookRuns::run_at_release(flow::Hook& hook, PooledConnection& connection) {
   auto run = std::make_unique<Run>(*this, connection, true);
   Run& started = *run;
   running_.push_back(std::move(run));
-  if (started.call.run(hook, flow::HookShape::Context, started.context()) == flow::HookStatus::Waiting) return true;
+  if (started.call.run(hook, flow::HookShape::Context, started.context()) == flow::HookStatus::Waiting)
+    return true;
   forget(started);
   return false;
 }

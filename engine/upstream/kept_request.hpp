@@ -1,12 +1,12 @@
 #pragma once
 
-#include "flow/event.hpp"
 #include "buffer/buffer.hpp"
+#include "flow/event.hpp"
 
 namespace perilune::upstream {
 
-/// The body of a request so far, and its end, while it may have to be sent again. Small pieces are copied together, so
-/// that a body that trickles in does not pin a chunk for each of its bytes.
+/// The body of a request so far, and its end, while it may have to be sent again. Small pieces are copied
+/// together, so that a body that trickles in does not pin a chunk for each of its bytes.
 class KeptRequest {
  public:
   void keep(flow::Event& event, buffer::ChunkPool& chunks) {

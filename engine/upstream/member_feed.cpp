@@ -21,7 +21,8 @@ void MemberFeed::start() { discovery_->start(); }
 
 void MemberFeed::on_endpoints(const std::vector<DiscoveredEndpoint>& endpoints) {
   wanted_.clear();
-  for (const DiscoveredEndpoint& each : endpoints) wanted_.push_back({each.address, each.weight, each.priority});
+  for (const DiscoveredEndpoint& each : endpoints)
+    wanted_.push_back({each.address, each.weight, each.priority});
   apply();
   if (record_->is_waiting_for_discovery()) record_->note_discovered();
 }

@@ -10,8 +10,9 @@
 
 namespace perilune::upstream {
 
-/// Brings what is discovered into a cluster's record, for all workers: one worker has it. New endpoints come at
-/// once; those that are gone go a few at a time, so that what they carried does not fall on the others at once.
+/// Brings what is discovered into a cluster's record, for all workers: one worker has it. New endpoints come
+/// at once; those that are gone go a few at a time, so that what they carried does not fall on the others at
+/// once.
 class MemberFeed final : public DiscoveryHandler {
  public:
   MemberFeed(loop::Loop& loop, net::Network& network, std::shared_ptr<ClusterRecord> record,

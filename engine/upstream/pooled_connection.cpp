@@ -2,7 +2,8 @@
 
 namespace perilune::upstream {
 
-PooledConnection::PooledConnection(ConnectionPool& pool, ConnectionKey* key, const ClientSessionOptions& options)
+PooledConnection::PooledConnection(ConnectionPool& pool, ConnectionKey* key,
+                                   const ClientSessionOptions& options)
     : session(make_ref<ClientSession>(pool.runtime_, *this, options)), pool_(pool), key_(key) {}
 
 PooledConnection& PooledConnection::of(ClientSession& session) {

@@ -28,7 +28,8 @@ Duration RollingPercentile::at(double percent) const {
   const algo::Percentile& known = current_.count() >= before_.count() ? current_ : before_;
   if (known.count() < observations_min) return Duration::max();
   const auto seconds = known.calculate(percent);
-  return seconds ? std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds)) : Duration::max();
+  return seconds ? std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds))
+                 : Duration::max();
 }
 
 }  // namespace perilune::upstream

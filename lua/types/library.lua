@@ -303,18 +303,19 @@ function every(interval, fn, options) end
 ---@param fn fun(ctx: Context) may wait
 function after(time, fn) end
 
---- Adds a page to the admin address, at the top of a file: who asks for the path gets what the function gives. It may wait, for
---- 30 s. It runs in worker 0, in the newest version of the script.
+--- Adds a page to the admin address, at the top of a file: who asks for the path gets what the function
+--- gives. It may wait, for 30 s. It runs in worker 0, in the newest version of the script.
 ---@param path string such as "/sessions"; not one of the engine's, as "/status"
 ---@param fn fun(req: Message): Message|string
 function admin(path, fn) end
 
---- A dictionary that all workers see, and that outlives the script. Values are booleans, numbers, strings, Messages and
---- tables of plain data; they are copied in and out. Each call is one step for all workers.
+--- A dictionary that all workers see, and that outlives the script. Values are booleans, numbers, strings,
+--- Messages and tables of plain data; they are copied in and out. Each call is one step for all workers.
 ---@class Shared
 local Shared = {}
 
---- The value under a key, and the seconds that it is fresh yet: negative once it is stale, math.huge without `ttl`.
+--- The value under a key, and the seconds that it is fresh yet: negative once it is stale, math.huge without
+--- `ttl`.
 ---@param key string
 ---@return any value nil where there is none
 ---@return number? freshFor
@@ -336,7 +337,8 @@ function Shared:set(key, value, options) end
 ---@return Error? err
 function Shared:add(key, value, options) end
 
---- Adds to a number and gives the sum. One that is absent or stale begins at 0, with `ttl`; a fresh one keeps its time.
+--- Adds to a number and gives the sum. One that is absent or stale begins at 0, with `ttl`; a fresh one keeps
+--- its time.
 ---@param key string
 ---@param by? number default 1
 ---@param options? SharedTimes

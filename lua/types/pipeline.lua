@@ -13,7 +13,7 @@
 ---@class ListenOptions
 ---@field accessLog? boolean|AccessFormat|AccessLog a line for each request; true is "combined"; default none
 ---@field trustedProxies? string[] networks, or "unix", whose X-Forwarded-For names the client; default none
----@field maxConnections? integer open at the same time; further ones wait to be accepted; default half of the descriptors
+---@field maxConnections? integer open at a time; further ones wait to be accepted; default half of the descriptors
 ---@field maxConnectionsPerIP? integer of one client; further ones are reset; default a quarter of `maxConnections`
 ---@field idleTimeout? Time of a connection between messages; default 60 s, for a relay of bytes 1 h
 ---@field headTimeout? Time for the head of a request; default 10 s
@@ -59,8 +59,8 @@ function P:connect(target, options) end
 
 -- Codecs
 
---- Bytes to requests. Where `encodeHTTPResponse` stands behind, each answer goes to its own request, 64 may be open at a
---- time, and a malformed head is answered.
+--- Bytes to requests. Where `encodeHTTPResponse` stands behind, each answer goes to its own request, 64 may
+--- be open at a time, and a malformed head is answered.
 ---@return Pipeline
 function P:decodeHTTPRequest() end
 
@@ -72,7 +72,8 @@ function P:decodeHTTPResponse() end
 ---@return Pipeline
 function P:encodeHTTPRequest() end
 
---- Responses to bytes, each written for its own request: by its method, its version, and whether the connection ends.
+--- Responses to bytes, each written for its own request: by its method, its version, and whether the
+--- connection ends.
 ---@return Pipeline
 function P:encodeHTTPResponse() end
 
@@ -130,17 +131,17 @@ function P:serveHTTP(handler, options) end
 function P:muxHTTP(pipeline, key, options) end
 
 ---@class ForwardOptions
----@field timeout? Time|fun(ctx: Context): Time? to the answer's head; default that of the upstream
----@field tryTimeout? Time|fun(ctx: Context): Time? the same for each try; default that of the upstream
+---@field timeout? Time|fun(ctx: Context): Time? to the answer's head; default the upstream's
+---@field tryTimeout? Time|fun(ctx: Context): Time? the same for each try; default the upstream's
 ---@field endpoint? string|fun(ctx: Context): string? only this one, "10.0.0.1:8080"
----@field key? string|number|fun(ctx: Context): string|number|nil for hashing; default that of the upstream
+---@field key? string|number|fun(ctx: Context): string|number|nil for hashing; default the upstream's
 ---@field pool? string|fun(ctx: Context): string|number|nil connections of one pool are not used by another
 ---@field tenant? string|number|fun(ctx: Context): string|number|nil those who wait for a connection take turns by it
----@field host? string|fun(ctx: Context): string? the Host field: "client", "endpoint" or a name; default that of the upstream
----@field forwarded? boolean adds X-Forwarded-For, -Proto and -Host; default that of the upstream
----@field retry? RetryOptions|false default that of the upstream
----@field hedge? HedgeOptions|false default that of the upstream
----@field tunnelIdleTimeout? Time of a tunnel without any byte; default that of the upstream, 1 h
+---@field host? string|fun(ctx: Context): string? the Host field: "client", "endpoint" or a name; default the upstream's
+---@field forwarded? boolean adds X-Forwarded-For, -Proto and -Host; default the upstream's
+---@field retry? RetryOptions|false default the upstream's
+---@field hedge? HedgeOptions|false default the upstream's
+---@field tunnelIdleTimeout? Time of a tunnel without any byte; default the upstream's, 1 h
 
 --- Sends messages to an upstream, with its balancing, pool, health and retries.
 ---@param upstream Cluster|fun(ctx: Context): Cluster a function may wait
@@ -157,16 +158,16 @@ function P:route(target, names) end
 
 ---@alias Plugin string|table|Pipeline the name of a module, "plugins.jwt", or { "plugins.jwt", config }, or a pipeline
 
---- Goes through the plugins, and at last on in the pipeline; all share the context. A module returns a pipeline, or a
---- function of its configuration that does. Filters behind `use` see every answer. A function chooses among pipelines,
---- and modules that are loaded already, for each session or message.
+--- Goes through the plugins, and at last on in the pipeline; all share the context. A module returns a
+--- pipeline, or a function of its configuration that does. Filters behind `use` see every answer. A function
+--- chooses among pipelines, and modules that are loaded already, for each session or message.
 ---@param plugins Plugin[]|fun(ctx: Context): (Pipeline|string)[] may wait
 ---@param pipeline PipelineReference the end of the chain
 ---@return Pipeline
 function P:use(plugins, pipeline) end
 
---- In a plugin: goes on with the rest of the chain. Filters behind it see what comes back. In a plugin without one it
---- stands at the end.
+--- In a plugin: goes on with the rest of the chain. Filters behind it see what comes back. In a plugin
+--- without one it stands at the end.
 ---@return Pipeline
 function P:next() end
 

@@ -1,6 +1,7 @@
 ---@meta
--- Tests of scripts: what `*_test.lua` and `test.lua` files have beside everything that scripts have. `perilune test`
--- runs each test in a world of its own: the file is loaded anew, and so are the scripts that it loads.
+-- Tests of scripts: what `*_test.lua` and `test.lua` files have beside everything that scripts have.
+-- `perilune test` runs each test in a world of its own: the file is loaded anew, and so are the scripts that
+-- it loads.
 
 --- Declares a test: `test("what is true", function() … end)`. The function may wait.
 ---@class test
@@ -47,8 +48,8 @@ function test.spawn(fn) end
 ---@return string
 function test.log() end
 
---- Says what a name resolves to, from now on: addresses, the services of an SRV name, "fail" (no server answers),
---- "silent" (the question is never answered), or nil (there is no such name).
+--- Says what a name resolves to, from now on: addresses, the services of an SRV name, "fail" (no server
+--- answers), "silent" (the question is never answered), or nil (there is no such name).
 ---@param name string
 ---@param what string[]|TestService[]|"fail"|"silent"|nil
 ---@param options? TestDNSOptions
@@ -94,8 +95,8 @@ function test.raw(fn) end
 ---@class TestFate
 
 --- Declares a test of many runs: in each, clients ask what `beforeEach` has loaded, over a network that does
---- everything a network can do, as the run's seed says. Every request must get exactly one answer, and its own, or see
---- its connection cut; afterwards nothing may be open, and a good request must be answered.
+--- everything a network can do, as the run's seed says. Every request must get exactly one answer, and its
+--- own, or see its connection cut; afterwards nothing may be open, and a good request must be answered.
 ---@param options? ChaosOptions
 function test.chaos(options) end
 
@@ -106,8 +107,8 @@ function test.chaos(options) end
 ---@field clients? integer at most so many in a run; default 8
 ---@field requests? (ChaosRequest|string)[] what they ask; default GET, HEAD, POST and PUT of "/"
 ---@field patience? number|string until an answer counts as lost; default 10 min
---- Upstreams answer with the field `x-chaos-id` of their request, and a client that gets another one than it sent fails
---- the test; default true. Say false where answers are kept and given again.
+--- Upstreams answer with the field `x-chaos-id` of their request, and a client that gets another one than it
+--- sent fails the test; default true. Say false where answers are kept and given again.
 ---@field identify? boolean
 
 ---@class ChaosRequest
@@ -121,9 +122,10 @@ function test.chaos(options) end
 ---@class TestProxy
 local P = {}
 
---- Says what is at an address from now on: an upstream that answers, or one of `test.blackhole`, `refuse`, `reset`,
---- `silent`, `slow(…)`, `cut(…)`, `raw(…)`. A name gets an address. Another answer keeps the upstream's connections,
---- another fate ends them.
+--- Says what is at an address from now on: an upstream that answers, or one of `test.blackhole`, `refuse`,
+--- `reset`,
+--- `silent`, `slow(…)`, `cut(…)`, `raw(…)`. A name gets an address. Another answer keeps the upstream's
+--- connections, another fate ends them.
 ---@param address string "ip:port", "name:port" or "unix:path"
 ---@param responder Message|string|TestFate|fun(req: Message, ctx: Context): Message|string
 ---@return TestUpstream one for each address
@@ -213,7 +215,8 @@ function C:close() end
 --- Resets the connection.
 function C:reset() end
 
---- How the connection stands: "ended" and "reset" say what the other side did, "closed" that this side did it.
+--- How the connection stands: "ended" and "reset" say what the other side did, "closed" that this side did
+--- it.
 ---@return "open"|"ended"|"reset"|"closed"
 function C:state() end
 
@@ -232,8 +235,8 @@ local T = {}
 ---@return any ... what it returned; what it raised is raised
 function T:wait() end
 
---- Begins what a test says about a value: `expect(res.status):equals(200)`. What follows may be said one after the
---- other.
+--- Begins what a test says about a value: `expect(res.status):equals(200)`. What follows may be said one
+--- after the other.
 ---@param value any
 ---@return Expectation
 function expect(value) end

@@ -1,7 +1,7 @@
 ---@meta
 -- Clusters of upstreams: their endpoints, the pool of connections to them, and what goes there.
 
----@alias EndpointEntry string|{ [1]: string, weight?: integer, priority?: integer } "host:port", "unix:path", or a table
+---@alias EndpointEntry string|{ [1]: string, weight?: integer, priority?: integer } "host:port", "unix:path" or a table
 ---@alias Percentile string "p95": of the times that were seen lately
 ---@alias EvictReason
 ---| "idle-timeout" # reached `idleTimeout`, or what was learned

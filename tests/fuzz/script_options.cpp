@@ -37,7 +37,8 @@ constexpr std::pair<const char*, const char*> calls[] = {
     {"listen(1):connect({", "})"},
     {"local api = upstream('a', {", "}) listen(1):demuxHTTP(pipeline():forward(api))"},
     {"local api = upstream('a', { endpoints = {", "} }) listen(1):demuxHTTP(pipeline():forward(api))"},
-    {"local api = upstream('a', { endpoints = { 'a:1' } }) listen(1):demuxHTTP(pipeline():forward(api, {", "}))"},
+    {"local api = upstream('a', { endpoints = { 'a:1' } }) listen(1):demuxHTTP(pipeline():forward(api, {",
+     "}))"},
 };
 
 /// Tables, numbers and strings only: what could run for ever, reads files, or says what it likes is for other

@@ -73,7 +73,9 @@ test("handleData sees each piece, handleMessageEnd how many bytes there were", f
 end)
 
 test("handleExchangeEnd is called once for each request, however it ends", function()
-  around([[:handleExchangeEnd(function(ctx, err) log.info("over " .. ctx.request.path, { err = err and err.code or "none" }) end)]])
+  around([[:handleExchangeEnd(function(ctx, err)
+    log.info("over " .. ctx.request.path, { err = err and err.code or "none" })
+  end)]])
   proxy:request(8000, "/good")
   proxy:upstream("10.0.0.1:80", test.slow(5, "late"))
   local client = proxy:connect(8000)
@@ -127,7 +129,9 @@ test("replaceMessage: a response answers, a request goes on, false drops", funct
 end)
 
 test("replaceMessageStart changes the head alone, replaceMessageBody the body", function()
-  around([[:replaceMessageStart(function(req) return Message { method = "PUT", path = "/new", headers = { host = "b" } } end)]],
+  around([[:replaceMessageStart(function(req)
+    return Message { method = "PUT", path = "/new", headers = { host = "b" } }
+  end)]],
     [[:replaceMessageBody(function(body) return body:upper() end)]])
   expect(proxy:request(8000, { method = "POST", body = "words" }).body):equals("PUT /NEW WORDS")
   expect(up.requests[1].headers.host):equals("b")

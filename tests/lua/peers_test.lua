@@ -148,7 +148,9 @@ end)
 
 test("a client keeps its connection and its address", function()
   load [[ listen(9000):serveHTTP(function(req, ctx) return Message(ctx.client.ip .. " " .. ctx.client.id) end) ]]
-  local other = load [[ listen(9001):serveHTTP(function(req, ctx) return Message(ctx.client.ip .. " " .. ctx.client.id) end) ]]
+  local other = load [[
+    listen(9001):serveHTTP(function(req, ctx) return Message(ctx.client.ip .. " " .. ctx.client.id) end)
+  ]]
   local client = other:connect(9001, { from = "10.1.2.3" })
   local first = client:request().body
   expect(first):matches("^10.1.2.3 ")
@@ -409,10 +411,12 @@ test("wrong words are refused, with the right ones", function()
     { function() test("late", print) end, "it stands at the top of the file" },
     { function() test.chaos() end, "it stands at the top of the file" },
     { function() beforeEach(print) end, "it stands at the top of the file" },
-    { function() test.x = 1 end, "test belongs to the engine" },
+    { function() test.x = 1 end, -- luacheck: ignore 122
+      "test belongs to the engine" },
     { function() proxy:upstream(80, "x") end, "argument 1 (address) expects" },
     { function() proxy:upstream("nowhere", "x") end, "proxy:upstream: " },
-    { function() proxy:upstream("10.0.0.1:80", 5) end, "argument 2 expects a Message, a function or one of test.blackhole" },
+    { function() proxy:upstream("10.0.0.1:80", 5) end,
+      "argument 2 expects a Message, a function or one of test.blackhole" },
     { function() proxy:upstream("10.0.0.1:80", Message { path = "/" }) end, "a request answers nothing" },
     { function() proxy:upstream("127.0.0.1:8000", "x"):close() end, "an upstream of a test has no" },
     { function() proxy:request(8000, { paht = "/" }) end, 'unknown option "paht"; did you mean "path"?' },

@@ -10,7 +10,8 @@ namespace perilune::tests {
 /// Bytes that say at every place whose they are.
 inline std::string pattern(std::string_view owner, size_t bytes) {
   std::string text;
-  for (size_t i = 0; text.size() < bytes; ++i) text.append(owner).append(".").append(std::to_string(i)).append(",");
+  for (size_t i = 0; text.size() < bytes; ++i)
+    text.append(owner).append(".").append(std::to_string(i)).append(",");
   text.resize(bytes);
   return text;
 }
@@ -27,7 +28,10 @@ inline std::string chunked(std::string_view body, net::Random& dice) {
     const size_t size = 1 + dice.below(std::min<size_t>(body.size(), 4000));
     char line[32];
     std::snprintf(line, sizeof line, "%zx", size);
-    text.append(line).append(dice.chance(0.1) ? ";note=x\r\n" : "\r\n").append(body.substr(0, size)).append("\r\n");
+    text.append(line)
+        .append(dice.chance(0.1) ? ";note=x\r\n" : "\r\n")
+        .append(body.substr(0, size))
+        .append("\r\n");
     body.remove_prefix(size);
   }
   return text + (dice.chance(0.2) ? "0\r\nX-Trailer: t\r\n\r\n" : "0\r\n\r\n");
@@ -47,8 +51,8 @@ struct Exchange {
   size_t body_bytes = 0;
   bool is_last = false;  // asks to close, or is of HTTP/1.0
   std::string wire;
-  int deliveries = 0;    // heads of it that upstreams have seen
-  std::string answer;    // the body that its upstream began to send
+  int deliveries = 0;         // heads of it that upstreams have seen
+  std::string answer;         // the body that its upstream began to send
   bool may_be_short = false;  // the upstream's answer ended with its connection, so a cut of that is no cut
 };
 
@@ -98,7 +102,7 @@ class ChaosUpstream {
     size_t taken = 0;
     size_t piece_bytes = 0;  // once it sends slowly it always does: what is left must not be overtaken
     bool is_answering = false;
-    bool knows_front = false;   // the head at `taken` was seen
+    bool knows_front = false;  // the head at `taken` was seen
     bool answered_front = false;
     bool is_done = false;  // answers nothing any more
   };
@@ -129,7 +133,8 @@ class ChaosUpstream {
       }
       check_body(request, *exchange);
       const bool was_answered = line.answered_front;
-      const bool is_early = !was_answered && !request.is_complete && !manners.is_good && dice_.chance(manners.early);
+      const bool is_early =
+          !was_answered && !request.is_complete && !manners.is_good && dice_.chance(manners.early);
       if (!request.is_complete && !is_early) return;
       if (request.is_complete) {
         line.taken += request.bytes;
@@ -150,7 +155,8 @@ class ChaosUpstream {
       return guests_.back().get();
     }
     const auto found = book_.exchanges.find(std::strtoull(request.field("x-id").c_str(), nullptr, 10));
-    if (found != book_.exchanges.end() && request.head.starts_with(found->second.method + " ")) return &found->second;
+    if (found != book_.exchanges.end() && request.head.starts_with(found->second.method + " "))
+      return &found->second;
     book_.wrong("an upstream got a request that nobody sent: " + request.head);
     return nullptr;
   }
@@ -172,7 +178,9 @@ class ChaosUpstream {
       return;
     }
     line.is_answering = true;
-    Duration delay = manners.is_good || dice_.chance(0.4) ? Duration(0ms) : Duration(std::chrono::milliseconds(dice_.below(300)));
+    Duration delay = manners.is_good || dice_.chance(0.4)
+                         ? Duration(0ms)
+                         : Duration(std::chrono::milliseconds(dice_.below(300)));
     if (!manners.is_good && dice_.chance(0.01)) delay = 65s;
     if (delay == 0ms) return send(line, exchange);
     play_.world.after(delay, [this, &line, &exchange] { send(line, exchange); });
@@ -191,7 +199,9 @@ class ChaosUpstream {
     const bool is_empty = !is_good && of_id.chance(0.05);
     std::string text;
     if (draw(0.05)) text += "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
-    text += is_empty ? "HTTP/1.1 204 No Content\r\n" : draw(0.1) ? "HTTP/1.1 503 Busy\r\n" : "HTTP/1.1 200 OK\r\n";
+    text += is_empty    ? "HTTP/1.1 204 No Content\r\n"
+            : draw(0.1) ? "HTTP/1.1 503 Busy\r\n"
+                        : "HTTP/1.1 200 OK\r\n";
     text += "X-Id: " + id + "\r\n";
     bool closes = draw(0.08);
     bool is_until_close = false;
@@ -225,7 +235,8 @@ class ChaosUpstream {
     }
     exchange.may_be_short |= is_until_close;
     if (line.piece_bytes == 0 && draw(0.1)) line.piece_bytes = 1 + text.size() / (1 + dice_.below(30));
-    if (line.piece_bytes > 0) line.peer.send_slowly(text, std::max(line.piece_bytes, is_good ? text.size() : text.size() / 50), 20ms);
+    if (line.piece_bytes > 0)
+      line.peer.send_slowly(text, std::max(line.piece_bytes, is_good ? text.size() : text.size() / 50), 20ms);
     else line.peer.send(text);
     if (closes || line.is_done) {
       line.is_done = true;
@@ -245,19 +256,20 @@ class ChaosUpstream {
 
 /// How one client behaves.
 struct ClientManners {
-  size_t window = 1;          // requests sent before their answers are there
-  size_t piece_bytes = 0;     // 0: as fast as it goes
+  size_t window = 1;       // requests sent before their answers are there
+  size_t piece_bytes = 0;  // 0: as fast as it goes
   Duration leaves_after = Duration::max();
   bool leaves_by_reset = false;
-  bool half_closes = false;   // behind its last request
+  bool half_closes = false;  // behind its last request
   bool pauses_reading = false;
-  bool stays = false;         // keeps the connection when all is answered
+  bool stays = false;  // keeps the connection when all is answered
 };
 
 /// A client: sends its exchanges over one connection and judges what comes back.
 class ChaosClient {
  public:
-  ChaosClient(Play& play, Book& book, const ClientManners& manners) : play_(play), book_(book), manners_(manners) {}
+  ChaosClient(Play& play, Book& book, const ClientManners& manners)
+      : play_(play), book_(book), manners_(manners) {}
 
   void add(Exchange& exchange) { exchanges_.push_back(&exchange); }
   void start(const net::Address& proxy) {
@@ -278,7 +290,8 @@ class ChaosClient {
   bool is_done() const {
     if (has_left_ || !client_) return has_left_;
     if (client_->has_failed()) return true;
-    return client_->is_connected() && (!client_->peer().is_open() || client_->peer().is_over() || judged_ == exchanges_.size());
+    return client_->is_connected() &&
+           (!client_->peer().is_open() || client_->peer().is_over() || judged_ == exchanges_.size());
   }
   void leave() {
     if (has_left_) return;
@@ -287,8 +300,11 @@ class ChaosClient {
     else if (client_) client_->drop();
   }
   std::string describe() const {
-    return "client with " + std::to_string(judged_) + " of " + std::to_string(exchanges_.size()) + " answers" +
-           (client_ && client_->is_connected() ? ", open, received " + client_->peer().received().substr(taken_, 200) : "");
+    return "client with " + std::to_string(judged_) + " of " + std::to_string(exchanges_.size()) +
+           " answers" +
+           (client_ && client_->is_connected()
+                ? ", open, received " + client_->peer().received().substr(taken_, 200)
+                : "");
   }
 
  private:
@@ -326,13 +342,14 @@ class ChaosClient {
     if (stream.empty()) return false;
     if (judged_ == exchanges_.size()) {
       // A timeout of an unused connection is announced so.
-      if (!stream.starts_with("HTTP/1.1 408")) book_.wrong("bytes behind the last answer: " + std::string(stream.substr(0, 200)));
+      if (!stream.starts_with("HTTP/1.1 408"))
+        book_.wrong("bytes behind the last answer: " + std::string(stream.substr(0, 200)));
       taken_ = peer.received().size();
       return false;
     }
     const Exchange& exchange = *exchanges_[judged_];
-    const WireMessage answer =
-        take_message(stream, exchange.method == "HEAD" ? WireKind::ResponseToHead : WireKind::Response, peer.has_ended());
+    const WireMessage answer = take_message(
+        stream, exchange.method == "HEAD" ? WireKind::ResponseToHead : WireKind::Response, peer.has_ended());
     if (answer.head.empty()) return false;
     if (answer.is_complete && answer.status() < 200) {
       taken_ += answer.bytes;
@@ -360,11 +377,12 @@ class ChaosClient {
     if (exchange.path.starts_with("/up")) expected = upper(expected);
     if (exchange.path.starts_with("/own")) expected = exchange.method == "HEAD" ? "" : "own " + id;
     const bool may_be_short = exchange.may_be_short || (answer.is_until_close && book_.cuts_look_like_ends);
-    const bool is_right = answer.is_complete && !may_be_short ? answer.body == expected : expected.starts_with(answer.body);
+    const bool is_right =
+        answer.is_complete && !may_be_short ? answer.body == expected : expected.starts_with(answer.body);
     if (!is_right)
       book_.wrong("request " + id + " got " + std::to_string(answer.body.size()) + " of " +
-                  std::to_string(expected.size()) + " bytes" + (answer.is_complete ? ", complete" : "") + ": " +
-                  answer.head + answer.body.substr(0, 100));
+                  std::to_string(expected.size()) + " bytes" + (answer.is_complete ? ", complete" : "") +
+                  ": " + answer.head + answer.body.substr(0, 100));
     book_.answered += answer.is_complete;
   }
 
@@ -440,15 +458,19 @@ class EchoClient {
     if (has_left_) return true;
     return client_ && (client_->has_failed() || (client_->is_connected() && !client_->peer().is_open()));
   }
-  bool is_whole() const { return client_ && client_->is_connected() && client_->peer().has_ended() && came() == bytes_; }
+  bool is_whole() const {
+    return client_ && client_->is_connected() && client_->peer().has_ended() && came() == bytes_;
+  }
   /// What is wrong with what came back; empty when nothing is.
   std::string judge(bool ends_may_be_cuts) const {
     if (!client_ || !client_->is_connected()) return {};
     const std::string back = came();
     if (!bytes_.starts_with(back)) return "a relay gave other bytes than it got: " + back.substr(0, 200);
-    const bool is_refused = opening_ == ChaosEcho::Opening::Upgrade && !client_->peer().received().starts_with("HTTP/1.1 101");
+    const bool is_refused =
+        opening_ == ChaosEcho::Opening::Upgrade && !client_->peer().received().starts_with("HTTP/1.1 101");
     if (client_->peer().has_ended() && back != bytes_ && !ends_may_be_cuts && !is_refused)
-      return "a relay ended after " + std::to_string(back.size()) + " of " + std::to_string(bytes_.size()) + " bytes";
+      return "a relay ended after " + std::to_string(back.size()) + " of " + std::to_string(bytes_.size()) +
+             " bytes";
     return {};
   }
   void leave() {

@@ -9,8 +9,8 @@
 
 #include "chaos_parts.hpp"
 
-/// Whole proxies under every fault there is, one seed after the other. A seed decides the network, the clients and
-/// the upstreams; a failing one is printed with the command that replays it.
+/// Whole proxies under every fault there is, one seed after the other. A seed decides the network, the
+/// clients and the upstreams; a failing one is printed with the command that replays it.
 ///   PERILUNE_SEEDS=N   how many seeds each scenario runs
 ///   PERILUNE_SEED=N    this one only
 
@@ -188,7 +188,8 @@ class Reloading {
       if (play_.worker->load({wrong_}).has_value()) faults += "a wrong script was loaded\n";
     } else if (dice_.chance(0.1)) {
       // Another worker could not take it.
-      if (play_.worker->load({file_}).has_error() || play_.worker->listen().has_error()) faults += "a reload failed\n";
+      if (play_.worker->load({file_}).has_error() || play_.worker->listen().has_error())
+        faults += "a reload failed\n";
       play_.worker->discard();
     } else if (const std::string error = play_.reload_file(file_); !error.empty()) {
       faults += "a reload failed: " + error + "\n";
@@ -208,16 +209,20 @@ enum class Weather : uint8_t { Any, Good };
 
 class Run {
  public:
-  Run(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None, Weather weather = Weather::Any)
+  Run(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None,
+      Weather weather = Weather::Any)
       : scenario_(scenario),
         dice_(seed * 31 + 7),
         weather_(weather),
-        network_(weather == Weather::Any ? draw_network(seed) : seed % 2 == 0 ? sim::SimFaults{} : sim::SimFaults::pieces()),
+        network_(weather == Weather::Any ? draw_network(seed)
+                 : seed % 2 == 0         ? sim::SimFaults{}
+                                         : sim::SimFaults::pieces()),
         play_(seed, network_) {
     if (reloads == Reloads::Many) {
       const std::string file = scenario.script ? folder_.write(scenario.script) : lesson;
       reloading_ = std::make_unique<Reloading>(play_, file, seed + 5);
-      if (weather == Weather::Any && seed % 4 == 0) play_.shared.old_version_timeout = std::chrono::milliseconds(seed % 3000);
+      if (weather == Weather::Any && seed % 4 == 0)
+        play_.shared.old_version_timeout = std::chrono::milliseconds(seed % 3000);
     }
     book_.cuts_look_like_ends = network_.cut > 0;
     if (network_.segment_bytes_max < 100 || network_.buffer_bytes < 100) book_.body_bytes_max = 500;
@@ -229,7 +234,8 @@ class Run {
     for (const char* address : scenario_.upstreams) {
       upstreams_.push_back(std::make_unique<ChaosUpstream>(play_, book_, address, dice_.next()));
       if (scenario_.is_pipelining) upstreams_.back()->manners.surplus = 0;
-      upstreams_.back()->manners.judges = !scenario_.asks_second || std::string_view(address) != "10.0.0.2:80";
+      upstreams_.back()->manners.judges =
+          !scenario_.asks_second || std::string_view(address) != "10.0.0.2:80";
       upstreams_.back()->manners.is_good = weather_ == Weather::Good;
     }
     const size_t clients = 1 + dice_.below(8);
@@ -239,7 +245,8 @@ class Run {
     } else {
       finish();
     }
-    return {book_.faults, play_.world.trace_hash(), book_.exchanges.size(), book_.answered, book_.refused, book_.cut};
+    return {book_.faults, play_.world.trace_hash(), book_.exchanges.size(), book_.answered, book_.refused,
+            book_.cut};
   }
 
   static sim::SimFaults draw_network(uint64_t seed) {
@@ -285,14 +292,16 @@ class Run {
     if (dice_.chance(0.5)) manners.window = 1 + dice_.below(6);
     // On a good day nobody is too slow for the limits of a body.
     if (dice_.chance(0.2)) manners.piece_bytes = (weather_ == Weather::Good ? 100 : 1) + dice_.below(2000);
-    if (dice_.chance(0.25) && weather_ == Weather::Any) manners.leaves_after = std::chrono::milliseconds(dice_.below(dice_.chance(0.5) ? 300 : 5000));
+    if (dice_.chance(0.25) && weather_ == Weather::Any)
+      manners.leaves_after = std::chrono::milliseconds(dice_.below(dice_.chance(0.5) ? 300 : 5000));
     manners.leaves_by_reset = dice_.chance(0.5);
     manners.half_closes = dice_.chance(0.25);
     manners.pauses_reading = dice_.chance(0.1);
     manners.stays = dice_.chance(0.3);
     auto client = std::make_unique<ChaosClient>(play_, book_, manners);
     const size_t requests = 1 + dice_.below(6);
-    for (size_t i = 1; i <= requests; ++i) client->add(add_exchange(i == requests && dice_.chance(0.5), false));
+    for (size_t i = 1; i <= requests; ++i)
+      client->add(add_exchange(i == requests && dice_.chance(0.5), false));
     ChaosClient* added = client.get();
     clients_.push_back(std::move(client));
     play_.world.after(std::chrono::milliseconds(dice_.below(3000)), [this, added] { added->start(proxy_); });
@@ -339,7 +348,8 @@ class Run {
     good.start(proxy_);
     const Instant begin = play_.world.now();
     play_.world.run_until([&] { return good.is_done(); }, begin + 100ms);
-    if (book_.answered == answered) book_.wrong("a good request is not answered any more: " + good.describe());
+    if (book_.answered == answered)
+      book_.wrong("a good request is not answered any more: " + good.describe());
     good.leave();
     play_.world.run_for(100ms);
     if (std::string_view(scenario_.name) == "handlers") check_counts();
@@ -365,7 +375,8 @@ class Run {
       upstream->server().close();
     }
     play_.world.run_for(1s);
-    if (const size_t streams = play_.world.alive_streams()) book_.wrong(std::to_string(streams) + " streams left");
+    if (const size_t streams = play_.world.alive_streams())
+      book_.wrong(std::to_string(streams) + " streams left");
     if (play_.world.alive_listeners() > 0) book_.wrong("listeners left");
     if (play_.world.pending_operations() > 0) book_.wrong("operations left");
   }
@@ -395,16 +406,20 @@ void tell_replay(int signal) {
 std::string replay_command(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None,
                            Weather weather = Weather::Any) {
   const char* suite = reloads == Reloads::None ? "Seeds" : weather == Weather::Any ? "Reloaded" : "GoodDay";
-  return "replay: PERILUNE_SEED=" + std::to_string(seed) + " sim_chaos --gtest_filter='" + suite + "*" + scenario.name + "'\n";
+  return "replay: PERILUNE_SEED=" + std::to_string(seed) + " sim_chaos --gtest_filter='" + suite + "*" +
+         scenario.name + "'\n";
 }
 
-void blame_crashes_on(const Scenario& scenario, uint64_t seed, Reloads reloads, Weather weather = Weather::Any) {
-  std::snprintf(replay_line, sizeof replay_line, "%s", replay_command(scenario, seed, reloads, weather).c_str());
+void blame_crashes_on(const Scenario& scenario, uint64_t seed, Reloads reloads,
+                      Weather weather = Weather::Any) {
+  std::snprintf(replay_line, sizeof replay_line, "%s",
+                replay_command(scenario, seed, reloads, weather).c_str());
   std::signal(SIGABRT, tell_replay);
   std::signal(SIGSEGV, tell_replay);
 }
 
-Outcome run_seed(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None, Weather weather = Weather::Any) {
+Outcome run_seed(const Scenario& scenario, uint64_t seed, Reloads reloads = Reloads::None,
+                 Weather weather = Weather::Any) {
   blame_crashes_on(scenario, seed, reloads, weather);
   CapturedLog log;
   Outcome outcome = Run(scenario, seed, reloads, weather).run();
@@ -421,7 +436,8 @@ std::string run_relay(ChaosEcho::Opening opening, uint64_t seed, Reloads reloads
       opening == ChaosEcho::Opening::None
           ? R"(listen(8000):connect("10.0.0.1:80", { idleTimeout = 30 }))"
           : R"(listen(8000):demuxHTTP(pipeline():muxHTTP(pipeline():connect("10.0.0.1:80", { idleTimeout = 30 }))))");
-  if (reloads == Reloads::Many && seed % 4 == 0) play.shared.old_version_timeout = std::chrono::milliseconds(seed % 3000);
+  if (reloads == Reloads::Many && seed % 4 == 0)
+    play.shared.old_version_timeout = std::chrono::milliseconds(seed % 3000);
   play.start_file(file);
   Reloading reloading(play, file, seed + 5);
   if (reloads == Reloads::Many) reloading.plan();
@@ -430,15 +446,20 @@ std::string run_relay(ChaosEcho::Opening opening, uint64_t seed, Reloads reloads
   const size_t bytes_max = network.segment_bytes_max < 100 ? 500 : 30'000;
   std::vector<std::unique_ptr<EchoClient>> clients;
   for (size_t i = 0; i < 1 + dice.below(5); ++i) {
-    clients.push_back(std::make_unique<EchoClient>(play, opening, dice.below(bytes_max), "c" + std::to_string(i)));
+    clients.push_back(
+        std::make_unique<EchoClient>(play, opening, dice.below(bytes_max), "c" + std::to_string(i)));
     EchoClient* client = clients.back().get();
     const size_t piece_bytes = dice.chance(0.3) ? 1 + dice.below(2000) : 0;
     play.world.after(std::chrono::milliseconds(dice.below(1000)), [=] { client->start(proxy, piece_bytes); });
-    if (dice.chance(0.1)) play.world.after(std::chrono::milliseconds(dice.below(3000)), [=] { client->leave(); });
+    if (dice.chance(0.1))
+      play.world.after(std::chrono::milliseconds(dice.below(3000)), [=] { client->leave(); });
   }
-  const auto all_done = [&] { return std::ranges::all_of(clients, [](const auto& client) { return client->is_done(); }); };
+  const auto all_done = [&] {
+    return std::ranges::all_of(clients, [](const auto& client) { return client->is_done(); });
+  };
   std::string faults;
-  if (play.world.run_until(all_done, play.world.now() + 3h) != sim::SimWorld::Outcome::Met && network.black_hole == 0)
+  if (play.world.run_until(all_done, play.world.now() + 3h) != sim::SimWorld::Outcome::Met &&
+      network.black_hole == 0)
     faults += "stuck\n";
   reloading.is_over = true;
   faults += reloading.faults;
@@ -458,7 +479,8 @@ std::string run_relay(ChaosEcho::Opening opening, uint64_t seed, Reloads reloads
   play.world.run_for(1s);
   if (const std::string left = play.stop(); !left.empty()) faults += "left behind: " + left + "\n";
   for (const auto& peer : echo.server().peers()) peer->close();
-  if (const size_t streams = play.world.alive_streams()) faults += std::to_string(streams) + " streams left\n";
+  if (const size_t streams = play.world.alive_streams())
+    faults += std::to_string(streams) + " streams left\n";
   return faults;
 }
 
@@ -480,8 +502,8 @@ class Chaos : public ::testing::TestWithParam<size_t> {
       ++failed;
       ADD_FAILURE() << replay_command(scenario, seed, reloads, weather) << outcome.faults;
     }
-    std::printf("%s: %d seeds, %zu requests: %zu answered, %zu refused by the proxy, %zu cut\n", scenario.name, seeds,
-                sum.exchanges, sum.answered, sum.refused, sum.cut);
+    std::printf("%s: %d seeds, %zu requests: %zu answered, %zu refused by the proxy, %zu cut\n",
+                scenario.name, seeds, sum.exchanges, sum.answered, sum.refused, sum.cut);
     // A run in which everything fails proves nothing.
     if (only == 0 && failed == 0) {
       EXPECT_GT(sum.answered, sum.exchanges / 3);
@@ -510,7 +532,8 @@ class GoodDay : public Chaos {};
 
 /// Where neither the network nor anybody else does harm, reloads do not either.
 TEST_P(GoodDay, ReloadsLoseNothing) {
-  const Outcome sum = run_seeds(scenarios[GetParam()], from_environment("PERILUNE_SEEDS", 150), Reloads::Many, Weather::Good);
+  const Outcome sum =
+      run_seeds(scenarios[GetParam()], from_environment("PERILUNE_SEEDS", 150), Reloads::Many, Weather::Good);
   EXPECT_EQ(sum.answered, sum.exchanges);
   EXPECT_EQ(sum.refused, 0u);
   EXPECT_EQ(sum.cut, 0u);
@@ -538,16 +561,19 @@ constexpr auto openings = {ChaosEcho::Opening::None, ChaosEcho::Opening::Upgrade
 std::string opening_name(const ::testing::TestParamInfo<ChaosRelay::ParamType>& given) {
   return std::get<0>(given.param) == ChaosEcho::Opening::None ? "relay" : "tunnel";
 }
-INSTANTIATE_TEST_SUITE_P(Seeds, ChaosRelay, ::testing::Combine(::testing::ValuesIn(openings), ::testing::Values(Reloads::None)),
+INSTANTIATE_TEST_SUITE_P(Seeds, ChaosRelay,
+                         ::testing::Combine(::testing::ValuesIn(openings), ::testing::Values(Reloads::None)),
                          opening_name);
 INSTANTIATE_TEST_SUITE_P(Reloaded, ChaosRelay,
-                         ::testing::Combine(::testing::ValuesIn(openings), ::testing::Values(Reloads::Many)), opening_name);
+                         ::testing::Combine(::testing::ValuesIn(openings), ::testing::Values(Reloads::Many)),
+                         opening_name);
 
 TEST(ChaosReplay, TheSameSeedIsTheSameRun) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     const Scenario& scenario = scenarios[seed % scenarios.size()];
     const Reloads reloads = seed % 2 == 0 ? Reloads::None : Reloads::Many;
-    EXPECT_EQ(run_seed(scenario, seed, reloads).trace, run_seed(scenario, seed, reloads).trace) << scenario.name << " seed " << seed;
+    EXPECT_EQ(run_seed(scenario, seed, reloads).trace, run_seed(scenario, seed, reloads).trace)
+        << scenario.name << " seed " << seed;
   }
 }
 

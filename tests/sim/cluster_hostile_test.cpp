@@ -20,8 +20,9 @@ TEST(HostileHooks, OnLeaseThatRaisesAtOnceWhereHedgesAreOn) {
 }
 
 TEST(HostileHooks, AConnectionThatEndsWhileAHookLooksAtItIsReplaced) {
-  for (const char* hook : {"validate = function(ctx) sleep(0.5) return true end", "onLease = function(ctx) sleep(0.5) end",
-                           "validate = function(ctx) sleep(0.5) return false end"}) {
+  for (const char* hook :
+       {"validate = function(ctx) sleep(0.5) return true end", "onLease = function(ctx) sleep(0.5) end",
+        "validate = function(ctx) sleep(0.5) return false end"}) {
     for (const bool is_reset : {false, true}) {
       SCOPED_TRACE(hook);
       ClusterPlay play;
@@ -43,7 +44,8 @@ TEST(HostileHooks, AConnectionThatEndsWhileAHookLooksAtItIsReplaced) {
 TEST(HostileHooks, ClientsLeaveWhileAHookLooksAtADeadConnection) {
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80");
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, validate = function(ctx) sleep(0.5) return true end })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, validate = function(ctx) sleep(0.5) return true end })"));
   Client& client = play.client();
   EXPECT_EQ(client.ask("/").status(), 200);
   client.get("/");
@@ -58,7 +60,8 @@ TEST(HostileHooks, ClientsLeaveWhileAHookLooksAtADeadConnection) {
 TEST(HostileHooks, AConnectionThatEndsWhileItsReleaseIsLookedAt) {
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80");
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, maxConnections = 1, onRelease = function(ctx) sleep(0.5) end })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, maxConnections = 1, onRelease = function(ctx) sleep(0.5) end })"));
   EXPECT_EQ(play.client().ask("/").status(), 200);
   play.world.run_for(100ms);
   server.server->peers()[0]->close();
@@ -76,7 +79,8 @@ TEST(HostileHooks, OnReleaseOfAnEndpointThatIsRemovedMeanwhile) {
     play.start(R"(
       local api = upstream("api", { endpoints = { "10.0.0.1:80" }, onRelease = function(ctx) sleep(0.5) end })
       listen(8001):serveHTTP(function() api:set({ "10.0.0.2:80" }) return Message "ok" end)
-      listen(8000):demuxHTTP(pipeline():forward(api)" + std::string(*pool ? ", " : "") + pool + R"())
+      listen(8000):demuxHTTP(pipeline():forward(api)" +
+               std::string(*pool ? ", " : "") + pool + R"())
     )");
     EXPECT_EQ(play.client().ask("/").status(), 200);
     EXPECT_EQ(play.client(8001).ask("/").status(), 200);
@@ -93,7 +97,8 @@ TEST(HostileHooks, AHookThatNeverReturnsHoldsNothingOnceItsClientLeft) {
     play.upstream("10.0.0.1:80");
     play.start(R"(
       local calls = 0
-      local api = upstream("api", { endpoints = { "10.0.0.1:80" }, maxConnections = 1, )" + std::string(hook) + R"( = function()
+      local api = upstream("api", { endpoints = { "10.0.0.1:80" }, maxConnections = 1, )" +
+               std::string(hook) + R"( = function()
         calls = calls + 1
         if calls <= 2 then sleep(100000) end
       end })
@@ -119,7 +124,8 @@ TEST(HostileHooks, TheProcessStopsWhileEachOfThemWaits) {
     SCOPED_TRACE(hook);
     ClusterPlay play;
     play.upstream("10.0.0.1:80");
-    play.start(forwarding("{ endpoints = { \"10.0.0.1:80\" }, ttl = \"1s\", " + std::string(hook) + " = function() sleep(100000) end }"));
+    play.start(forwarding("{ endpoints = { \"10.0.0.1:80\" }, ttl = \"1s\", " + std::string(hook) +
+                          " = function() sleep(100000) end }"));
     play.client().get("/");
     play.world.run_for(500ms);
     play.client().get("/");
@@ -175,7 +181,9 @@ TEST(HostileMembers, ATunnelToARemovedEndpointIsCut) {
     listen(8000):demuxHTTP(pipeline():forward(api, { pool = function() return "p" end }))
   )");
   Client& client = play.client();
-  client.get("/", "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
+  client.get("/",
+             "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: "
+             "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
   play.world.run_for(100ms);
   EXPECT_TRUE(client.peer().received().starts_with("HTTP/1.1 101")) << client.peer().received();
   EXPECT_EQ(play.client(8001).ask("/").status(), 200);
@@ -264,13 +272,16 @@ TEST(HostileTags, NumbersThatDifferAreDifferentPools) {
   Upstream& server = play.upstream("10.0.0.1:80");
   play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" } })",
                         "{ pool = function(ctx) return tonumber(ctx.request.path:sub(2)) end }"));
-  for (const char* path : {"/0.12345671", "/0.12345672", "/0.12345671"}) EXPECT_EQ(play.client().ask(path).status(), 200);
+  for (const char* path : {"/0.12345671", "/0.12345672", "/0.12345671"})
+    EXPECT_EQ(play.client().ask(path).status(), 200);
   EXPECT_EQ(server.connections(), 2u);
 }
 
 // ── bodies and hedges
 
-std::string put_head(std::string_view fields) { return "PUT /x HTTP/1.1\r\nHost: proxy\r\n" + std::string(fields) + "\r\n"; }
+std::string put_head(std::string_view fields) {
+  return "PUT /x HTTP/1.1\r\nHost: proxy\r\n" + std::string(fields) + "\r\n";
+}
 
 TEST(HostileHedge, ABodyThatIsNotKeptAnyMoreIsNotSentWithAHole) {
   ClusterPlay play;
@@ -278,7 +289,8 @@ TEST(HostileHedge, ABodyThatIsNotKeptAnyMoreIsNotSentWithAHole) {
   Upstream& second = play.upstream("10.0.0.2:80");
   // Its connection is made after the body outgrew what is kept.
   play.world.set_behaviour(address_of("10.0.0.2:80"), {.latency = 300ms});
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { after = "100ms" } })", R"({ timeout = "5s" })"));
+  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { after = "100ms" } })",
+                        R"({ timeout = "5s" })"));
   Client& client = play.client();
   const std::string piece(40'000, 'a');
   const auto chunk = [&] { client.send("9c40\r\n" + piece + "\r\n"); };
@@ -321,12 +333,15 @@ TEST(HostileHedge, OneOfTwoTriesAsksForTheBody) {
           known.take_received();
           known.send(answer(200, "thanks"));
         } else if (known.received().ends_with("\r\n\r\n")) {
-          play.world.after(200ms, [&known] { if (known.is_open()) known.send("HTTP/1.1 100 Continue\r\n\r\n"); });
+          play.world.after(200ms, [&known] {
+            if (known.is_open()) known.send("HTTP/1.1 100 Continue\r\n\r\n");
+          });
         }
       };
     };
   }
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { after = "100ms" } })", R"({ timeout = "5s" })"));
+  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { after = "100ms" } })",
+                        R"({ timeout = "5s" })"));
   Client& client = play.client();
   client.send(put_head("Content-Length: 4\r\nExpect: 100-continue\r\n"));
   play.world.run_for(10ms);
@@ -346,11 +361,13 @@ TEST(HostileRetry, BodiesAroundTheLimitArriveWhole) {
         int asked = 0;
         Upstream& server = play.upstream("10.0.0.1:80");
         server.act = [&](const SeenRequest& seen) { seen.peer->send(answer(++asked == 1 ? 503 : 200, "x")); };
-        play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, retry = { on = { 503 }, attempts = 3 } })"));
+        play.start(
+            forwarding(R"({ endpoints = { "10.0.0.1:80" }, retry = { on = { 503 }, attempts = 3 } })"));
         std::string body;
         for (size_t i = 0; i < size; ++i) body += static_cast<char>('a' + i * 7 / 5 % 26);
         Client& client = play.client();
-        std::string wire = put_head(is_chunked ? "Transfer-Encoding: chunked\r\n" : "Content-Length: " + std::to_string(size) + "\r\n");
+        std::string wire = put_head(is_chunked ? "Transfer-Encoding: chunked\r\n"
+                                               : "Content-Length: " + std::to_string(size) + "\r\n");
         if (is_chunked) {
           char line[32];
           std::snprintf(line, sizeof line, "%zx\r\n", size);
@@ -372,12 +389,15 @@ TEST(HostileRetry, BodiesAroundTheLimitArriveWhole) {
 }
 
 TEST(HostileRetry, APostThatWasWrittenIsNotSentAgainWhateverTheAnswer) {
-  for (const char* said : {"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "junk\r\n\r\n", "", "HTTP/1.1 20", "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"})
+  for (const char* said : {"HTTP/1.1 101 X\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "junk\r\n\r\n", "",
+                           "HTTP/1.1 20", "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"})
     for (const bool is_reused : {false, true}) {
       SCOPED_TRACE(said);
       ClusterPlay play;
       Upstream& server = play.upstream("10.0.0.1:80");
-      server.act = [&](const SeenRequest& seen) { seen.peer->send(seen.method() == "GET" ? answer(200, "x") : std::string(said)); };
+      server.act = [&](const SeenRequest& seen) {
+        seen.peer->send(seen.method() == "GET" ? answer(200, "x") : std::string(said));
+      };
       play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, readTimeout = "2s", retry = { attempts = 3,
         on = { "connect-failure", "reset", "closed", "bad-response", "read-timeout", "truncated", "5xx" } } })"));
       if (is_reused) {
@@ -394,9 +414,12 @@ TEST(HostileLimits, AQueueThatIsTooLongEjectsNobody) {
   ClusterPlay play;
   for (const char* address : {"10.0.0.1:80", "10.0.0.2:80"})
     play.upstream(address, [&play](const SeenRequest& seen) {
-      play.world.after(150ms, [peer = seen.peer] { if (peer->is_open()) peer->send(answer(200, "x")); });
+      play.world.after(150ms, [peer = seen.peer] {
+        if (peer->is_open()) peer->send(answer(200, "x"));
+      });
     });
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, maxConnectionsPerEndpoint = 1, tryTimeout = "200ms" })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, maxConnectionsPerEndpoint = 1, tryTimeout = "200ms" })"));
   const auto clients = play.ask_all(30);
   play.world.run_for(500ms);
   for (const auto& member : play.record().members()) EXPECT_FALSE(member->is_ejected) << member->name;
@@ -415,10 +438,12 @@ TEST(HostileHost, AFunctionForHostCannotSmuggleFields) {
   for (const char* host : {"a\\r\\nEvil: yes", "a\\nEvil: yes", "a\\0b", ""}) {
     ClusterPlay play;
     Upstream& server = play.upstream("10.0.0.1:80");
-    play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" } })", "{ host = function() return \"" + std::string(host) + "\" end }"));
+    play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" } })",
+                          "{ host = function() return \"" + std::string(host) + "\" end }"));
     const int status = play.client().ask("/").status();
     EXPECT_TRUE(status == 500 || (*host == '\0' && status == 200)) << status;
-    for (const SeenRequest& seen : server.requests) EXPECT_EQ(seen.message.head.find("Evil"), std::string::npos) << seen.message.head;
+    for (const SeenRequest& seen : server.requests)
+      EXPECT_EQ(seen.message.head.find("Evil"), std::string::npos) << seen.message.head;
   }
 }
 
@@ -505,12 +530,14 @@ TEST(HostileSeeds, HooksTagsAndChangingMembers) {
     for (const auto& server : play.upstreams)
       for (const SeenRequest& seen : server->requests)
         if (seen.method() == "POST") ++posts[seen.path()];
-    for (const auto& [path, count] : posts) EXPECT_EQ(count, 1) << "POST " << path << " was sent " << count << " times";
+    for (const auto& [path, count] : posts)
+      EXPECT_EQ(count, 1) << "POST " << path << " was sent " << count << " times";
     play.clients.clear();
     play.world.set_faults({});
     EXPECT_EQ(play.stop(), "");
     if (testing::Test::HasFailure()) {
-      std::printf("PERILUNE_SEED=%llu replays it\n%s\n", static_cast<unsigned long long>(seed), log.text.substr(0, 4000).c_str());
+      std::printf("PERILUNE_SEED=%llu replays it\n%s\n", static_cast<unsigned long long>(seed),
+                  log.text.substr(0, 4000).c_str());
       return;
     }
   }

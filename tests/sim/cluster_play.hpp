@@ -21,8 +21,8 @@ struct SeenRequest {
 };
 
 inline std::string answer(int status, std::string_view body, std::string_view fields = "") {
-  return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + std::string(fields) + "Content-Length: " +
-         std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+  return "HTTP/1.1 " + std::to_string(status) + " X\r\n" + std::string(fields) +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 
 /// An upstream in the hands of a test: it answers each request by `act`, which may send now, later or never.
@@ -47,7 +47,8 @@ class Upstream {
   }
   /// What is open on both sides.
   size_t open_connections() const {
-    return static_cast<size_t>(std::ranges::count_if(server->peers(), [](const auto& peer) { return !peer->is_over(); }));
+    return static_cast<size_t>(
+        std::ranges::count_if(server->peers(), [](const auto& peer) { return !peer->is_over(); }));
   }
   size_t connections() const { return server->peers().size(); }
   std::vector<std::string> paths() const {
@@ -89,16 +90,17 @@ class Client {
  public:
   Client(sim::SimWorld& world, sim::SimWorker& worker, uint16_t port, std::string_view from = {})
       : world_(world),
-        client_(std::make_unique<sim::SimClient>(worker, address_of("127.0.0.1:" + std::to_string(port)),
-                                                 net::ConnectOptions{from.empty() ? net::Address{} : address_of(from)})) {}
+        client_(std::make_unique<sim::SimClient>(
+            worker, address_of("127.0.0.1:" + std::to_string(port)),
+            net::ConnectOptions{from.empty() ? net::Address{} : address_of(from)})) {}
 
   void send(std::string_view request) { client_->send(request); }
   void get(std::string_view path, std::string_view fields = "") {
     send("GET " + std::string(path) + " HTTP/1.1\r\nHost: proxy\r\n" + std::string(fields) + "\r\n");
   }
   void post(std::string_view path, std::string_view body) {
-    send("POST " + std::string(path) + " HTTP/1.1\r\nHost: proxy\r\nContent-Length: " + std::to_string(body.size()) +
-         "\r\n\r\n" + std::string(body));
+    send("POST " + std::string(path) + " HTTP/1.1\r\nHost: proxy\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + std::string(body));
   }
   bool has_answer() const { return client_->is_connected() && next().is_complete; }
   /// Waits for the answer to what was sent, and takes it.
@@ -134,8 +136,8 @@ class Client {
   std::unique_ptr<sim::SimClient> client_;
 };
 
-/// The most connections that upstreams had at any moment. What ends and what begins in one instant is not there
-/// together: an end is known when the instant is over.
+/// The most connections that upstreams had at any moment. What ends and what begins in one instant is not
+/// there together: an end is known when the instant is over.
 class OpenMeter {
  public:
   void look(Instant now, size_t open) {
@@ -155,7 +157,9 @@ class OpenMeter {
 class ClusterPlay {
  public:
   explicit ClusterPlay(unsigned worker_count = 1, uint64_t seed = 1, const sim::SimFaults& faults = {})
-      : world(seed, faults), outside(world, sim::SimProcess::Outside), board(std::make_shared<upstream::ClusterBoard>(worker_count)) {
+      : world(seed, faults),
+        outside(world, sim::SimProcess::Outside),
+        board(std::make_shared<upstream::ClusterBoard>(worker_count)) {
     script::make_runs_repeatable();
     for (unsigned i = 0; i < worker_count; ++i) engines.push_back(std::make_unique<sim::SimWorker>(world));
   }
@@ -171,10 +175,13 @@ class ClusterPlay {
   void start(std::string_view script) {
     const std::string file = folder_.write(script);
     for (size_t i = 0; i < engines.size(); ++i) {
-      workers.push_back(std::make_unique<app::Worker>(engines[i]->loop, engines[i]->network, static_cast<int>(i),
+      workers.push_back(std::make_unique<app::Worker>(engines[i]->loop, engines[i]->network,
+                                                      static_cast<int>(i),
                                                       app::WorkerShared{nullptr, &counts, board}));
-      if (const auto loaded = workers.back()->load({file}); loaded.has_error()) FAIL() << loaded.error().detail;
-      if (const auto listening = workers.back()->listen(); listening.has_error()) FAIL() << listening.error().detail;
+      if (const auto loaded = workers.back()->load({file}); loaded.has_error())
+        FAIL() << loaded.error().detail;
+      if (const auto listening = workers.back()->listen(); listening.has_error())
+        FAIL() << listening.error().detail;
     }
     for (const auto& worker : workers) worker->start();
   }
@@ -206,14 +213,16 @@ class ClusterPlay {
       if (const size_t chunks = worker->chunks().alive()) left += std::to_string(chunks) + " chunks; ";
     workers.clear();
     for (const auto& record : board->all())
-      if (const uint32_t used = record->limits.used()) left += std::to_string(used) + " tokens of " + record->name + "; ";
+      if (const uint32_t used = record->limits.used())
+        left += std::to_string(used) + " tokens of " + record->name + "; ";
     for (const auto& record : board->all())
-      if (record->requests != 0 || record->retries != 0 || record->waiting != 0) left += "counts of " + record->name + "; ";
+      if (record->requests != 0 || record->retries != 0 || record->waiting != 0)
+        left += "counts of " + record->name + "; ";
     return left;
   }
   upstream::ClusterRecord& record(std::string_view name = "api") { return *board->record(std::string(name)); }
   /// A number of an endpoint over all workers.
-  uint64_t count(upstream::Count upstream::EndpointCounts::* which, std::string_view name = "api") {
+  uint64_t count(upstream::Count upstream::EndpointCounts::*which, std::string_view name = "api") {
     uint64_t sum = 0;
     for (const auto& member : record(name).members())
       member->each_counts([&](const upstream::EndpointCounts& counted) { sum += (counted.*which).get(); });
@@ -236,7 +245,8 @@ class ClusterPlay {
 /// A proxy on port 8000 that forwards all to one cluster.
 inline std::string forwarding(std::string_view options, std::string_view forward = "") {
   return "local api = upstream(\"api\", " + std::string(options) + ")\n" +
-         "listen(8000):demuxHTTP(pipeline():forward(api" + (forward.empty() ? "" : ", " + std::string(forward)) + "))\n";
+         "listen(8000):demuxHTTP(pipeline():forward(api" +
+         (forward.empty() ? "" : ", " + std::string(forward)) + "))\n";
 }
 
 }  // namespace perilune::tests

@@ -1,5 +1,5 @@
-// Clusters on the virtual network. Names begin with the number of the statement in the survey of pools that they
-// show: S46 is "a waiter takes whichever comes first".
+// Clusters on the virtual network. Names begin with the number of the statement in the survey of pools that
+// they show: S46 is "a waiter takes whichever comes first".
 
 #include "cluster_play.hpp"
 
@@ -39,7 +39,8 @@ TEST(ClusterKey, S5_S6_ConnectionsOfOnePoolTagAreNotUsedByAnother) {
     EXPECT_EQ(second.ask("/second").status(), 200);
   }
   EXPECT_EQ(server.connections(), 2u);
-  for (const SeenRequest& seen : server.requests) EXPECT_EQ(seen.path(), seen.connection == 0 ? "/first" : "/second");
+  for (const SeenRequest& seen : server.requests)
+    EXPECT_EQ(seen.path(), seen.connection == 0 ? "/first" : "/second");
 }
 
 TEST(ClusterKey, S9_AnEndpointThatComesBackIsAnother) {
@@ -425,7 +426,8 @@ TEST(ClusterLife, S59_ThoseOfOneMomentDoNotEndTogether) {
   ClusterPlay play;
   std::vector<SeenRequest> held;
   Upstream& server = play.upstream("10.0.0.1:80", [&](const SeenRequest& seen) { held.push_back(seen); });
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, ttl = "100s", idleTimeout = "1h", learnIdle = false })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, ttl = "100s", idleTimeout = "1h", learnIdle = false })"));
   const auto clients = play.ask_all(40);
   ASSERT_TRUE(play.run_until([&] { return held.size() == 40; }));
   for (const SeenRequest& seen : held) seen.peer->send(answer(200, "x"));
@@ -537,14 +539,17 @@ TEST_P(ClusterReuse, S71_S73_S75_S76_S77_WhatMayBeUsedAgain) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Answers, ClusterReuse,
-    testing::Values(ReuseCase{"plain", answer(200, "x"), true}, ReuseCase{"says close", answer(200, "x", "Connection: close\r\n"), false},
-                    ReuseCase{"of 1.0", "HTTP/1.0 200 X\r\nContent-Length: 1\r\n\r\nx", false},
-                    ReuseCase{"of 1.0 that keeps", "HTTP/1.0 200 X\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", true},
-                    ReuseCase{"until close", "HTTP/1.1 200 X\r\n\r\nx", false, true},
-                    ReuseCase{"surplus", answer(200, "x") + "surplus", false},
-                    ReuseCase{"chunked", "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", true},
-                    ReuseCase{"103 before", "HTTP/1.1 103 Early\r\n\r\n" + answer(200, "x"), true},
-                    ReuseCase{"max=0", answer(200, "x", "Keep-Alive: max=0\r\n"), false}));
+    testing::Values(
+        ReuseCase{"plain", answer(200, "x"), true},
+        ReuseCase{"says close", answer(200, "x", "Connection: close\r\n"), false},
+        ReuseCase{"of 1.0", "HTTP/1.0 200 X\r\nContent-Length: 1\r\n\r\nx", false},
+        ReuseCase{"of 1.0 that keeps",
+                  "HTTP/1.0 200 X\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", true},
+        ReuseCase{"until close", "HTTP/1.1 200 X\r\n\r\nx", false, true},
+        ReuseCase{"surplus", answer(200, "x") + "surplus", false},
+        ReuseCase{"chunked", "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", true},
+        ReuseCase{"103 before", "HTTP/1.1 103 Early\r\n\r\n" + answer(200, "x"), true},
+        ReuseCase{"max=0", answer(200, "x", "Keep-Alive: max=0\r\n"), false}));
 
 TEST(ClusterEarly, S72_AnAnswerBeforeTheWholeRequestEndsTheConnection) {
   ClusterPlay play;
@@ -694,13 +699,14 @@ TEST(ClusterRetry, S108_S114_AStaleConnectionIsReplacedByAFreshOne) {
   EXPECT_EQ(play.client().ask("/2").body, "fresh");
   EXPECT_EQ(server.requests.back().connection, 1u);
   EXPECT_EQ(play.count(&EndpointCounts::stale_retries), 1u);
-  EXPECT_EQ(play.count(&EndpointCounts::retried), 0u);   // S114
+  EXPECT_EQ(play.count(&EndpointCounts::retried), 0u);  // S114
   EXPECT_EQ(play.count(&EndpointCounts::failed), 0u);
 }
 
 TEST(ClusterRetry, S109_APostIsNeverSentTwice) {
   for (const char* options : {"{ endpoints = { \"10.0.0.1:80\" } }",
-                              "{ endpoints = { \"10.0.0.1:80\" }, retry = { attempts = 5, on = { \"reset\", \"closed\", \"5xx\" } } }"}) {
+                              "{ endpoints = { \"10.0.0.1:80\" }, retry = { attempts = 5, on = { \"reset\", "
+                              "\"closed\", \"5xx\" } } }"}) {
     ClusterPlay play;
     Upstream& server = play.upstream("10.0.0.1:80");
     play.start(forwarding(options));
@@ -721,7 +727,8 @@ TEST(ClusterRetry, S109_UnlessTheScriptSaysSo) {
     if (left-- > 0) seen.peer->send(answer(503, "no"));
     else seen.peer->send(answer(200, seen.message.body));
   };
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, retry = { attempts = 3, on = { 503 }, methods = "any" } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, retry = { attempts = 3, on = { 503 }, methods = "any" } })"));
   Client& client = play.client();
   client.post("/", "thrice");
   EXPECT_EQ(client.wait().body, "thrice");
@@ -742,7 +749,8 @@ TEST(ClusterRetry, S112_AnAnswerThatBeganIsNotTriedAgain) {
     seen.peer->send("HTTP/1.1 200 X\r\nContent-Length: 100\r\n\r\nbegin");
     seen.peer->close_when_sent();
   });
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, retry = { attempts = 3, on = { "closed", "reset", "truncated" } } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, retry = { attempts = 3, on = { "closed", "reset", "truncated" } } })"));
   Client& client = play.client();
   client.get("/");
   EXPECT_TRUE(play.run_until([&] { return client.is_over(); }));
@@ -754,11 +762,13 @@ TEST(ClusterRetry, S113_ALongBodyIsNotKept) {
     ClusterPlay play;
     int seen_count = 0;
     play.upstream("10.0.0.1:80", [&](const SeenRequest& seen) {
-      seen.peer->send(++seen_count == 1 ? answer(503, "no") : answer(200, std::to_string(seen.message.body.size())));
+      seen.peer->send(++seen_count == 1 ? answer(503, "no")
+                                        : answer(200, std::to_string(seen.message.body.size())));
     });
     play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, retry = { attempts = 2, on = { 503 } } })"));
     Client& client = play.client();
-    client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" + std::string(size, 'x'));
+    client.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n" +
+                std::string(size, 'x'));
     const WireMessage message = client.wait();
     EXPECT_EQ(message.status(), size == 60000 ? 200 : 503);
     EXPECT_EQ(message.body, size == 60000 ? "60000" : "no");
@@ -786,7 +796,8 @@ TEST(ClusterRetry, S116_TheLastAnswerIsTheClients) {
   ClusterPlay play;
   play.upstream("10.0.0.1:80", [](const SeenRequest& seen) { seen.peer->send(answer(503, "first")); });
   play.upstream("10.0.0.2:80", [](const SeenRequest& seen) { seen.peer->send(answer(503, "second")); });
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, retry = { attempts = 2, on = { 503 } } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, retry = { attempts = 2, on = { 503 } } })"));
   const WireMessage message = play.client().ask("/");
   EXPECT_EQ(message.status(), 503);
   EXPECT_EQ(message.body, "second");
@@ -796,8 +807,9 @@ TEST(ClusterRetry, EachTryHasATimeOfItsOwn) {
   ClusterPlay play;
   play.upstream("10.0.0.1:80", [](const SeenRequest&) {});
   play.upstream("10.0.0.2:80");
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, retry = { attempts = 2, on = { "try-timeout" } } })",
-                        R"({ tryTimeout = "1s" })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, retry = { attempts = 2, on = { "try-timeout" } } })",
+      R"({ tryTimeout = "1s" })"));
   const Instant begun = play.world.now();
   EXPECT_EQ(play.client().ask("/").body, "10.0.0.2:80");
   EXPECT_NEAR(to_seconds(play.world.now() - begun), 1.0, 0.3);
@@ -820,7 +832,8 @@ TEST(ClusterHedge, APostIsNotAskedTwice) {
   ClusterPlay play;
   Upstream& slow = play.upstream("10.0.0.1:80", [](const SeenRequest&) {});
   Upstream& other = play.upstream("10.0.0.2:80");
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { after = "200ms" } })", R"({ timeout = "1s" })"));
+  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { after = "200ms" } })",
+                        R"({ timeout = "1s" })"));
   Client& client = play.client();
   client.post("/", "x");
   EXPECT_EQ(client.wait().status(), 504);
@@ -832,7 +845,8 @@ TEST(ClusterHedge, ASlowDialIsHedgedAlsoForAPost) {
   Upstream& slow = play.upstream("10.0.0.1:80");
   play.upstream("10.0.0.2:80");
   play.world.set_behaviour(address_of("10.0.0.1:80"), {.connect = sim::SimBehaviour::Connect::BlackHole});
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { connect = "300ms" } })"));
+  play.start(
+      forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, hedge = { connect = "300ms" } })"));
   Client& client = play.client();
   const Instant begun = play.world.now();
   client.post("/", "x");
@@ -866,9 +880,11 @@ TEST(ClusterBalance, EachKindUsesAllAndSkipsTheDead) {
     ClusterPlay play;
     play.upstream("10.0.0.1:80");
     play.upstream("10.0.0.2:80");
-    play.start(forwarding("{ endpoints = { \"10.0.0.1:80\", \"10.0.0.2:80\", \"10.0.0.3:80\" }, balance = \"" + std::string(kind) +
-                          "\", retry = { attempts = 3 }" +
-                          (is_by_key ? ", key = (function() local n = 0 return function() n = n + 1 return n end end)() }" : " }")));
+    play.start(forwarding(
+        "{ endpoints = { \"10.0.0.1:80\", \"10.0.0.2:80\", \"10.0.0.3:80\" }, balance = \"" +
+        std::string(kind) + "\", retry = { attempts = 3 }" +
+        (is_by_key ? ", key = (function() local n = 0 return function() n = n + 1 return n end end)() }"
+                   : " }")));
     auto counts = spread(play, 100);
     EXPECT_EQ(counts["10.0.0.1:80"] + counts["10.0.0.2:80"], 100) << kind;
     EXPECT_GT(counts["10.0.0.1:80"], 10) << kind;
@@ -880,8 +896,9 @@ TEST(ClusterBalance, AKeyStaysWithItsEndpoint) {
   for (const char* kind : {"ring-hash", "maglev"}) {
     ClusterPlay play;
     for (const char* address : {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}) play.upstream(address);
-    play.start(forwarding("{ endpoints = { \"10.0.0.1:80\", \"10.0.0.2:80\", \"10.0.0.3:80\" }, balance = \"" + std::string(kind) +
-                          "\", key = function(ctx) return ctx.request.path end }"));
+    play.start(
+        forwarding("{ endpoints = { \"10.0.0.1:80\", \"10.0.0.2:80\", \"10.0.0.3:80\" }, balance = \"" +
+                   std::string(kind) + "\", key = function(ctx) return ctx.request.path end }"));
     std::map<std::string, std::string> seen;
     for (int round = 0; round < 3; ++round)
       for (int i = 0; i < 20; ++i) {
@@ -899,7 +916,8 @@ TEST(ClusterBalance, AKeyStaysWithItsEndpoint) {
 TEST(ClusterBalance, S124_ACookieSticks) {
   ClusterPlay play;
   for (const char* address : {"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}) play.upstream(address);
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80" }, sticky = { cookie = "route" } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80" }, sticky = { cookie = "route" } })"));
   for (int user = 0; user < 6; ++user) {
     const WireMessage first = play.client().ask("/");
     const std::string cookie = first.field("set-cookie").substr(0, first.field("set-cookie").find(';'));
@@ -969,7 +987,8 @@ TEST(ClusterHealth, S93_AnUnhealthyEndpointDrainsAndIsNotReset) {
     else seen.peer->send(answer(is_healthy ? 200 : 503, ""));
   });
   play.upstream("10.0.0.2:80");
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, health = { path = "/health", interval = "1s", fall = 1, rise = 1 } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80" }, health = { path = "/health", interval = "1s", fall = 1, rise = 1 } })"));
   play.world.run_for(2s);
   Client& busy = play.client();
   busy.get("/busy");
@@ -987,7 +1006,8 @@ TEST(ClusterHealth, TooFewHealthyIsPanic) {
     play.upstream(address, [&play, address](const SeenRequest& seen) {
       seen.peer->send(seen.path() == "/health" ? answer(503, "") : answer(200, address));
     });
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80" }, health = { path = "/health", interval = "1s", fall = 1 } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80" }, health = { path = "/health", interval = "1s", fall = 1 } })"));
   play.world.run_for(5s);
   EXPECT_EQ(spread(play, 9).size(), 3u);
 }
@@ -995,7 +1015,8 @@ TEST(ClusterHealth, TooFewHealthyIsPanic) {
 TEST(ClusterHealth, WithoutPanicNoEndpointIsLeft) {
   ClusterPlay play;
   play.upstream("10.0.0.1:80", [](const SeenRequest& seen) { seen.peer->send(answer(503, "")); });
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, panic = 0, health = { path = "/health", interval = "1s", fall = 1 } })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, panic = 0, health = { path = "/health", interval = "1s", fall = 1 } })"));
   play.world.run_for(5s);
   const WireMessage message = play.client().ask("/");
   EXPECT_EQ(message.status(), 503);
@@ -1039,7 +1060,8 @@ TEST(ClusterDiscovery, WithoutAnAnswerItIsA503) {
 TEST(ClusterHooks, ValidateRefusesAndAnotherIsTaken) {
   ClusterPlay play;
   Upstream& server = play.upstream("10.0.0.1:80");
-  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, validate = function(ctx) sleep(0.5) return false end })"));
+  play.start(forwarding(
+      R"({ endpoints = { "10.0.0.1:80" }, validate = function(ctx) sleep(0.5) return false end })"));
   Client& client = play.client();
   EXPECT_EQ(client.ask("/").status(), 200);
   const Instant begun = play.world.now();
@@ -1081,7 +1103,8 @@ TEST(ClusterNone, TheIdleCutoffIsLearned) {
     sim::SimPeer* peer = seen.peer;
     play.world.after(2s, [&server, number, peer] {
       bool was_used = false;
-      for (size_t i = number; i < server.requests.size(); ++i) was_used = was_used || server.requests[i].peer == peer;
+      for (size_t i = number; i < server.requests.size(); ++i)
+        was_used = was_used || server.requests[i].peer == peer;
       if (!was_used && peer->is_open()) peer->close();
     });
   };
@@ -1140,7 +1163,8 @@ TEST(ClusterSeeds, EveryFaultAndNothingIsLost) {
       maxConnections = 4, queue = 20, queueTimeout = "2s", idleTimeout = "3s", ttl = "5s", readTimeout = "3s",
       preconnect = 1.5, floor = 1, purge = "5s", maxMessages = 7,
       retry = { attempts = 3, on = { "connect-failure", "reset", "closed", 503 } }, hedge = { after = "100ms", connect = "100ms" },
-      health = { tcp = true, interval = "1s" } })", R"({ timeout = "5s", tryTimeout = "2s" })"));
+      health = { tcp = true, interval = "1s" } })",
+                          R"({ timeout = "5s", tryTimeout = "2s" })"));
     std::vector<std::pair<Client*, std::string>> asked;
     for (int i = 0; i < 40; ++i) {
       const std::string path = "/" + std::to_string(i);
@@ -1156,12 +1180,14 @@ TEST(ClusterSeeds, EveryFaultAndNothingIsLost) {
     for (const auto& server : play.upstreams)
       for (const SeenRequest& seen : server->requests)
         if (seen.method() == "POST") ++posts[seen.path()];
-    for (const auto& [path, count] : posts) EXPECT_EQ(count, 1) << "POST " << path << " was sent " << count << " times";
+    for (const auto& [path, count] : posts)
+      EXPECT_EQ(count, 1) << "POST " << path << " was sent " << count << " times";
     play.clients.clear();
     play.world.set_faults({});
     EXPECT_EQ(play.stop(), "");
     if (testing::Test::HasFailure()) {
-      std::printf("PERILUNE_SEED=%llu replays it\n%s\n", static_cast<unsigned long long>(seed), log.text.substr(0, 4000).c_str());
+      std::printf("PERILUNE_SEED=%llu replays it\n%s\n", static_cast<unsigned long long>(seed),
+                  log.text.substr(0, 4000).c_str());
       return;
     }
   }

@@ -78,7 +78,8 @@ class CapturedLog {
   std::string text;
 };
 
-/// A message as it is on the wire, cut out of a stream by the rules of RFC 9112 section 6.3 in their strictest form.
+/// A message as it is on the wire, cut out of a stream by the rules of RFC 9112 section 6.3 in their
+/// strictest form.
 struct WireMessage {
   std::string head;  // with the empty line
   std::string body;
@@ -92,7 +93,8 @@ struct WireMessage {
       const size_t begin = line + 2;
       if (begin + name.size() >= head.size() || head[begin + name.size()] != ':') continue;
       bool is_equal = true;
-      for (size_t i = 0; i < name.size(); ++i) is_equal = is_equal && (head[begin + i] | 32) == (name[i] | 32);
+      for (size_t i = 0; i < name.size(); ++i)
+        is_equal = is_equal && (head[begin + i] | 32) == (name[i] | 32);
       if (!is_equal) continue;
       size_t value = begin + name.size() + 1;
       while (head[value] == ' ') ++value;
@@ -104,8 +106,8 @@ struct WireMessage {
 
 enum class WireKind { Request, Response, ResponseToHead };
 
-/// Takes the message that begins `stream`; what is there of it. `has_ended`: nothing more comes. Throws on bytes that
-/// are no HTTP.
+/// Takes the message that begins `stream`; what is there of it. `has_ended`: nothing more comes. Throws on
+/// bytes that are no HTTP.
 inline WireMessage take_message(std::string_view stream, WireKind kind, bool has_ended) {
   WireMessage message;
   const size_t head_end = stream.find("\r\n\r\n");
@@ -116,7 +118,8 @@ inline WireMessage take_message(std::string_view stream, WireKind kind, bool has
   const int status = message.status();
   const bool is_request = kind == WireKind::Request;
   if (!is_request && status < 100) throw std::runtime_error("no response: " + message.head);
-  const bool is_bodiless = kind == WireKind::ResponseToHead || (!is_request && (status < 200 || status == 204 || status == 304));
+  const bool is_bodiless =
+      kind == WireKind::ResponseToHead || (!is_request && (status < 200 || status == 204 || status == 304));
   const std::string length = message.field("content-length");
   if (is_bodiless) {
     message.is_complete = true;
@@ -127,11 +130,14 @@ inline WireMessage take_message(std::string_view stream, WireKind kind, bool has
       char* end = nullptr;
       const std::string digits(rest.substr(0, line));
       const size_t size = std::strtoul(digits.c_str(), &end, 16);
-      if (end == digits.c_str() || (*end != 0 && *end != ';')) throw std::runtime_error("no chunk: " + digits);
+      if (end == digits.c_str() || (*end != 0 && *end != ';'))
+        throw std::runtime_error("no chunk: " + digits);
       if (size == 0) {
         // Trailers, if there are any, end with an empty line.
         const size_t last = rest.find("\r\n\r\n", line);
-        const size_t after = rest.substr(line + 2, 2) == "\r\n" ? line + 4 : last == std::string_view::npos ? 0 : last + 4;
+        const size_t after = rest.substr(line + 2, 2) == "\r\n" ? line + 4
+                             : last == std::string_view::npos   ? 0
+                                                                : last + 4;
         if (after == 0) return message;
         message.bytes += after;
         message.is_complete = true;
@@ -186,7 +192,8 @@ class Play {
     return {};
   }
 
-  /// The proxy has nothing to do any more: then nothing may be alive in it. Everything outside must be gone or idle.
+  /// The proxy has nothing to do any more: then nothing may be alive in it. Everything outside must be gone
+  /// or idle.
   std::string settle(Duration patience = 10min) {
     world.run_until([&] { return alive_in(*worker).empty(); }, world.now() + patience);
     return alive_in(*worker);

@@ -270,7 +270,8 @@ TEST_F(SimPlay, TheTimeoutFilterLeavesAnAnswerThatHasBegun) {
 
 TEST_F(SimPlay, ASilentTunnelIsCutAfterItsIdleTimeout) {
   start(reverse_proxy("{}", ", { tunnelIdleTimeout = 30 }", "{ readTimeout = 5 }"));
-  sim::SimServer& server = answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+  sim::SimServer& server =
+      answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
   SimPeer& peer = client(get("/", "Upgrade: websocket\r\nConnection: Upgrade\r\n"));
   ASSERT_GE(seconds_until_answer(peer), 0);
   pass(29s);
@@ -426,7 +427,8 @@ TEST_F(SimPlay, OneClientAloneHoldsAQuarterOfTheConnectionsAtMost) {
     SimPeer* last = nullptr;
     for (int i = 0; i < 3; ++i) last = &client(get(), from);
     pass();
-    EXPECT_EQ(last->is_over(), from == "10.9.9.1") << from << ": not trusted proxies, and nobody on this machine";
+    EXPECT_EQ(last->is_over(), from == "10.9.9.1")
+        << from << ": not trusted proxies, and nobody on this machine";
     for (const auto& peer : clients_) peer->peer().close();
     pass();
   }
@@ -488,7 +490,8 @@ INSTANTIATE_TEST_SUITE_P(
                       StaleCase{"GetAfterTheClose", get(), true, 200, 2},
                       StaleCase{"PostThatWasWrittenIsNot", post("x", 1), false, 502, 1},
                       StaleCase{"PostAfterTheClose", post("x", 1), true, 200, 2},
-                      StaleCase{"PutIsIdempotent", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx", false, 200, 2}),
+                      StaleCase{"PutIsIdempotent", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+                                false, 200, 2}),
     [](const auto& given) { return given.param.name; });
 
 TEST_F(SimPlay, ARequestIsRetriedOnceAndNotForEver) {
@@ -499,7 +502,8 @@ TEST_F(SimPlay, ARequestIsRetriedOnceAndNotForEver) {
     const bool is_first = ++connections == 1;
     peer.on_news = [is_first](SimPeer& end) {
       if (!end.is_open() || end.received().empty()) return;
-      if (is_first && end.received().find("/two") == std::string::npos) return end.take_received().empty() ? void() : end.send(ok("one"));
+      if (is_first && end.received().find("/two") == std::string::npos)
+        return end.take_received().empty() ? void() : end.send(ok("one"));
       end.close();
     };
   };
@@ -583,14 +587,20 @@ INSTANTIATE_TEST_SUITE_P(
     Cuts, CutPlay,
     ::testing::Values(CutCase{"LengthEnds", ok("a body of some bytes"), false},
                       CutCase{"LengthIsReset", ok("a body of some bytes"), true},
-                      CutCase{"ChunkedEnds", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n6;x=y\r\nsecond\r\n0\r\nT: v\r\n\r\n", false},
-                      CutCase{"ChunkedIsReset", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n", true},
+                      CutCase{"ChunkedEnds",
+                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+                              "chunked\r\n\r\n5\r\nfirst\r\n6;x=y\r\nsecond\r\n0\r\nT: v\r\n\r\n",
+                              false},
+                      CutCase{"ChunkedIsReset",
+                              "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n",
+                              true},
                       CutCase{"UntilCloseEnds", "HTTP/1.1 200 OK\r\nX: y\r\n\r\nuntil the close", false},
                       CutCase{"UntilCloseIsReset", "HTTP/1.1 200 OK\r\nX: y\r\n\r\nuntil the close", true}),
     [](const auto& given) { return given.param.name; });
 
 TEST_F(SimPlay, ARequestThatIsCutAtAnyByteNeverReachesTheUpstreamWhole) {
-  const std::string chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n";
+  const std::string chunked =
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n0\r\n\r\n";
   start(reverse_proxy());
   sim::SimServer& server = answering(ok("whole"));
   for (const std::string& request : {post("a body", 6), chunked}) {
@@ -608,17 +618,20 @@ TEST_F(SimPlay, ARequestThatIsCutAtAnyByteNeverReachesTheUpstreamWhole) {
 }
 
 TEST_F(SimPlay, ByteByByteIsTheSame) {
-  const std::string answer = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                             "5;a=b\r\nfirst\r\n7\r\n second\r\n0\r\nTrailer: t\r\n\r\n";
+  const std::string answer =
+      "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "5;a=b\r\nfirst\r\n7\r\n second\r\n0\r\nTrailer: t\r\n\r\n";
   start(reverse_proxy());
   sim::SimServer& server = upstream();
   server.on_peer = [answer](SimPeer& peer) {
     peer.on_news = [answer](SimPeer& end) {
-      if (take_message(end.received(), WireKind::Request, false).is_complete && !end.is_over()) end.send_slowly(answer, 1, 1ms);
+      if (take_message(end.received(), WireKind::Request, false).is_complete && !end.is_over())
+        end.send_slowly(answer, 1, 1ms);
     };
   };
   SimPeer& peer = client("");
-  peer.send_slowly("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n", 1, 1ms);
+  peer.send_slowly("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n",
+                   1, 1ms);
   pass(2s);
   ASSERT_EQ(server.peers().size(), 1u);
   EXPECT_EQ(take_message(server.peers()[0]->received(), WireKind::Request, false).body, "abc");
@@ -659,7 +672,8 @@ TEST_F(SimPlay, AnEarlyAnswerComesOutWhileTheBodyIsStillSent) {
   sim::SimServer& server = upstream();
   server.on_peer = [](SimPeer& peer) {
     peer.on_news = [](SimPeer& end) {
-      if (end.is_open() && end.received().find("\r\n\r\n") != std::string::npos && end.unsent_bytes() == 0 && !end.is_over())
+      if (end.is_open() && end.received().find("\r\n\r\n") != std::string::npos && end.unsent_bytes() == 0 &&
+          !end.is_over())
         end.send(ok("no thanks", "Connection: close\r\n")), end.close_when_sent();
     };
   };
@@ -718,7 +732,8 @@ TEST_F(SimPlay, ARefusedBodyIsDrainedAndTheConnectionGoesOn) {
   start(R"(listen(8000):demuxHTTP(pipeline():handleMessageStart(function(req)
              if req.path == "/no" then return Message { status = 403, body = "no" } end
            end):replaceMessage(Message "yes")))");
-  SimPeer& peer = client("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" + std::string(30'000, 'b') + get("/yes"));
+  SimPeer& peer = client("POST /no HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n" +
+                         std::string(30'000, 'b') + get("/yes"));
   pass();
   EXPECT_EQ(bodies(peer), (std::vector<std::string>{"no", "yes"}));
   EXPECT_FALSE(peer.is_over());
@@ -795,7 +810,8 @@ TEST_F(SimPlay, ASlowFrontDoesNotStallThoseBehindIt) {
   pass(20ms);
   server.on_peer = [](SimPeer& peer) {
     peer.on_news = [](SimPeer& end) {
-      if (end.is_open() && take_message(end.received(), WireKind::Request, false).is_complete) end.take_received(), end.send(ok("quick"));
+      if (end.is_open() && take_message(end.received(), WireKind::Request, false).is_complete)
+        end.take_received(), end.send(ok("quick"));
     };
   };
   EXPECT_LT(seconds_until_answer(quick), 0.5);
@@ -902,7 +918,8 @@ TEST_P(DrainPlay, TheRestOfAnAnswerIsDrainedWithinLimits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Drain, DrainPlay,
-                         ::testing::Values(DrainCase{"ShortAndQuickKeepsTheConnection", 40'000, 10'000, 0.3, 1},
+                         ::testing::Values(DrainCase{"ShortAndQuickKeepsTheConnection", 40'000, 10'000, 0.3,
+                                                     1},
                                            DrainCase{"JustInTime", 60'000, 6'200, 0.9, 1},
                                            DrainCase{"ShortAndSlowIsCutAfterTheDrainTimeout", 2'000, 1, 1, 2},
                                            DrainCase{"TooLongIsCutAtOnce", 80'000, 1'000, 0, 2}),
@@ -912,8 +929,8 @@ INSTANTIATE_TEST_SUITE_P(Drain, DrainPlay,
 
 class BystanderPlay : public SimPlay {
  protected:
-  /// Eight clients' requests behind that of `front`, all on one connection, which does nothing by itself; those after
-  /// it answer. Gives the eight.
+  /// Eight clients' requests behind that of `front`, all on one connection, which does nothing by itself;
+  /// those after it answer. Gives the eight.
   std::vector<SimPeer*> line_up(std::string_view front) {
     start(reverse_proxy("{}", ", 'one', { pipelining = 16 }"));
     server_ = &upstream();
@@ -943,9 +960,9 @@ class BystanderPlay : public SimPlay {
     return peers;
   }
   void expect_answers(const std::vector<SimPeer*>& peers, double seconds, size_t first = 0) {
-    const double taken = seconds_until([&] {
-      return std::ranges::all_of(peers, [](SimPeer* peer) { return bodies(*peer).size() == 1; });
-    }, 30s);
+    const double taken = seconds_until(
+        [&] { return std::ranges::all_of(peers, [](SimPeer* peer) { return bodies(*peer).size() == 1; }); },
+        30s);
     EXPECT_GE(taken, 0) << "not all were answered";
     EXPECT_NEAR(taken, seconds, exact);
     for (size_t i = 0; i < peers.size(); ++i) {
@@ -1003,7 +1020,8 @@ TEST_F(BystanderPlay, ABystanderIsSentAgainTwiceAndNotForEver) {
   server_->on_peer = [&](SimPeer& peer) {
     peer.on_news = [&](SimPeer& end) {
       const std::string text = end.take_received();
-      for (size_t at = text.find("GET "); at != std::string::npos; at = text.find("GET ", at + 1)) ++sent_again;
+      for (size_t at = text.find("GET "); at != std::string::npos; at = text.find("GET ", at + 1))
+        ++sent_again;
       if (end.is_open() && !text.empty()) end.send("HTTP/1.1 twohundred\r\n\r\n");
     };
   };
@@ -1087,8 +1105,8 @@ TEST_F(BystanderPlay, APoolThatDrainsLetsThoseOnTheWireFinish) {
   expect_answers(peers, 0);
 }
 
-/// Client x asks for /x1 and /x2; the connection of /x1 closes, so /x1 is sent again and lines up behind /x2, whose
-/// long answer may not reach x before that of /x1: nobody would ever move.
+/// Client x asks for /x1 and /x2; the connection of /x1 closes, so /x1 is sent again and lines up behind /x2,
+/// whose long answer may not reach x before that of /x1: nobody would ever move.
 class SimWedge : public SimPlay {
  protected:
   void wedge() {
@@ -1168,12 +1186,15 @@ TEST_P(PoisonPlay, AnAnswerThatWasThereBeforeTheRequestReachesNobody) {
   EXPECT_EQ(requests, 2);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Poison, PoisonPlay,
-    ::testing::Values(PoisonCase{"InOneTurn", get("/2"), 0}, PoisonCase{"InTurnsThatAreCutShort", get("/2"), 1},
-                      PoisonCase{"BeforeAnUpgrade", get("/2", "Upgrade: websocket\r\nConnection: Upgrade\r\n"), 0},
-                      PoisonCase{"BeforeAPost", post("x", 1), 0}, PoisonCase{"BeforeAPostInShortTurns", post("x", 1), 1}),
-    [](const auto& given) { return given.param.name; });
+INSTANTIATE_TEST_SUITE_P(Poison, PoisonPlay,
+                         ::testing::Values(PoisonCase{"InOneTurn", get("/2"), 0},
+                                           PoisonCase{"InTurnsThatAreCutShort", get("/2"), 1},
+                                           PoisonCase{
+                                               "BeforeAnUpgrade",
+                                               get("/2", "Upgrade: websocket\r\nConnection: Upgrade\r\n"), 0},
+                                           PoisonCase{"BeforeAPost", post("x", 1), 0},
+                                           PoisonCase{"BeforeAPostInShortTurns", post("x", 1), 1}),
+                         [](const auto& given) { return given.param.name; });
 
 class FullTurnPlay : public SimPlay, public ::testing::WithParamInterface<bool> {};
 
@@ -1186,8 +1207,8 @@ TEST_P(FullTurnPlay, BytesBehindAnAnswerThatFillsItsTurnReachNobody) {
   pass();
   SimPeer& second = client(is_queued ? get("/2") : "");
   pass();
-  // What a turn reads of a busy socket, one chunk and then many at once, ends exactly where the answer does; and so
-  // little of it is body that the client holds nothing up.
+  // What a turn reads of a busy socket, one chunk and then many at once, ends exactly where the answer does;
+  // and so little of it is body that the client holds nothing up.
   constexpr size_t turn_bytes = (1 + limits::bulk_read_chunks) * limits::chunk_bytes;
   std::string answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n";
   std::string chunks;
@@ -1213,8 +1234,9 @@ TEST_P(FullTurnPlay, BytesBehindAnAnswerThatFillsItsTurnReachNobody) {
   EXPECT_EQ(body(second), "asked for");
 }
 
-INSTANTIATE_TEST_SUITE_P(FullTurn, FullTurnPlay, ::testing::Bool(),
-                         [](const auto& given) { return given.param ? "BeforeAQueuedRequest" : "BeforeTheNextRequest"; });
+INSTANTIATE_TEST_SUITE_P(FullTurn, FullTurnPlay, ::testing::Bool(), [](const auto& given) {
+  return given.param ? "BeforeAQueuedRequest" : "BeforeTheNextRequest";
+});
 
 TEST_F(SimPlay, AnUploadThatWaitsForTheRestOfACutTurnIsHeldBack) {
   start(reverse_proxy());
@@ -1304,7 +1326,8 @@ TEST_F(SimPlay, AScriptsOwnRequestsShareAConnection) {
       local a = http.get("http://10.0.0.1/a").body
       return Message(a .. http.get("http://10.0.0.1/b").body)
     end)))");
-  sim::SimServer& server = answering([](const WireMessage& request) { return ok(request.head.substr(4, 2)); });
+  sim::SimServer& server =
+      answering([](const WireMessage& request) { return ok(request.head.substr(4, 2)); });
   SimPeer& peer = client(get());
   pass();
   EXPECT_EQ(body(peer), "/a/b");
@@ -1379,7 +1402,9 @@ TEST_F(SimPlay, ACacheOfASessionIsReleasedWithIt) {
 
 TEST_F(SimPlay, TheLessonPoolsPerSessionAndTarget) {
   ASSERT_NO_FATAL_FAILURE(play.start_file(PERILUNE_SOURCE_DIR "/tutorial/03-connection-pool/main.lua"));
-  const auto answer = [](const WireMessage& request) { return ok(request.head.substr(0, request.head.find(" HTTP"))); };
+  const auto answer = [](const WireMessage& request) {
+    return ok(request.head.substr(0, request.head.find(" HTTP")));
+  };
   sim::SimServer& a = answering(answer, "127.0.0.1:8080");
   sim::SimServer& b = answering(answer, "127.0.0.1:8081");
   SimPeer& one = client(get("/") + get("/hi") + get("/x"));

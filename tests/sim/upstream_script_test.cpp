@@ -187,20 +187,24 @@ TEST(UpstreamForward, TakesItsDefaultsFromTheUpstreamAndChoosesByAFunction) {
 TEST(UpstreamForward, AFunctionOfAnOptionThatGivesNonsenseIsShownWhatItGave) {
   const std::pair<const char*, const char*> wrong[] = {
       {"timeout = function() return '5 sec' end",
-       "the function for timeout gave \"5 sec\", which is not a time: \"5 sec\" is no time; write seconds, or"},
+       "the function for timeout gave \"5 sec\", which is not a time: \"5 sec\" is no time; write seconds, "
+       "or"},
       {"tryTimeout = function() return 0/0 end",
        "the function for tryTimeout gave nan, which is not a time: it is not a number (0/0)"},
       {"endpoint = function() return '10.0.0.1' end",
-       "the function for endpoint gave \"10.0.0.1\", which is not an endpoint: address \"10.0.0.1\": no port"},
+       "the function for endpoint gave \"10.0.0.1\", which is not an endpoint: address \"10.0.0.1\": no "
+       "port"},
       {"key = function() return {} end",
        "the function for key gave a table, which is not a string, a number or a boolean"},
-      {"host = function() return 'a b' end", "the function for host gave \"a b\", which is not a name for the Host field"},
+      {"host = function() return 'a b' end",
+       "the function for host gave \"a b\", which is not a name for the Host field"},
   };
   for (const auto& [option, sentence] : wrong) {
     ClusterPlay play;
     play.upstream("10.0.0.1:80");
     play.start(R"(local api = upstream("api", { endpoints = { "10.0.0.1:80" } })
-      listen(8000):demuxHTTP(pipeline():forward(api, { )" + std::string(option) + R"( })
+      listen(8000):demuxHTTP(pipeline():forward(api, { )" +
+               std::string(option) + R"( })
         :replaceMessageStart(function(res) return Message(res.error.detail) end)))");
     const std::string said = play.client().ask("/").body;
     EXPECT_NE(said.find(sentence), std::string::npos) << said;
@@ -217,7 +221,8 @@ TEST(UpstreamHooks, TheKeyOfAConnectionCanBeRead) {
     listen(8001):serveHTTP(function() return Message(table.concat(keys, "|")) end)
     listen(8000):demuxHTTP(pipeline():forward(api, { pool = function(ctx) return ctx.request.query.pool end }))
   )");
-  for (const char* path : {"/", "/?pool=ann", "/?pool=b%20c"}) EXPECT_EQ(play.client().ask(path).body, "10.0.0.1:80");
+  for (const char* path : {"/", "/?pool=ann", "/?pool=b%20c"})
+    EXPECT_EQ(play.client().ask(path).body, "10.0.0.1:80");
   EXPECT_EQ(play.client(8001).ask("/").body, "10.0.0.1:80|10.0.0.1:80 ann|10.0.0.1:80 b c");
 }
 
@@ -321,8 +326,9 @@ TEST(UpstreamFiles, WhatIsLoadedChangesNothingBeforeItStarts) {
 
 TEST(UpstreamFiles, AWorkerThatStartsLateDoesNotUndoWhatAScriptHasSet) {
   ClusterPlay play(2);
-  const std::string script = forwarding(R"({ endpoints = { "10.0.0.1:80" } })") +
-                             "every(1000, function() api:set { '10.0.0.2:80' } end, { worker = 'one', atStart = true })";
+  const std::string script =
+      forwarding(R"({ endpoints = { "10.0.0.1:80" } })") +
+      "every(1000, function() api:set { '10.0.0.2:80' } end, { worker = 'one', atStart = true })";
   const auto members = [&] {
     std::string names;
     for (const auto& member : play.record().members()) names += member->name + " ";

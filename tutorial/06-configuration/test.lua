@@ -32,5 +32,5 @@ test("a route to a service that is not there is refused", function()
       env = { CONFIG = "other.json" },
       files = { ["other.json"] = '{ "listen": 1, "services": {}, "routes": { "/*": { "service": "high" } } }' },
     })
-  end):raises("the route /* wants the service high, which is not there")
+  end):raises("/* wants the service high, which is not there")
 end)

@@ -13,7 +13,7 @@ local router = algo.URLRouter()
 for pattern, route in pairs(config.routes) do
   local service = services[route.service]
   if not service then
-    error(path .. ": the route " .. pattern .. " wants the service " .. tostring(route.service) .. ", which is not there")
+    error(path .. ": " .. pattern .. " wants the service " .. tostring(route.service) .. ", which is not there")
   end
   router:add(pattern, { service = service, prefix = route.prefix, private = route.private })
 end

@@ -1,4 +1,5 @@
--- The same as plain.lua through a cluster; without the X-Forwarded fields, which plain.lua does not add either.
+-- The same as plain.lua through a cluster; without the X-Forwarded fields, which plain.lua does not add
+-- either.
 local api = upstream("api", { endpoints = { "127.0.0.1:8080" } })
 
 listen(8000):demuxHTTP("forward")

@@ -1,4 +1,5 @@
--- A listener with short limits in front of upstreams of every kind. What follows a dollar sign the soak fills in.
+-- A listener with short limits in front of upstreams of every kind. What follows a dollar sign the soak fills
+-- in.
 local odd = {
   mute = "127.0.0.1:$mute",
   resets = "127.0.0.1:$resets",
@@ -9,7 +10,7 @@ local odd = {
 
 local own = { echo = "echo", wait = "wait", bulk = "bulk", big = "shared", a = "shared" }
 
-listen($hard, { headTimeout = 3, readTimeout = 1, minBodyRate = "1k", writeTimeout = 2, idleTimeout = 8 })
+listen("0.0.0.0:$hard", { headTimeout = 3, readTimeout = 1, minBodyRate = "1k", writeTimeout = 2, idleTimeout = 8 })
   :demuxHTTP("web")
 
 pipeline("web")

@@ -35,8 +35,8 @@ TEST_F(AdminAddressTest, TakesSocketsPortsAndAddresses) {
 
 TEST_F(AdminAddressTest, RefusesWhatOthersReach) {
   for (const char* address : {"0.0.0.0:9000", "10.0.0.1:9000", "[::]:9000", "[fd00::1]:9000"})
-    EXPECT_EQ(read({address}),
-              std::string("wrong: --admin: other machines reach ") + address + ": add --admin-any if they shall");
+    EXPECT_EQ(read({address}), std::string("wrong: --admin: other machines reach ") + address +
+                                   ": add --admin-any if they shall");
   for (const char* address : {"localhost:9000", "127.0.0.1", "99999", "of"})
     EXPECT_NE(read({address}).find("is no address"), std::string::npos) << address << " " << read({address});
 }

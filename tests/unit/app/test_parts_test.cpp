@@ -29,7 +29,9 @@ TEST(TestCoverage, CountsLinesWithCodeOnly) {
   EXPECT_EQ(coverage.runs("a.lua", 1), 2);
 }
 
-TEST(TestCoverage, NothingIsAllOfNothing) { EXPECT_EQ(TestCoverage().report(), "all  0 of 0 lines, 100 %\n"); }
+TEST(TestCoverage, NothingIsAllOfNothing) {
+  EXPECT_EQ(TestCoverage().report(), "all  0 of 0 lines, 100 %\n");
+}
 
 struct CloseFile {
   void operator()(std::FILE* file) const { std::fclose(file); }
@@ -49,29 +51,35 @@ std::string reported(TestFormat format, const std::vector<TestRecord>& records) 
 
 const std::vector<TestRecord> records{
     {.file = "a_test.lua", .name = "good", .place = {"a_test.lua", 1}, .seconds = 0.25, .note = "3 seeds"},
-    {.file = "a_test.lua", .name = "#1 <bad>", .place = {"a_test.lua", 2}, .failure = {"expected \"1\"", "got \x01\xff&"}}};
+    {.file = "a_test.lua",
+     .name = "#1 <bad>",
+     .place = {"a_test.lua", 2},
+     .failure = {"expected \"1\"", "got \x01\xff&"}}};
 
 TEST(TestReport, Text) {
-  EXPECT_EQ(reported(TestFormat::Text, records),
-            "a_test.lua\n  ok    good: 3 seeds\n  FAIL  #1 <bad>\n        expected \"1\"\n        got \x01\xff&\n"
-            "1 passed, 1 failed\n");
+  EXPECT_EQ(
+      reported(TestFormat::Text, records),
+      "a_test.lua\n  ok    good: 3 seeds\n  FAIL  #1 <bad>\n        expected \"1\"\n        got \x01\xff&\n"
+      "1 passed, 1 failed\n");
 }
 
 TEST(TestReport, Tap) {
   EXPECT_EQ(reported(TestFormat::Tap, records),
-            "TAP version 13\n# a_test.lua\nok 1 - a_test.lua: good\nnot ok 2 - a_test.lua: \\#1 <bad>\n  ---\n  message: |\n"
+            "TAP version 13\n# a_test.lua\nok 1 - a_test.lua: good\nnot ok 2 - a_test.lua: \\#1 <bad>\n  "
+            "---\n  message: |\n"
             "    expected \"1\"\n    got \x01\xff&\n  ...\n1..2\n");
   EXPECT_EQ(reported(TestFormat::Tap, {}), "TAP version 13\n1..0\n");
 }
 
 TEST(TestReport, JUnit) {
-  EXPECT_EQ(reported(TestFormat::JUnit, records),
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"2\" failures=\"1\">\n"
-            "  <testsuite name=\"a_test.lua\" tests=\"2\" failures=\"1\" time=\"0.250\">\n"
-            "    <testcase classname=\"a_test.lua\" name=\"good\" time=\"0.250\"/>\n"
-            "    <testcase classname=\"a_test.lua\" name=\"#1 &lt;bad&gt;\" time=\"0.000\">\n"
-            "      <failure message=\"expected &quot;1&quot;\">expected &quot;1&quot;\ngot ??&amp;\n</failure>\n"
-            "    </testcase>\n  </testsuite>\n</testsuites>\n");
+  EXPECT_EQ(
+      reported(TestFormat::JUnit, records),
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"2\" failures=\"1\">\n"
+      "  <testsuite name=\"a_test.lua\" tests=\"2\" failures=\"1\" time=\"0.250\">\n"
+      "    <testcase classname=\"a_test.lua\" name=\"good\" time=\"0.250\"/>\n"
+      "    <testcase classname=\"a_test.lua\" name=\"#1 &lt;bad&gt;\" time=\"0.000\">\n"
+      "      <failure message=\"expected &quot;1&quot;\">expected &quot;1&quot;\ngot ??&amp;\n</failure>\n"
+      "    </testcase>\n  </testsuite>\n</testsuites>\n");
 }
 
 class SourceWatchTest : public ::testing::Test {

@@ -31,7 +31,8 @@ class TrialTest : public ::testing::Test {
 };
 
 TEST_F(TrialTest, DeclaresWithoutRunning) {
-  TrialSettings settings = file_with("test('one', function() error('never') end)\ntest.chaos { name = 'two', seeds = 3 }");
+  TrialSettings settings =
+      file_with("test('one', function() error('never') end)\ntest.chaos { name = 'two', seeds = 3 }");
   settings.chosen = 0;
   const TrialResult result = Trial(settings).run();
   EXPECT_FALSE(result.failure);
@@ -88,12 +89,14 @@ TEST_F(TrialTest, TheTraceIsBoundedAndShowsTheEnd) {
     local client = test.load("main.lua", { files = files }):connect(8000)
     for i = 1, 3000 do client:request("/" .. i) end
     error("over")
-  end))LUA")).run();
+  end))LUA"))
+                                 .run();
   ASSERT_TRUE(result.failure);
   ASSERT_EQ(result.trace.size(), limits::test_trace_lines_max + 1);
   EXPECT_NE(result.trace.front().find("events before that"), std::string::npos);
   const auto has = [&](const char* text) {
-    return std::ranges::any_of(result.trace, [&](const std::string& line) { return line.find(text) != std::string::npos; });
+    return std::ranges::any_of(result.trace,
+                               [&](const std::string& line) { return line.find(text) != std::string::npos; });
   };
   EXPECT_TRUE(has("request GET /3000 "));
   EXPECT_TRUE(has("#3001 "));  // the session is the first
@@ -101,7 +104,8 @@ TEST_F(TrialTest, TheTraceIsBoundedAndShowsTheEnd) {
 }
 
 TEST_F(TrialTest, TheLogIsBounded) {
-  const TrialResult result = Trial(file_with("test('it', function() for i = 1, 1000 do log.info(('x'):rep(1000)) end end)")).run();
+  const TrialResult result =
+      Trial(file_with("test('it', function() for i = 1, 1000 do log.info(('x'):rep(1000)) end end)")).run();
   EXPECT_FALSE(result.failure);
   EXPECT_GE(result.log.size(), limits::test_log_bytes_max);
   EXPECT_LT(result.log.size(), limits::test_log_bytes_max + 2000);
@@ -119,7 +123,8 @@ TEST_F(TrialTest, MoreBytesThanATestHoldsAreAnError) {
     local bytes, why = client:receive("never")
     expect(bytes):isNil()
     expect(why.code):equals("body-too-large")
-  end))LUA")).run();
+  end))LUA"))
+                                 .run();
   EXPECT_FALSE(result.failure) << result.failure->message;
 }
 

@@ -91,7 +91,9 @@ TEST(Log, AsJson) {
   set_format(Format::Text);
   capture(nullptr);
   ASSERT_EQ(lines.size(), 4u);
-  EXPECT_EQ(lines[0], R"("level":"warn","room":"app","message":"say \"x\"","fields":{"path":"/\"a\"\n","latin":"\u00e4"}})");
+  EXPECT_EQ(
+      lines[0],
+      R"("level":"warn","room":"app","message":"say \"x\"","fields":{"path":"/\"a\"\n","latin":"\u00e4"}})");
   EXPECT_EQ(lines[1], R"("level":"error","room":"script","message":"boom\n\u0009at a.lua:1"})");
   for (size_t i : {2, 3}) {
     EXPECT_LE(lines[i].size(), limits::log_record_bytes_max - 40);
@@ -169,7 +171,9 @@ TEST(Log, AJsonRecordSaysHowManyWereDropped) {
   set_format(Format::Text);
   const std::string line = piped.read();
   EXPECT_TRUE(line.starts_with("{\"time\":\"2")) << line;
-  EXPECT_TRUE(line.ends_with("Z\",\"level\":\"info\",\"room\":\"app\",\"message\":\"after\",\"dropped\":3}\n")) << line;
+  EXPECT_TRUE(
+      line.ends_with("Z\",\"level\":\"info\",\"room\":\"app\",\"message\":\"after\",\"dropped\":3}\n"))
+      << line;
 }
 
 TEST(Log, ALongRecordIsCut) {

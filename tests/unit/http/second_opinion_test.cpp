@@ -10,8 +10,8 @@
 #include "http/grammar.hpp"
 #include "http/start_line.hpp"
 
-/// llhttp is not asked about heads that are beyond doubt. Here it is asked, about many of them, whole ones and
-/// damaged ones: it must have nothing to say that the parser has not said.
+/// llhttp is not asked about heads that are beyond doubt. Here it is asked, about many of them, whole ones
+/// and damaged ones: it must have nothing to say that the parser has not said.
 namespace perilune::http {
 namespace {
 
@@ -28,12 +28,30 @@ class Heads : public ::testing::TestWithParam<uint32_t> {
 
   std::string fields() {
     static constexpr const char* lines[] = {
-        "Content-Length: 0",   "Content-Length: 17",         "content-length:  9 ",        "Connection: close",
-        "Connection: a, b",    "Connection: keep-alive",     "Accept: */*",                "X: \xc3\xa4 \t b",
-        "Empty:",              "Expect: 100-continue",       "Keep-Alive: timeout=5",      "TE: trailers",
-        "Trailer: x",          "Cookie: a=b; c=\"d\"",       "Contentlength: 5",           "Content-Lengt: 5",
-        "Content-Lengthy: 5",  "Transfer-Encodin: chunked",  "Connection: upgrade",        "Date: today",
-        "Proxy-Connectio: a",  "Upgrad: websocket",          "Connection: close, upgrade", "ETag: W/\"1\"",
+        "Content-Length: 0",
+        "Content-Length: 17",
+        "content-length:  9 ",
+        "Connection: close",
+        "Connection: a, b",
+        "Connection: keep-alive",
+        "Accept: */*",
+        "X: \xc3\xa4 \t b",
+        "Empty:",
+        "Expect: 100-continue",
+        "Keep-Alive: timeout=5",
+        "TE: trailers",
+        "Trailer: x",
+        "Cookie: a=b; c=\"d\"",
+        "Contentlength: 5",
+        "Content-Lengt: 5",
+        "Content-Lengthy: 5",
+        "Transfer-Encodin: chunked",
+        "Connection: upgrade",
+        "Date: today",
+        "Proxy-Connectio: a",
+        "Upgrad: websocket",
+        "Connection: close, upgrade",
+        "ETag: W/\"1\"",
     };
     std::string text;
     for (size_t count = below(6); count > 0; --count) text += one_of(lines) + "\r\n";
@@ -65,18 +83,21 @@ bool cut(std::string_view text, Parts& parts) {
   const size_t end = text.find("\r\n");
   if (!text.ends_with("\r\n\r\n") || text.find("\r\n\r\n") != text.size() - 4) return false;
   // It refuses a tab behind a length. Nobody reads another length there, and what goes on is written anew.
-  if (text.find("\t\r\n") != std::string_view::npos || text.find("\t \r\n") != std::string_view::npos) return false;
+  if (text.find("\t\r\n") != std::string_view::npos || text.find("\t \r\n") != std::string_view::npos)
+    return false;
   parts = {text.substr(0, end), text.substr(end + 2)};
   return true;
 }
 
 TEST_P(Heads, RequestsBeyondDoubtAreTheSameToLlhttp) {
-  static constexpr const char* methods[] = {"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "M-SEARCH", "QUERY", "get"};
-  static constexpr const char* targets[] = {"/", "/a/b?c=d&e", "*", "http://a/", "http://a:1?x", "/%00%ff", "//x", "/a;b=c", "/{}|^`\"<>\\"};
+  static constexpr const char* methods[] = {"GET",     "POST",  "HEAD",     "PUT",   "DELETE",
+                                            "OPTIONS", "PATCH", "M-SEARCH", "QUERY", "get"};
+  static constexpr const char* targets[] = {"/",       "/a/b?c=d&e", "*",      "http://a/",   "http://a:1?x",
+                                            "/%00%ff", "//x",        "/a;b=c", "/{}|^`\"<>\\"};
   size_t asked = 0;
   for (int i = 0; i < 20000; ++i) {
-    const std::string text = damaged(one_of(methods) + " " + one_of(targets) + " HTTP/1." + (below(4) ? "1" : "0") +
-                                     "\r\nHost: a\r\n" + fields() + "\r\n");
+    const std::string text = damaged(one_of(methods) + " " + one_of(targets) + " HTTP/1." +
+                                     (below(4) ? "1" : "0") + "\r\nHost: a\r\n" + fields() + "\r\n");
     Parts parts;
     if (!cut(text, parts)) continue;
     const auto line = parse_request_line(parts.first);
@@ -97,11 +118,12 @@ TEST_P(Heads, RequestsBeyondDoubtAreTheSameToLlhttp) {
 }
 
 TEST_P(Heads, ResponsesBeyondDoubtAreTheSameToLlhttp) {
-  static constexpr const char* lines[] = {"200 OK", "204 No Content", "304 ", "404", "500 \xc3\xa4", "299 a  b", "599 x"};
+  static constexpr const char* lines[] = {"200 OK",       "204 No Content", "304 ", "404",
+                                          "500 \xc3\xa4", "299 a  b",       "599 x"};
   size_t asked = 0;
   for (int i = 0; i < 20000; ++i) {
-    const std::string text = damaged(std::string("HTTP/1.") + (below(4) ? "1" : "0") + " " + one_of(lines) + "\r\n" +
-                                     fields() + "\r\n");
+    const std::string text = damaged(std::string("HTTP/1.") + (below(4) ? "1" : "0") + " " + one_of(lines) +
+                                     "\r\n" + fields() + "\r\n");
     Parts parts;
     if (!cut(text, parts)) continue;
     const auto line = parse_status_line(parts.first);

@@ -146,8 +146,8 @@ class Transcript {
 
 enum class Pulling { AfterEachPiece, AfterAll };
 
-/// `text` in a chunk of its own, which is freed when the slice goes. It ends where the chunk ends, so that a sanitizer
-/// sees who reads on.
+/// `text` in a chunk of its own, which is freed when the slice goes. It ends where the chunk ends, so that a
+/// sanitizer sees who reads on.
 inline buffer::Slice own_slice(std::string_view text, buffer::ChunkPool& pool) {
   buffer::Chunk* chunk = pool.take();
   const auto size = static_cast<uint32_t>(text.size());

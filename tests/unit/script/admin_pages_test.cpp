@@ -23,7 +23,8 @@ class TestHost final : public AdminHost {
 class AdminPagesTest : public ScriptTest {
  protected:
   /// What the page gives for a request, both decoded by a script; "" until it has answered.
-  void ask(const std::string& path, const std::string& request = "{ method = 'GET', path = '/', headers = {} }") {
+  void ask(const std::string& path,
+           const std::string& request = "{ method = 'GET', path = '/', headers = {} }") {
     answer.clear();
     world.interpreter->pages.run(path, encoded(request), [this](const Result<std::string>& result) {
       answer = result ? "bytes" : result.error().detail;
@@ -47,9 +48,11 @@ class AdminPagesTest : public ScriptTest {
 };
 
 TEST_F(AdminPagesTest, GivesATextOrAResponse) {
-  ASSERT_EQ(world.load("admin('/t', function(req) return req.path .. ' ' .. req.body end)\n"
-                       "admin('/m', function() return Message { status = 404, body = 'gone' } end)\nevery(1, print)"),
-            "");
+  ASSERT_EQ(
+      world.load(
+          "admin('/t', function(req) return req.path .. ' ' .. req.body end)\n"
+          "admin('/m', function() return Message { status = 404, body = 'gone' } end)\nevery(1, print)"),
+      "");
   EXPECT_EQ(world.interpreter->pages.paths(), (std::vector<std::string>{"/m", "/t"}));
   ask("/t", "{ method = 'POST', path = '/t?a', headers = {}, body = 'b' }");
   EXPECT_EQ(answer, "bytes");
@@ -79,11 +82,12 @@ TEST_F(AdminPagesTest, WaitsForAsLongAsItMay) {
 }
 
 TEST_F(AdminPagesTest, WhatIsNoAnswerIsAnError) {
-  ASSERT_EQ(world.load("local big = ('x'):rep(1024 * 1024)\n"
-                       "admin('/n', function() end)\nadmin('/r', function() return Message { path = '/' } end)\n"
-                       "admin('/x', function() error 'boom' end)\n"
-                       "admin('/b', function() return big:rep(17) end)\nevery(1, print)"),
-            "");
+  ASSERT_EQ(
+      world.load("local big = ('x'):rep(1024 * 1024)\n"
+                 "admin('/n', function() end)\nadmin('/r', function() return Message { path = '/' } end)\n"
+                 "admin('/x', function() error 'boom' end)\n"
+                 "admin('/b', function() return big:rep(17) end)\nevery(1, print)"),
+      "");
   ask("/n");
   EXPECT_EQ(answer, "the page /n: admin: the page /n expects a response or a text, got nil (forgot return?)");
   ask("/r");
@@ -97,10 +101,12 @@ TEST_F(AdminPagesTest, WhatIsNoAnswerIsAnError) {
 TEST_F(AdminPagesTest, AnswersToOneThatIsGoneAreDropped) {
   TestHost host;
   world.start({.admin = &host});
-  ASSERT_EQ(world.load("hook('f', function() local a, e = process.ask('x', 'y') return tostring(a) .. tostring(e) end)\n"
-                       "hook('g', function() return process.address .. tostring(process.allows('yes'))"
-                       " .. tostring(process.allows(nil)) end)\nevery(1, print)"),
-            "");
+  ASSERT_EQ(
+      world.load(
+          "hook('f', function() local a, e = process.ask('x', 'y') return tostring(a) .. tostring(e) end)\n"
+          "hook('g', function() return process.address .. tostring(process.allows('yes'))"
+          " .. tostring(process.allows(nil)) end)\nevery(1, print)"),
+      "");
   EXPECT_EQ(world.outcome("g"), "unix:/a.socktruefalse");
   auto context = flow::Context::make_detached(world.loop.now());
   TestCall one, two, three;
@@ -121,9 +127,7 @@ TEST_F(AdminPagesTest, AnswersToOneThatIsGoneAreDropped) {
   EXPECT_EQ(wrong.outcome(), "nilno");
 }
 
-TEST_F(AdminPagesTest, OtherScriptsDoNotSeeTheProcess) {
-  EXPECT_NE(world.load("print(process)"), "");
-}
+TEST_F(AdminPagesTest, OtherScriptsDoNotSeeTheProcess) { EXPECT_NE(world.load("print(process)"), ""); }
 
 TEST_F(AdminPagesTest, IsBounded) {
   const std::string count = std::to_string(limits::admin_pages_max);

@@ -17,7 +17,8 @@ class CompiledCodeTest : public ::testing::Test {
 
   /// Runs a chunk and gives the number that it returns.
   double run(const char* chunk) {
-    if (luaL_loadbuffer(L, chunk, std::char_traits<char>::length(chunk), "@proxy.lua") != 0 || lua_pcall(L, 0, 1, 0) != 0)
+    if (luaL_loadbuffer(L, chunk, std::char_traits<char>::length(chunk), "@proxy.lua") != 0 ||
+        lua_pcall(L, 0, 1, 0) != 0)
       ADD_FAILURE() << lua_tostring(L, -1);
     const double number = lua_tonumber(L, -1);
     lua_pop(L, 1);

@@ -8,7 +8,8 @@ using GarbageTest = ScriptTest;
 constexpr size_t little = 4096;
 
 TEST_F(GarbageTest, IsWhatWasMadeSinceTheLastCollection) {
-  ASSERT_EQ(world.load("hook('f', function() local list = {} for i = 1, 500 do list[i] = { i } end end)"), "");
+  ASSERT_EQ(world.load("hook('f', function() local list = {} for i = 1, 500 do list[i] = { i } end end)"),
+            "");
   Interpreter& interpreter = *world.interpreter;
   EXPECT_GT(interpreter.garbage_bytes(), little) << "what loading made";
   interpreter.collect_garbage();

@@ -103,10 +103,12 @@ const Mistake at_load[] = {
      "main.lua:2: an upstream has no fields to set, as \"weight\"; keep what belongs to it in a local table"},
     {"request at the top of a file",
      "local a = upstream('a', { endpoints = { 'a:1' } })\nlocal res = a:request(Message { path = '/' })",
-     "main.lua:2: Upstream:request cannot wait here: this is the top of a file, which only declares; use every or "
+     "main.lua:2: Upstream:request cannot wait here: this is the top of a file, which only declares; use "
+     "every or "
      "after, or wait in a handler"},
     {"endpoints set at the top of a file", "local a = upstream('a', { endpoints = {} })\na:set { 'a:1' }",
-     "main.lua:2: Upstream:set: upstreams start when the whole script is loaded; at the top of a file give endpoints to "
+     "main.lua:2: Upstream:set: upstreams start when the whole script is loaded; at the top of a file give "
+     "endpoints to "
      "upstream(), and call set in a handler, every or after"},
     {"nobody answers", "listen(8000):demuxHTTP('r')\npipeline('r'):handleMessageStart(function() end)",
      nullptr},
@@ -147,7 +149,8 @@ const Mistake in_handlers[] = {
      "main.lua:2: Upstream:request: call it with a colon, on what upstream() gave, not on a Message"},
     {"request of a response",
      "local a = upstream('a', { endpoints = { 'a:1' } })\nhook('f', function() a:request(Message 'x') end)",
-     "main.lua:2: Upstream:request: argument 1 (msg) expects a request, as Message { path = \"/\" } is one, got a "
+     "main.lua:2: Upstream:request: argument 1 (msg) expects a request, as Message { path = \"/\" } is one, "
+     "got a "
      "response"},
     {"misspelt option of request",
      "local a = upstream('a', { endpoints = { 'a:1' } })\n"

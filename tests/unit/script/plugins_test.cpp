@@ -26,7 +26,8 @@ class Plugins : public ScriptTest {
     world.write("plugins/nothing.lua", "local x = 1");
     world.write("plugins/wrong.lua", "return function() return 5 end");
     world.write("plugins/forgets.lua", "return function() pipeline() end");
-    world.write("plugins/circle.lua", "local p = pipeline():use({ 'plugins.circle' }, pipeline():next()) return p");
+    world.write("plugins/circle.lua",
+                "local p = pipeline():use({ 'plugins.circle' }, pipeline():next()) return p");
     world.write("plugins/broken.lua", "\nreturn pipeline(:next()");
     world.write("plugins/raises.lua", "\nlocal x = nil\nreturn x.y");
   }

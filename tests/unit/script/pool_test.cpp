@@ -311,13 +311,15 @@ TEST_F(PoolTest, ACollectedPoolTakesEverythingWithIt) {
 
 TEST_F(PoolTest, ADotInThePlaceOfTheColonIsSaid) {
   for (const char* method : {"allocate", "free", "uses", "stats", "drain", "reopen", "set"}) {
-    for (const auto& [self, told] : {std::pair{"'k'", "\"k\""}, {"nil", "nil"}, {"5", "5"}, {"{}", "a table"}}) {
+    for (const auto& [self, told] :
+         {std::pair{"'k'", "\"k\""}, {"nil", "nil"}, {"5", "5"}, {"{}", "a table"}}) {
       world.start();
       testing::internal::CaptureStderr();
-      EXPECT_EQ(world.result("local pool = algo.ResourcePool(function() return 1 end)\nhook('f', function() pool." +
-                             std::string(method) + "(" + self + ") end)"),
-                "failed: main.lua:2: ResourcePool:" + std::string(method) +
-                    ": call it with a colon, on what algo.ResourcePool gave, not on " + told);
+      EXPECT_EQ(
+          world.result("local pool = algo.ResourcePool(function() return 1 end)\nhook('f', function() pool." +
+                       std::string(method) + "(" + self + ") end)"),
+          "failed: main.lua:2: ResourcePool:" + std::string(method) +
+              ": call it with a colon, on what algo.ResourcePool gave, not on " + told);
       testing::internal::GetCapturedStderr();
     }
   }

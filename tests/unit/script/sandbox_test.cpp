@@ -73,21 +73,25 @@ TEST_F(SandboxTest, MistakesInModulesHaveTheirOwnPlace) {
 }
 
 TEST_F(SandboxTest, ErrorsInsideFunctionsSayWhoCalled) {
-  EXPECT_EQ(world.load("local function f(x) return x.y end\nlocal function g() f() end\n\ng()"),
-            "main.lua:1: attempt to index local 'x' (a nil value)\n"
-            "    main.lua:1: in function 'f'\n    main.lua:2: in function 'g'\n    main.lua:4: in the file itself");
+  EXPECT_EQ(
+      world.load("local function f(x) return x.y end\nlocal function g() f() end\n\ng()"),
+      "main.lua:1: attempt to index local 'x' (a nil value)\n"
+      "    main.lua:1: in function 'f'\n    main.lua:2: in function 'g'\n    main.lua:4: in the file itself");
   EXPECT_EQ(world.load("local function f() muxHTP() end\nf()"),
-            "main.lua:1: unknown name \"muxHTP\"\n    main.lua:1: in function 'f'\n    main.lua:2: in the file itself");
+            "main.lua:1: unknown name \"muxHTP\"\n    main.lua:1: in function 'f'\n    main.lua:2: in the "
+            "file itself");
   EXPECT_EQ(world.load("\nmuxHTP()"), "main.lua:2: unknown name \"muxHTP\"");
   // Thousands of calls are some lines.
-  const std::string deep = world.load("local function f(n) if n == 0 then error('deep') end f(n - 1) return 1 end\nf(1000)");
+  const std::string deep =
+      world.load("local function f(n) if n == 0 then error('deep') end f(n - 1) return 1 end\nf(1000)");
   EXPECT_EQ(std::count(deep.begin(), deep.end(), '\n'), 21) << deep;
   EXPECT_NE(deep.find("\n    …\n"), std::string::npos) << deep;
   EXPECT_TRUE(deep.ends_with("\n    main.lua:2: in the file itself")) << deep;
 }
 
 TEST_F(SandboxTest, AFileThatIsNotThereOrIsNoTextIsRefused) {
-  EXPECT_EQ(world.interpreter->loader.run("/nowhere/x.lua").error().detail, "/nowhere/x.lua: No such file or directory");
+  EXPECT_EQ(world.interpreter->loader.run("/nowhere/x.lua").error().detail,
+            "/nowhere/x.lua: No such file or directory");
   EXPECT_NE(world.load("\x1bLJ\x02"), "");
 }
 

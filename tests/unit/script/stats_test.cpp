@@ -44,7 +44,8 @@ TEST_F(StatsTest, HistogramsHaveBuckets) {
       "local h = stats.Histogram('h', { 'x' }, { buckets = { 1, 2 } }):withLabels('y') "
       "h:observe(0.5) h:observe(2) h:observe(9)");
   EXPECT_EQ(text(),
-            "# HELP h Of the script, at script.lua:1.\n# TYPE h histogram\nh_bucket{x=\"y\",le=\"1\"} 1\nh_bucket{x=\"y\",le=\"2\"} 2\n"
+            "# HELP h Of the script, at script.lua:1.\n# TYPE h histogram\nh_bucket{x=\"y\",le=\"1\"} "
+            "1\nh_bucket{x=\"y\",le=\"2\"} 2\n"
             "h_bucket{x=\"y\",le=\"+Inf\"} 3\nh_sum{x=\"y\"} 11.5\nh_count{x=\"y\"} 3\n");
   EXPECT_EQ(lua.run("stats.Histogram('seconds')"), "");
   EXPECT_NE(text().find("seconds_bucket{le=\"0.005\"} 0\n"), std::string::npos);

@@ -147,7 +147,8 @@ struct Wrong {
 
 const Wrong wrong_ones[] = {
     {"", "it needs endpoints = { \"10.0.0.1:8080\", … }, or dns = \"api.example.org:8080\""},
-    {"endpoint = { 'a:1' }", "unknown option \"endpoint\"; did you mean \"endpoints\"? (it is one of forward)"},
+    {"endpoint = { 'a:1' }",
+     "unknown option \"endpoint\"; did you mean \"endpoints\"? (it is one of forward)"},
     {"endpoints = { 'a:1', nil, 'b:1' }",
      "option \"endpoints\": item 2 is nil, though there are items behind it: is a name misspelt or not set?"},
     {"endpoints = { nil, 'b:1' }",
@@ -186,22 +187,27 @@ const Wrong wrong_with_endpoints[] = {
     {"balance = 'hash', boundedLoad = 0.5",
      "option \"boundedLoad\": it is how many times its share an endpoint may have: at least 1, such as 1.25"},
     {"retry = 3",
-     "option \"retry\" expects true or false or a table of options, got a number; write retry = { attempts = 2 }, where "
+     "option \"retry\" expects true or false or a table of options, got a number; write retry = { attempts = "
+     "2 }, where "
      "the first try counts too, or false"},
     {"retry = true",
-     "option \"retry\": true does not say how; write retry = { attempts = 2 }, where the first try counts too, or false"},
+     "option \"retry\": true does not say how; write retry = { attempts = 2 }, where the first try counts "
+     "too, or false"},
     {"hedge = '200ms'",
-     "option \"hedge\" expects true or false or a table of options, got a string; write hedge = { after = \"200ms\" }, or "
+     "option \"hedge\" expects true or false or a table of options, got a string; write hedge = { after = "
+     "\"200ms\" }, or "
      "\"p95\" there, or false"},
     {"retryBudget = 20",
-     "option \"retryBudget\" expects a table of options, got a number; write retryBudget = { percent = 20 }, or retry = "
+     "option \"retryBudget\" expects a table of options, got a number; write retryBudget = { percent = 20 }, "
+     "or retry = "
      "false for no retries"},
     {"retry = { attempts = 0 }",
      "option \"retry\": attempts counts every try, the first one too: it is at least 1"},
     {"retry = { on = { 'conect-failure' } }",
      "option \"retry\": \"conect-failure\" in on is neither a code, a status nor \"5xx\"; did you mean "
      "\"connect-failure\"?"},
-    {"retry = { on = { 200 } }", "option \"retry\": a status in on is a whole number from 400 to 599, got 200"},
+    {"retry = { on = { 200 } }",
+     "option \"retry\": a status in on is a whole number from 400 to 599, got 200"},
     {"retry = { on = '200' }",
      "option \"retry\": a status in on is a whole number from 400 to 599, got \"200\""},
     {"retry = { on = true }",
@@ -209,7 +215,8 @@ const Wrong wrong_with_endpoints[] = {
     {"retry = { on = { true } }",
      "option \"retry\": option \"on\" expects a string, a number or a list of such, but its item 1 is true"},
     {"retry = { on = { 'reset', nil, 503 } }",
-     "option \"retry\": option \"on\" expects a string, a number or a list of such, but its item 2 is nil, though there "
+     "option \"retry\": option \"on\" expects a string, a number or a list of such, but its item 2 is nil, "
+     "though there "
      "are items behind it: is a name misspelt or not set?"},
     {"retry = { atempts = 2 }", "option \"retry\": unknown option \"atempts\"; did you mean \"attempts\"?"},
     {"retry = { backoff = '1s', maxBackoff = '100ms' }", "option \"retry\": maxBackoff is less than backoff"},
@@ -225,24 +232,30 @@ const Wrong wrong_with_endpoints[] = {
     {"health = { tcp = true, path = '/' }",
      "option \"health\": path is for checks by HTTP, and tcp = true only connects: leave out one of the two"},
     {"health = 5",
-     "option \"health\" expects a string or true or false or a table of options, got a number; write health = { path = "
+     "option \"health\" expects a string or true or false or a table of options, got a number; write health "
+     "= { path = "
      "\"/healthz\" } or { tcp = true }, or false"},
     {"health = { path = 'up' }",
      "option \"health\": path begins with \"/\" and has neither spaces nor \"#\", got \"up\""},
     {"health = { path = '/', status = { 399, 200 } }",
-     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
+     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, "
+     "399 } or "
      "\"200-399\""},
     {"health = { path = '/', status = '2xx' }",
-     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, 399 } or "
+     "option \"health\": status is one from 100 to 599, or the first and the last of those that pass: { 200, "
+     "399 } or "
      "\"200-399\", got \"2xx\""},
     {"health = { path = '/', interval = false }",
-     "option \"health\": option \"interval\": it is a time above 0, such as 5 or \"250ms\", and cannot be never; health = "
+     "option \"health\": option \"interval\": it is a time above 0, such as 5 or \"250ms\", and cannot be "
+     "never; health = "
      "false switches checks off"},
     {"health = { path = '/', interval = 0 }",
-     "option \"health\": option \"interval\": it is a time above 0, such as 5 or \"250ms\", and cannot be never; health = "
+     "option \"health\": option \"interval\": it is a time above 0, such as 5 or \"250ms\", and cannot be "
+     "never; health = "
      "false switches checks off"},
     {"health = { path = '/', timeout = math.huge }",
-     "option \"health\": option \"timeout\": it is a time above 0, such as 5 or \"250ms\", and cannot be never"},
+     "option \"health\": option \"timeout\": it is a time above 0, such as 5 or \"250ms\", and cannot be "
+     "never"},
     {"health = { path = '/', fall = 0 }", "option \"health\": rise and fall are at least 1"},
     {"health = { path = '/', port = 70000 }", "option \"health\": port is a number from 1 to 65535"},
     {"ejection = { maxPercent = 200 }", "option \"ejection\": maxPercent is at most 100"},
@@ -251,7 +264,8 @@ const Wrong wrong_with_endpoints[] = {
     {"sticky = true",
      "option \"sticky\": true does not name the cookie; write sticky = { cookie = \"route\" }, or false"},
     {"sticky = 5",
-     "option \"sticky\" expects a string or true or false or a table of options, got a number; write sticky = { cookie = "
+     "option \"sticky\" expects a string or true or false or a table of options, got a number; write sticky "
+     "= { cookie = "
      "\"route\" }, or false"},
     {"slowStart = { aggression = 2 }",
      "option \"slowStart\": it needs a window: \"30s\" or { window = \"30s\" }"},
@@ -270,8 +284,10 @@ const Wrong wrong_with_endpoints[] = {
     {"bufferLimit = 0/0", "option \"bufferLimit\": it is not a number (0/0)"},
     {"preconnect = 0/0", "option \"preconnect\" expects a number, got nan"},
     {"preconnect = 1/0", "option \"preconnect\" expects a number, got infinity"},
-    {"tryTimeout = 3, timeout = 2", "option \"tryTimeout\": it never comes to that: it is longer than timeout"},
-    {"queueTimeout = 3, timeout = 2", "option \"queueTimeout\": it never comes to that: it is longer than timeout"},
+    {"tryTimeout = 3, timeout = 2",
+     "option \"tryTimeout\": it never comes to that: it is longer than timeout"},
+    {"queueTimeout = 3, timeout = 2",
+     "option \"queueTimeout\": it never comes to that: it is longer than timeout"},
     {"connectTimeout = 3, tryTimeout = 2",
      "option \"connectTimeout\": it never comes to that: it is longer than tryTimeout"},
     {"queue = 0, queueTimeout = 2", "option \"queueTimeout\": with queue = 0 nobody waits"},
@@ -301,7 +317,8 @@ const Wrong wrong_of_forward[] = {
     {"timout = 1", "unknown option \"timout\"; did you mean \"timeout\"?"},
     {"balance = 'random'", "unknown option \"balance\"; it is an option of upstream"},
     {"queue = 5", "unknown option \"queue\"; it is an option of upstream and muxHTTP"},
-    {"tryTimeout = 2, timeout = 1", "option \"tryTimeout\": it never comes to that: it is longer than timeout"},
+    {"tryTimeout = 2, timeout = 1",
+     "option \"tryTimeout\": it never comes to that: it is longer than timeout"},
     {"host = ''", "option \"host\": \"\" is neither \"client\", \"endpoint\" nor a name for the Host field"},
 };
 
@@ -318,8 +335,9 @@ TEST_F(UpstreamOptions, ThoseOfForwardToo) {
 
 TEST_F(UpstreamOptions, TheFloorOfAllEndpointsHasRoom) {
   EXPECT_EQ(said("endpoints = { 'a:1', 'b:1' }, floor = 5, maxConnections = 10"), "");
-  EXPECT_EQ(said("endpoints = { 'a:1', 'b:1' }, floor = 5, maxConnections = 9"),
-            "main.lua:1: upstream: option \"floor\": 5 for each of 2 endpoints is more than maxConnections, 9");
+  EXPECT_EQ(
+      said("endpoints = { 'a:1', 'b:1' }, floor = 5, maxConnections = 9"),
+      "main.lua:1: upstream: option \"floor\": 5 for each of 2 endpoints is more than maxConnections, 9");
 }
 
 TEST_F(UpstreamOptions, HashingNeedsAKey) {
@@ -329,7 +347,8 @@ TEST_F(UpstreamOptions, HashingNeedsAKey) {
                       " })\nlisten(1):demuxHTTP(pipeline()\n  :forward(api" + forward + "))");
   };
   EXPECT_EQ(load("", ""),
-            "main.lua:3: forward: upstream \"api\" balances by a key, and nobody says which; add key = function(ctx) return "
+            "main.lua:3: forward: upstream \"api\" balances by a key, and nobody says which; add key = "
+            "function(ctx) return "
             "ctx.client.ip end, to its options or to these");
   EXPECT_EQ(load(", key = function() return 1 end", ""), "");
   EXPECT_EQ(load("", ", { key = 'x' }"), "");

@@ -38,10 +38,14 @@ std::string text_of(const Registry& registry) {
 TEST(Metrics, ACounter) {
   Registry registry;
   Metric& metric = **registry.define(counter("requests_total"));
-  EXPECT_EQ(text_of(registry), "# HELP requests_total Of the script, at proxy.lua:3.\n# TYPE requests_total counter\nrequests_total 0\n");
+  EXPECT_EQ(text_of(registry),
+            "# HELP requests_total Of the script, at proxy.lua:3.\n# TYPE requests_total "
+            "counter\nrequests_total 0\n");
   with(metric, {}).value += 2;
   with(metric, {}).value += 0.5;
-  EXPECT_EQ(text_of(registry), "# HELP requests_total Of the script, at proxy.lua:3.\n# TYPE requests_total counter\nrequests_total 2.5\n");
+  EXPECT_EQ(text_of(registry),
+            "# HELP requests_total Of the script, at proxy.lua:3.\n# TYPE requests_total "
+            "counter\nrequests_total 2.5\n");
 }
 
 TEST(Metrics, LabelsAndTheirEscapes) {
@@ -97,7 +101,8 @@ TEST(Metrics, NumbersThatAreNone) {
   with(metric, {"3"}).value = std::nan("");
   with(metric, {"4"}).value = -0.25;
   EXPECT_EQ(text_of(registry),
-            "# HELP g Of the script, at proxy.lua:3.\n# TYPE g gauge\ng{v=\"1\"} +Inf\ng{v=\"2\"} -Inf\ng{v=\"3\"} NaN\ng{v=\"4\"} -0.25\n");
+            "# HELP g Of the script, at proxy.lua:3.\n# TYPE g gauge\ng{v=\"1\"} +Inf\ng{v=\"2\"} "
+            "-Inf\ng{v=\"3\"} NaN\ng{v=\"4\"} -0.25\n");
 }
 
 TEST(Metrics, WorkersAreSummed) {

@@ -46,8 +46,8 @@ TEST_P(HealthCheck, SaysWhatItFound) {
   EXPECT_NEAR(to_seconds(cluster.world.now() - begun), wanted.seconds, 0.01);
   const bool is_healthy = wanted.verdict.starts_with("healthy");
   EXPECT_EQ(cluster.health(), is_healthy ? Health::Healthy : Health::Unhealthy);
-  EXPECT_THAT(cluster.lines,
-              ElementsAre((is_healthy ? "info  " : "warn  ") + ("upstream api: " + target + " is " + wanted.verdict)));
+  EXPECT_THAT(cluster.lines, ElementsAre((is_healthy ? "info  " : "warn  ") +
+                                         ("upstream api: " + target + " is " + wanted.verdict)));
   // The connection is closed, whatever came of it.
   cluster.world.run_for(100ms);
   EXPECT_EQ(cluster.plan->alive(), 0u);
@@ -72,7 +72,9 @@ INSTANTIATE_TEST_SUITE_P(
              .answer = answers(200),
              .verdict = "unhealthy: status 200",
              .set = [](HealthOptions& options) { options.status_min = 201; }},
-        Case{.name = "NoBody", .answer = sends("HTTP/1.1 204 No Content\r\n\r\n"), .verdict = "healthy: status 204"},
+        Case{.name = "NoBody",
+             .answer = sends("HTTP/1.1 204 No Content\r\n\r\n"),
+             .verdict = "healthy: status 204"},
         Case{.name = "UntilClose",
              .answer = closes_after("HTTP/1.0 200 OK\r\n\r\nfine"),
              .verdict = "healthy: status 200"},
@@ -86,21 +88,23 @@ INSTANTIATE_TEST_SUITE_P(
         Case{.name = "LargeBody",
              .answer = [](SimPeer& peer) { peer.send(answer_of(200, std::string(4'000'000, 'b'))); },
              .verdict = "healthy: status 200"},
-        Case{.name = "SlowBody",
-             .answer = [](SimPeer& peer) { peer.send_slowly(answer_of(200, std::string(190, 'b')), 1, 10ms); },
-             .verdict = "unhealthy: the answer did not end within 2 s",
-             .seconds = 2},
+        Case{
+            .name = "SlowBody",
+            .answer = [](SimPeer& peer) { peer.send_slowly(answer_of(200, std::string(190, 'b')), 1, 10ms); },
+            .verdict = "unhealthy: the answer did not end within 2 s",
+            .seconds = 2},
         Case{.name = "SlowBodyInTime",
              .answer = [](SimPeer& peer) { peer.send_slowly(answer_of(200, std::string(50, 'b')), 1, 10ms); },
              .verdict = "healthy: status 200",
              .seconds = 0.9},
         Case{.name = "EndlessBodyThatTrickles",
-             .answer = [](SimPeer& peer) {
-               peer.send(endless);
-               std::string chunks;
-               for (int i = 0; i < 10'000; ++i) chunks += "1\r\nx\r\n";
-               peer.send_slowly(chunks, 6, 100ms);
-             },
+             .answer =
+                 [](SimPeer& peer) {
+                   peer.send(endless);
+                   std::string chunks;
+                   for (int i = 0; i < 10'000; ++i) chunks += "1\r\nx\r\n";
+                   peer.send_slowly(chunks, 6, 100ms);
+                 },
              .verdict = "unhealthy: the answer did not end within 2 s",
              .seconds = 2},
         Case{.name = "Refused", .verdict = "unhealthy: Connection refused"},
@@ -229,7 +233,8 @@ TEST(HealthProbeTest, KnowsWhatAHostIs) {
     EXPECT_EQ(cluster.health(wanted.endpoint), Health::Healthy);
     ASSERT_EQ(cluster.requests[wanted.server].size(), 1u);
     EXPECT_THAT(cluster.requests[wanted.server][0], HasSubstr("\r\nHost: " + wanted.wanted + "\r\n"));
-    EXPECT_THAT(cluster.lines, ElementsAre(StartsWith("info  upstream api: " + wanted.endpoint + " is healthy")));
+    EXPECT_THAT(cluster.lines,
+                ElementsAre(StartsWith("info  upstream api: " + wanted.endpoint + " is healthy")));
   }
 }
 

@@ -23,8 +23,8 @@ inline const std::string health_target = "10.0.0.1:80";
 inline net::Address address_of(const std::string& text) { return net::Address::parse(text).value(); }
 
 inline std::string answer_of(int status, const std::string& body = "fine") {
-  return "HTTP/1.1 " + std::to_string(status) + " Word\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-         body;
+  return "HTTP/1.1 " + std::to_string(status) + " Word\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 inline Answer answers(int status) {
   return [status](sim::SimPeer& peer) { peer.send(answer_of(status)); };
@@ -105,7 +105,8 @@ class HealthWorld {
   /// As a reload does.
   void restart() {
     checker.reset();
-    checker = std::make_unique<HealthChecker>(HealthChecker::Parts{runtime, engine.network, *plan}, record, options);
+    checker = std::make_unique<HealthChecker>(HealthChecker::Parts{runtime, engine.network, *plan}, record,
+                                              options);
     checker->follow();
   }
   algo::Health health(const std::string& address = health_target) const {

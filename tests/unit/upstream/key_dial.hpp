@@ -8,7 +8,8 @@
 
 namespace perilune::upstream {
 
-/// The stream to the address that the context's key is: `connect` without its options, which is a floor above.
+/// The stream to the address that the context's key is: `connect` without its options, which is a floor
+/// above.
 class KeyDial final : public flow::Filter, public edge::DialHandler, public edge::ChannelHandler {
  public:
   explicit KeyDial(net::Network& network) : network_(network) {}
@@ -36,7 +37,8 @@ class KeyDial final : public flow::Filter, public edge::DialHandler, public edge
     flow::UpstreamInfo& info = context().make_upstream();
     info.is_connected = true;
     if (info.connected_task) loop().defer(*info.connected_task);
-    channel_ = std::make_unique<edge::Channel>(pipeline().runtime(), std::move(*stream), *this, edge::ChannelOptions{});
+    channel_ = std::make_unique<edge::Channel>(pipeline().runtime(), std::move(*stream), *this,
+                                               edge::ChannelOptions{});
     channel_->set_read_valve(output_valve());
     channel_->set_write_valve(pipeline().input_valve());
     channel_->start();
