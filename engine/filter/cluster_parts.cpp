@@ -115,7 +115,7 @@ Result<upstream::DiscoveryOptions> dns_settings(const Argument& given) {
 Result<upstream::HealthOptions> health_settings(const Argument& given) {
   Options options(given.members);
   // "/healthz" alone is { path = "/healthz" }.
-  if (given.value.string()) options.set("path", Argument{given.value});
+  if (given.value.string()) options.set("path", Argument{given.value, {}, {}});
   upstream::HealthOptions health;
   if (options.boolean("tcp", false)) {
     for (const char* name : {"path", "host", "status"})
@@ -170,7 +170,7 @@ Result<upstream::StickyOptions> sticky_settings(const Argument& given) {
     return wrong_option("sticky",
                         "true does not name the cookie; write sticky = { cookie = \"route\" }, or false");
   // "route" alone is { cookie = "route" }.
-  if (given.value.string()) options.set("cookie", Argument{given.value});
+  if (given.value.string()) options.set("cookie", Argument{given.value, {}, {}});
   sticky.cookie = options.text("cookie", "");
   if (!is_token(sticky.cookie))
     return wrong_option("sticky", options.find("cookie")

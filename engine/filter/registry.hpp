@@ -99,7 +99,7 @@ struct Option;
 struct Argument {
   Value value;
   std::vector<Value> list = {};
-  std::vector<Option> members = {};
+  std::vector<Option> members;  // without = {}, at which Clang 14 asks for the size of Option
   std::vector<Argument> items = {};
 
   bool is_given() const { return !value.is_nil() || !list.empty(); }

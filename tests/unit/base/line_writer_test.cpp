@@ -104,7 +104,8 @@ TEST_F(LineWriterTest, WhoReadsNothingHoldsNobodyUp) {
   {
     LineWriter writer(1ms);
     LineSink* sink = *writer.open(path);
-    const std::string lines = std::string(1023, 'x') + "\n" + std::string(1023, 'y') + "\n";
+    std::string lines(2048, 'x');
+    lines[1023] = lines[2047] = '\n';
     const size_t count = limits::line_bytes_max / lines.size() + 1000;
     for (size_t i = 0; i < count; ++i) sink->write(lines);
   }

@@ -366,7 +366,7 @@ TEST_F(UpstreamOptions, AValueOrAFunction) {
 
 TEST(ForwardSettings, WhatIsNotSaidIsTheClusters) {
   filter::Options said;
-  said.set("tryTimeout", filter::Argument{Value(2)});
+  said.set("tryTimeout", filter::Argument{Value(2), {}, {}});
   const auto settings = filter::forward_settings(said);
   ASSERT_TRUE(settings.has_value());
   ClusterOptions defaults;
