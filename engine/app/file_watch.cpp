@@ -1,5 +1,6 @@
 #include "app/file_watch.hpp"
 
+#include <poll.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,6 +8,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <utility>
+
+#include "base/limits.hpp"
 
 namespace perilune::app {
 
@@ -64,6 +67,24 @@ bool FileWatch::has_changed() {
   const bool result = differs();
   for (auto& [path, traits] : files_) traits = traits_of(path);
   return result;
+}
+
+bool FileWatch::wait_for_change() {
+  const auto wait = [this](Duration time) {
+    pollfd input{inotify_.get(), POLLIN, 0};
+    const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(time);
+    const bool is_told = ::poll(&input, 1, static_cast<int>(milliseconds.count())) > 0;
+    take_events();
+    return is_told;
+  };
+  // What is told of may be another file of the folder.
+  const auto ends_at = std::chrono::steady_clock::now() + look_interval;
+  while (!differs())
+    if (!wait(std::max<Duration>(ends_at - std::chrono::steady_clock::now(), 0s))) break;
+  if (!has_changed()) return false;
+  do wait(limits::watch_settle);
+  while (has_changed());
+  return true;
 }
 
 }  // namespace perilune::app

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/time.hpp"
 #include "net/descriptor.hpp"
 
 namespace perilune::app {
@@ -15,6 +16,9 @@ namespace perilune::app {
 /// links): look now and then, too.
 class FileWatch {
  public:
+  /// How often to look without being told.
+  static constexpr Duration look_interval = 2s;
+
   FileWatch();
   /// To poll for reading; -1 where there is no inotify.
   int descriptor() const { return inotify_.get(); }
@@ -27,6 +31,9 @@ class FileWatch {
   bool has_changed();
   /// The same question, and asking it again gives the same answer.
   bool differs() const;
+  /// Waits until one has changed and nothing has for limits::watch_settle after; false when that takes longer
+  /// than look_interval.
+  bool wait_for_change();
 
  private:
   using Traits = std::vector<uint64_t>;

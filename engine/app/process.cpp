@@ -23,10 +23,6 @@
 namespace perilune::app {
 namespace {
 
-// How often --watch looks at files without being told: network file systems tell nothing, nor do folders
-// swapped above.
-constexpr Duration look_interval = 2s;
-
 /// The end where a worker does not come back from its script: a thread cannot be stopped from outside.
 [[noreturn]] void end_without_workers(const RunOptions& options, bool has_admin) {
   log::error("a worker does not return from its script; the process ends without it");
@@ -172,7 +168,7 @@ class Process {
       settle_from(now);
     }
     if (now >= next_look_) {
-      next_look_ = now + look_interval;
+      next_look_ = now + FileWatch::look_interval;
       if (settled_at_ == never && watch_.differs()) settle_from(now);
     }
     if (now < settled_at_) return;

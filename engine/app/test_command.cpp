@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <set>
 
-#include "app/source_watch.hpp"
+#include "app/file_watch.hpp"
 #include "app/test_coverage.hpp"
 #include "script/state.hpp"
 
@@ -130,16 +130,17 @@ int test(const TestOptions& options) {
   std::set<std::string> files;
   int code = run_once(options, files);
   if (!options.watches) return code;
-  SourceWatch watch;
+  FileWatch watch;
   for (;;) {
-    std::vector<std::string> watched(files.begin(), files.end());
-    watched.insert(watched.end(), options.paths.begin(), options.paths.end());
-    if (const auto ready = watch.watch(watched); !ready) {
-      std::fprintf(stderr, "perilune: %s\n", ready.error().detail.c_str());
-      return 1;
-    }
+    watch.follow({files.begin(), files.end()});
+    const auto list = [&] {
+      auto found = find_tests(options.paths);
+      return found ? std::move(*found) : std::vector<std::string>();
+    };
+    const auto listed = list();
     std::fputs("waiting for a file to change\n", stderr);
-    watch.wait();
+    while (!watch.wait_for_change() && list() == listed) {
+    }
     std::fputs("\n", stdout);
     code = run_once(options, files);
   }
