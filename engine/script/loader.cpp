@@ -7,6 +7,7 @@
 #include "script/embedded.hpp"
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
+#include "script/library_code.hpp"
 #include "script/line_hook.hpp"
 #include "script/line_watcher.hpp"
 #include "script/load_limit.hpp"
@@ -159,8 +160,7 @@ void Loader::run_library() {
     if (!interpreter_.options.tests && std::ranges::find(of_tests, name) != std::end(of_tests)) continue;
     for (const EmbeddedFile& file : embedded_files()) {
       if (file.name != name) continue;
-      const std::string chunk = "=perilune/" + std::string(name);
-      int status = luaL_loadbuffer(L, file.text.data(), file.text.size(), chunk.c_str());
+      int status = push_library_file(L, file);
       if (status == 0) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, globals_);
         lua_pushvalue(L, -3);
