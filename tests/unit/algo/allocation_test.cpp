@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
@@ -10,7 +11,7 @@
 // What every request passes takes no memory once it is warm. The whole test program counts.
 
 namespace {
-uint64_t allocations = 0;
+std::atomic<uint64_t> allocations = 0;  // other tests have threads
 }
 
 // Not inlined: the compiler would see malloc and delete side by side and take it for a mistake.

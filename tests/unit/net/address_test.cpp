@@ -65,7 +65,7 @@ TEST(AddressTest, SaysWhatIsWrong) {
       {"1.2.3:80", "is not an IPv4 address"},
       {"exa mple.org:80", "is not a host name"},
       {"a..b:80", "is not a host name"},
-      {std::string(64, 'a') + ":80", "is not a host name"},
+      {std::string(64, 'a').append(":80"), "is not a host name"},
       {"unix:", "no path"},
       {"unix:" + std::string(108, 'p'), "at most 107 bytes"},
   };
