@@ -70,6 +70,6 @@ end
 --- Runs a module once and returns what it returned, or true.
 function globals.require(name) return core.load_module(name, "require") end
 
--- Scripts read the chosen globals through an empty table, so that every write is seen.
-setmetatable(globals, { __index = core.unknown_global })
-setmetatable(environment, { __index = globals, __newindex = core.assigned_global, __metatable = "globals" })
+-- The globals of scripts, which are compared with what they use when they are loaded. The library itself is not.
+setmetatable(globals, { __index = function(_, name) error("no global " .. tostring(name), 2) end })
+setmetatable(environment, { __index = globals, __metatable = "globals" })

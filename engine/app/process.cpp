@@ -52,7 +52,7 @@ void print_error(const std::string& text) { std::fprintf(stderr, "perilune: %s\n
 /// Loads the scripts, opens nothing, and shows them to `use`, which gives the exit code.
 int with_loaded(const std::vector<std::string>& files, const std::function<int(const Worker&)>& use) {
   int code = 1;
-  const std::string error = load_alone(files, nullptr, [&](const Worker& worker) { code = use(worker); });
+  const std::string error = try_scripts(files, nullptr, [&](const Worker& worker) { code = use(worker); });
   if (!error.empty()) print_error(error);
   return code;
 }
@@ -109,9 +109,14 @@ class Process {
       // addresses.
       auto outcome = workers_.back()->ready();
       // A signal ends the process: a script may load for ever.
-      while (outcome.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
+      auto told_at = Clock::now() + limits::load_time_max;
+      while (outcome.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
         if (const int number = take_signal(); number == SIGTERM || number == SIGINT)
           end_without_workers(options_, false);
+        if (Clock::now() < told_at) continue;
+        told_at = Clock::time_point::max();
+        log::warn("the scripts are still loading: the top of a file does much, or does not end");
+      }
       if (const std::string error = outcome.get(); !error.empty()) {
         print_error(error);
         return false;

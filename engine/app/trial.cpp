@@ -1,5 +1,6 @@
 #include "app/trial.hpp"
 
+#include <atomic>
 #include <future>
 #include <thread>
 
@@ -7,40 +8,52 @@
 #include "script/load_limit.hpp"
 
 namespace perilune::app {
+namespace {
 
-std::string load_alone(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
-                       const std::function<void(const Worker&)>& use,
-                       std::shared_ptr<script::LoadLimit> limit) {
+/// What the thread that loads and the one that waits for it both know.
+struct Attempt {
+  std::vector<std::string> paths;
+  std::shared_ptr<script::ScriptFiles> files;
+  std::shared_ptr<script::LoadLimit> limit = std::make_shared<script::LoadLimit>();
+  /// Taken by who comes first: the one that has loaded, or the one that waits no longer.
+  std::atomic<bool> is_open{true};
+  std::promise<std::string> outcome;
+};
+
+std::string load_alone(Attempt& attempt, const std::function<void(const Worker&)>& use) {
   net::AsioDriver driver;
   loop::Loop loop(driver);
   net::ListenSockets sockets;
   net::AsioNetwork network(driver, loop, sockets);
-  Worker worker(loop, network, 0, {.script = {.load_limit = std::move(limit)}});
-  if (auto result = worker.load(paths, std::move(files)); result.has_error()) return result.error().detail;
+  Worker worker(loop, network, 0, {.script = {.load_limit = attempt.limit}});
+  auto result = worker.load(attempt.paths, attempt.files);
+  if (!attempt.is_open.exchange(false)) return {};
+  if (result.has_error()) return result.error().detail;
   if (use) use(worker);
   return {};
 }
 
-std::string try_scripts(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files) {
-  auto outcome = std::make_shared<std::promise<std::string>>();
-  auto future = outcome->get_future();
-  auto limit = std::make_shared<script::LoadLimit>();
-  std::thread thread([outcome, paths, files = std::move(files), limit]() mutable {
-    outcome->set_value(load_alone(paths, std::move(files), {}, limit));
-  });
-  bool has_ended = future.wait_for(limits::load_time_max) == std::future_status::ready;
-  if (!has_ended) {
-    limit->end_loading();
-    has_ended = future.wait_for(limits::reload_timeout - limits::load_time_max) == std::future_status::ready;
+}  // namespace
+
+std::string try_scripts(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
+                        const std::function<void(const Worker&)>& use) {
+  auto attempt = std::make_shared<Attempt>();
+  attempt->paths = paths;
+  attempt->files = std::move(files);
+  auto outcome = attempt->outcome.get_future();
+  std::thread thread([attempt, use] { attempt->outcome.set_value(load_alone(*attempt, use)); });
+  if (outcome.wait_for(limits::load_time_max) != std::future_status::ready) {
+    attempt->limit->end_loading();
+    outcome.wait_for(limits::reload_timeout - limits::load_time_max);
+    if (attempt->is_open.exchange(false)) {
+      // In a call of the library that does not come back (string.rep, a pattern): it keeps its thread until
+      // it does.
+      thread.detach();
+      return "the scripts have not loaded in time: the top of a file does too much";
+    }
   }
-  if (has_ended) {
-    thread.join();
-    return future.get();
-  }
-  // In a call of the library that does not come back (string.rep, a pattern): it keeps its thread until it
-  // does.
-  thread.detach();
-  return "the scripts have not loaded in time: the top of a file does too much";
+  thread.join();
+  return outcome.get();
 }
 
 }  // namespace perilune::app

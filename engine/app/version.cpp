@@ -59,6 +59,21 @@ Result<void> Version::load(const std::vector<std::string>& paths, const Version*
     states_.push_back(std::move(state));
     programs_.push_back(std::move(*program));
   }
+  return check_addresses();
+}
+
+// Of one file the builder has said it, where it stands.
+Result<void> Version::check_addresses() const {
+  std::vector<const filter::ListenPlan*> plans;
+  for (const auto& program : programs_)
+    for (const filter::ListenPlan& plan : program->listens) {
+      const auto other = std::ranges::find(plans, plan.address, &filter::ListenPlan::address);
+      if (other != plans.end() && plan.address.port != 0)
+        return Error{ErrorCode::ScriptError, Side::Script,
+                     plan.place.to_string() + ": listen: " + plan.address.to_string() +
+                         " is listened at already, in " + (*other)->place.to_string()};
+      plans.push_back(&plan);
+    }
   return {};
 }
 

@@ -73,6 +73,8 @@ class Version {
 
  private:
   Result<void> listen(const filter::ListenPlan& plan, size_t place_among_equals, const Version* before);
+  /// Errors: two files listen at one address.
+  Result<void> check_addresses() const;
   edge::Server* find_server(const net::Address& address, size_t place_among_equals) const;
   size_t place_among_equals(const edge::Server& server) const;
 

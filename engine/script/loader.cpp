@@ -5,12 +5,14 @@
 
 #include "base/text.hpp"
 #include "script/embedded.hpp"
+#include "script/function_code.hpp"
 #include "script/interpreter.hpp"
 #include "script/library.hpp"
 #include "script/library_code.hpp"
 #include "script/line_hook.hpp"
 #include "script/line_watcher.hpp"
 #include "script/load_limit.hpp"
+#include "script/lua_tokens.hpp"
 #include "script/place.hpp"
 #include "script/script_files.hpp"
 
@@ -53,6 +55,36 @@ bool is_module_name(std::string_view name) {
     at_begin = false;
   }
   return !at_begin;
+}
+
+// Why a name that other Lua programs use is not there.
+std::optional<std::string> why_not_there(std::string_view name, bool is_in_function) {
+  if (name == "ctx" && is_in_function)
+    return "ctx is not a global: let the function take it, as in function(ctx) or function(msg, ctx)";
+  if (name == "ctx")
+    return "a static argument is evaluated once, at load; a function is called for every session: "
+           "connect(ctx.target) cannot work, connect(function(ctx) return ctx.target end) does";
+  if (name == "coroutine")
+    return "coroutine is not available: handlers are coroutines already, and may wait (sleep, http.get)";
+  if (name == "io") return "io is not available to scripts; file.read reads a file, log.info writes a line";
+  constexpr std::string_view others[] = {"debug",  "package",  "load", "loadstring",
+                                         "dofile", "loadfile", "ffi"};
+  if (std::ranges::find(others, name) != std::end(others))
+    return std::string(name) + " is not available to scripts";
+  return std::nullopt;
+}
+
+// The names of globals, and those in the source that may be locals.
+std::vector<std::string> names_near(std::string_view name, std::vector<std::string> names,
+                                    std::string_view source) {
+  const LuaToken* before = nullptr;
+  const std::vector<LuaToken> tokens = lua_tokens(source);
+  for (const LuaToken& token : tokens) {
+    const bool is_field = before && (before->is_symbol(".") || before->is_symbol(":"));
+    if (token.kind == LuaToken::Kind::Name && !is_field && token.text != name) names.emplace_back(token.text);
+    before = &token;
+  }
+  return names;
 }
 
 // Modules that lie where `path` (without .lua) was looked for.
@@ -121,8 +153,6 @@ void Loader::push_core(lua_State* L) {
   };
   add("find_module", script_function<find_module>);
   add("describe_with_frames", describe_with_frames);
-  add("unknown_global", script_function<unknown_global>);
-  add("assigned_global", script_function<assigned_global>);
   add("fail", [](lua_State* raised) -> int {
     lua_settop(raised, 1);
     raise_at_script(raised);
@@ -197,6 +227,10 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
     std::string message = lua_tostring(L, -1);
     lua_pop(L, 1);
     return message;
+  }
+  if (auto missing = missing_global(L, path, *text)) {
+    lua_pop(L, 1);
+    return missing;
   }
   if (LineWatcher* watcher = interpreter_.options.lines; watcher && watcher->wants_lines())
     watcher->on_file(path, lines_with_code(L));
@@ -293,61 +327,34 @@ Outcome Loader::find_module(lua_State* L) {
                         ".lua nor " + base + "/init.lua)" + suggest(*name, known));
 }
 
-std::vector<std::string> Loader::known_names(lua_State* L) const {
+// Before anything runs: a function that is called only when a request comes would fail then.
+std::optional<std::string> Loader::missing_global(lua_State* L, const std::string& path,
+                                                  std::string_view source) const {
+  const auto names = globals(L);
+  const auto sentence = [&](const GlobalUse& use) {
+    const bool is_known = std::ranges::find(names, use.name) != names.end();
+    if (use.is_written && is_known)
+      return in_quotes(use.name) + " belongs to the engine and cannot be replaced; write: local " + use.name;
+    if (use.is_written)
+      return "assignment to the unknown name " + in_quotes(use.name) +
+             (use.is_inside ? "; declare it in front of the function: local " : "; write: local ") + use.name;
+    if (is_known) return std::string();
+    if (auto why = why_not_there(use.name, use.is_inside)) return std::move(*why);
+    return "unknown name " + in_quotes(use.name) + suggest(use.name, names_near(use.name, names, source));
+  };
+  for (const GlobalUse& use : globals_used(L))
+    if (const std::string wrong = sentence(use); !wrong.empty())
+      return Place{path, use.line}.to_string() + ": " + wrong;
+  return std::nullopt;
+}
+
+std::vector<std::string> Loader::globals(lua_State* L) const {
   std::vector<std::string> names;
   lua_rawgeti(L, LUA_REGISTRYINDEX, globals_);
   for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1))
     if (const auto name = string_at(L, -2)) names.emplace_back(*name);
   lua_pop(L, 1);
-  // What was misspelt may be a local of the function that reads it.
-  lua_Debug frame;
-  if (!lua_getstack(L, 1, &frame)) return names;
-  for (int i = 1; const char* name = lua_getlocal(L, &frame, i); ++i) {
-    if (name[0] != '(') names.emplace_back(name);
-    lua_pop(L, 1);
-  }
-  if (!lua_getinfo(L, "f", &frame)) return names;
-  for (int i = 1; const char* name = lua_getupvalue(L, -1, i); ++i) {
-    if (name[0] != '\0') names.emplace_back(name);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
   return names;
-}
-
-// (table, name): the __index of the globals
-Outcome Loader::unknown_global(lua_State* L) {
-  const Loader& self = Interpreter::of(L).loader;
-  const auto name = string_at(L, 2);
-  if (!name) return Outcome::error("there is no such global");
-  if (*name == "ctx" && self.is_loading_)
-    return Outcome::error(
-        "a static argument is evaluated once, at load; a function is called for every session: "
-        "connect(ctx.target) "
-        "cannot work, connect(function(ctx) return ctx.target end) does");
-  if (*name == "ctx")
-    return Outcome::error(
-        "ctx is not a global: let the function take it, as in function(ctx) or function(msg, ctx)");
-  if (*name == "coroutine")
-    return Outcome::error(
-        "coroutine is not available: handlers are coroutines already, and may wait (sleep, http.get)");
-  if (*name == "io" || *name == "debug" || *name == "package" || *name == "load" || *name == "loadstring" ||
-      *name == "dofile" || *name == "loadfile" || *name == "ffi")
-    return Outcome::error(std::string(*name) + " is not available to scripts" +
-                          (*name == "io" ? "; file.read reads a file, log.info writes a line" : ""));
-  return Outcome::error("unknown name " + in_quotes(*name) + suggest(*name, self.known_names(L)));
-}
-
-// (table, name, value): the __newindex of the globals
-Outcome Loader::assigned_global(lua_State* L) {
-  const std::string name(string_at(L, 2).value_or("?"));
-  lua_rawgeti(L, LUA_REGISTRYINDEX, Interpreter::of(L).loader.globals_);
-  push_text(L, name);
-  lua_rawget(L, -2);
-  if (!lua_isnil(L, -1))
-    return Outcome::error(in_quotes(name) + " belongs to the engine and cannot be replaced; write: local " +
-                          name);
-  return Outcome::error("assignment to the unknown name " + in_quotes(name) + "; write: local " + name);
 }
 
 }  // namespace perilune::script

@@ -44,15 +44,17 @@ class Loader {
  private:
   // functions of the library, see lua/prelude.lua
   static Outcome find_module(lua_State* L);
-  static Outcome unknown_global(lua_State* L);
-  static Outcome assigned_global(lua_State* L);
 
   /// A message handler, for errors while files load: the sentence, and the frames of the scripts where there
   /// are several.
   static int describe_with_frames(lua_State* L);
   /// Pushes the compiled file, with the sandbox as its globals. Errors: it cannot be read, or a syntax error.
   std::optional<std::string> push_file(lua_State* L, const std::string& path);
-  std::vector<std::string> known_names(lua_State* L) const;
+  /// What the function at the top of the stack, which was made of the source, and those inside it want of
+  /// globals that are not there: "proxy.lua:3: …", the first one. None: all is well.
+  std::optional<std::string> missing_global(lua_State* L, const std::string& path,
+                                            std::string_view source) const;
+  std::vector<std::string> globals(lua_State* L) const;
   void push_core(lua_State* L);
 
   Interpreter& interpreter_;

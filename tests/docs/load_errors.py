@@ -60,6 +60,16 @@ class Unix(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+class TwoScripts(unittest.TestCase):
+    def test_they_cannot_share_an_address(self):
+        folder = program.temporary_folder(self)
+        for name in ["a.lua", "b.lua"]:
+            (folder / name).write_text('\nlisten(8000):serveHTTP(Message "x")', encoding="utf-8")
+        done = subprocess.run([program.PROGRAM, "check", "a.lua", "b.lua"], cwd=folder, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "perilune: b.lua:2: listen: 0.0.0.0:8000 is listened at already, in a.lua:2\n"))
+
+
 class EndlessScripts(unittest.TestCase):
     """A script that never comes back holds a thread for ever, and must not hold the process."""
 
@@ -90,6 +100,14 @@ class EndlessScripts(unittest.TestCase):
             return client
 
         self.stopped('listen("unix:proxy.sock"):serveHTTP(function() while true do end end)', begin)
+
+    def test_check_says_it(self):
+        folder = program.temporary_folder(self)
+        (folder / "proxy.lua").write_text("listen(1)\n\nwhile true do end", encoding="utf-8")
+        done = subprocess.run([program.PROGRAM, "check", "proxy.lua"], cwd=folder, capture_output=True, text=True,
+                              timeout=program.PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"^perilune: proxy.lua:3: the top of the file has not ended in time")
 
     def test_the_top_of_a_file(self):
         self.stopped("listen(1)\nwhile true do end", lambda folder, process: time.sleep(0.5))

@@ -133,7 +133,8 @@ const Mistake in_handlers[] = {
     {"require in a handler", "hook('f', function() require 'x' end)",
      "main.lua:1: require \"x\": modules are loaded at the top of a file"},
     {"global in a handler", "hook('f', function()\n  count = 1\nend)",
-     "main.lua:2: assignment to the unknown name \"count\"; write: local count"},
+     "main.lua:2: assignment to the unknown name \"count\"; declare it in front of the function: local "
+     "count"},
     {"free of a stranger",
      "local p = algo.ResourcePool(function() return 1 end)\nhook('f', function() p:free(5) end)",
      "main.lua:2: ResourcePool:free: the pool does not have 5"},
