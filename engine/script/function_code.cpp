@@ -17,6 +17,8 @@ constexpr int close_locals = 50;
 constexpr int make_function = 51;
 constexpr int get_global = 54;
 constexpr int set_global = 55;
+constexpr int tail_call_of_many = 67;  // f(…), f(g())
+constexpr int tail_call = 68;
 constexpr int return_nothing = 75;
 
 /// LuaJIT's view of a function's inside, `jit.util`.
@@ -47,6 +49,15 @@ class Inside {
       if (!is_implied && code != make_function && code != close_locals) lines.insert(line);
     }
     for_functions_in(index, [&](int inner) { add_lines(inner, lines); });
+  }
+
+  /// Of the function at `index`.
+  void add_tail_calls(int index, std::set<int>& lines) {
+    const int instructions = info(index, 0, "bytecodes");
+    for (int at = 1; at < instructions; ++at) {
+      const int code = instruction(index, at) & opcode_bits;
+      if (code == tail_call || code == tail_call_of_many) lines.insert(info(index, at, "currentline"));
+    }
   }
 
   /// Of the function at `index` and those within.
@@ -108,6 +119,13 @@ std::vector<int> lines_with_code(lua_State* L) {
   const int function = lua_gettop(L);
   std::set<int> lines;
   Inside(L).add_lines(function, lines);
+  return {lines.begin(), lines.end()};
+}
+
+std::vector<int> tail_call_lines(lua_State* L) {
+  const int function = lua_gettop(L);
+  std::set<int> lines;
+  Inside(L).add_tail_calls(function, lines);
   return {lines.begin(), lines.end()};
 }
 

@@ -6,12 +6,16 @@
 
 namespace perilune::script {
 
-// What LuaJIT has made of a function of a script. Both look at the function at the top of the stack and leave
+// What LuaJIT has made of a function of a script. They look at the function at the top of the stack and leave
 // the stack as it was.
 
 /// The lines on which it, and the functions inside it, have code, in order. The implicit return at an `end`
 /// is no code of anybody's.
 std::vector<int> lines_with_code(lua_State* L);
+
+/// The lines on which it, and not a function inside it, ends by a call: `return f()`. Such a call takes the
+/// place of the function, so nothing else tells where it was.
+std::vector<int> tail_call_lines(lua_State* L);
 
 /// Where a function reads or writes a global.
 struct GlobalUse {

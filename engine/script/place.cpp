@@ -4,21 +4,42 @@
 #include <vector>
 
 #include "script/coroutine.hpp"
+#include "script/function_code.hpp"
 
 namespace perilune::script {
 namespace {
 
 // Chunks of scripts are named "@path", those of our library "=perilune/name", C functions "=[C]".
-bool find_script_frame(lua_State* L, lua_Debug& frame) {
+bool find_script_frame(lua_State* L, lua_Debug& frame, std::string* note = nullptr) {
   for (int level = 0; lua_getstack(L, level, &frame); ++level)
     if (lua_getinfo(L, "Sl", &frame) && frame.source[0] == '@' && frame.currentline > 0) return true;
-  // A call in tail position has replaced its function: then the hook's own first line must do.
+  // A call in tail position has replaced its function: where that has one such call it was this one, else its
+  // first line must do, and a note with the others.
   const Coroutine& coroutine = Coroutine::of(L);
   if (!coroutine.call) return false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, coroutine.function);
-  if (!lua_getinfo(L, ">S", &frame) || frame.source[0] != '@') return false;
-  frame.currentline = frame.linedefined;
-  return true;
+  lua_pushvalue(L, -1);
+  const bool is_script = lua_getinfo(L, ">S", &frame) && frame.source[0] == '@';
+  const std::vector<int> lines = is_script ? tail_call_lines(L) : std::vector<int>();
+  lua_pop(L, 1);
+  frame.currentline = lines.size() == 1 ? lines[0] : frame.linedefined;
+  if (!note || lines.size() < 2) return is_script;
+  *note = " (at the return in line ";
+  for (size_t i = 0; i < lines.size(); ++i)
+    *note += (i == 0 ? "" : i + 1 < lines.size() ? ", " : " or ") + std::to_string(lines[i]);
+  *note += ')';
+  return is_script;
+}
+
+// Puts the place in front of the string at the top of the stack.
+void add_place(lua_State* L) {
+  lua_Debug frame;
+  std::string note;
+  if (!find_script_frame(L, frame, &note)) return;
+  lua_pushfstring(L, "%s:%d: ", frame.source + 1, frame.currentline);
+  lua_insert(L, -2);
+  lua_pushlstring(L, note.data(), note.size());
+  lua_concat(L, 3);
 }
 
 }  // namespace
@@ -64,12 +85,7 @@ std::string script_frames(lua_State* L) {
 }
 
 void raise_at_script(lua_State* L) {
-  lua_Debug frame;
-  if (find_script_frame(L, frame)) {
-    lua_pushfstring(L, "%s:%d: ", frame.source + 1, frame.currentline);
-    lua_insert(L, -2);
-    lua_concat(L, 2);
-  }
+  add_place(L);
   lua_error(L);
   __builtin_unreachable();
 }
