@@ -53,19 +53,25 @@ local function not_allowed(page)
   return answer
 end
 
-listen(process.address, { maxConnections = process.connectionsMax, maxConnectionsPerIP = 0 }):serveHTTP(function(req)
-  if not process.allows(req.headers.authorization) then
+listen(process.address, { maxConnections = process.connectionsMax, maxConnectionsPerIP = 0 }):demuxHTTP("pages")
+
+pipeline("pages")
+  -- At the head: who has no token sends no body either.
+  :handleMessageStart(function(req)
+    if process.allows(req.headers.authorization) then return end
     local answer = complaint(401, "this needs the token: Authorization: Bearer TOKEN")
     answer.headers["www-authenticate"] = 'Bearer realm="perilune"'
+    answer.headers.connection = "close"
     return answer
-  end
-  local page = pages[req.pathname]
-  if page then
-    local make = page[req.method == "HEAD" and "GET" or req.method]
-    return make and make(req) or not_allowed(page)
-  end
-  local answer, err = process.page(req)
-  if answer then return answer end
-  if err then return complaint(500, err) end
-  return complaint(404, "there is no page " .. req.pathname .. "; there are " .. (process.ask("pages")))
-end)
+  end)
+  :replaceMessage(function(req)
+    local page = pages[req.pathname]
+    if page then
+      local make = page[req.method == "HEAD" and "GET" or req.method]
+      return make and make(req) or not_allowed(page)
+    end
+    local answer, err = process.page(req)
+    if answer then return answer end
+    if err then return complaint(500, err) end
+    return complaint(404, "there is no page " .. req.pathname .. "; there are " .. (process.ask("pages")))
+  end)

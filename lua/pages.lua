@@ -5,7 +5,7 @@ local globals, core = ...
 local fail, describe, encode, decode, results = core.fail, core.describe, core.encode, core.decode, core.results
 local error, ipairs, type = error, ipairs, type
 local parts_of, message_of = core.message_parts, core.message_of
-local Message = globals.Message
+local Message, bytes_max = globals.Message, core.admin_page_bytes_max
 
 -- As lua/admin.lua serves them.
 local built_in = { "/health", "/metrics", "/pipelines", "/reload", "/status", "/stop", "/upstreams" }
@@ -32,7 +32,7 @@ function globals.admin(path, fn)
     end
   end
   core.add_page(path, function(_, bytes)
-    return encode(parts_of(answer_of(path, fn(message_of(decode(bytes))))))
+    return encode(parts_of(answer_of(path, fn(message_of(decode(bytes))))), bytes_max)
   end)
 end
 
@@ -47,7 +47,7 @@ globals.process = {
   ask = function(what, argument) return results(core.process_ask(what, argument)) end,
   --- The page of a script for a request; or nil and a sentence; nil alone where there is none.
   page = function(req)
-    local bytes, err = results(core.process_ask("page", req.pathname .. "\n" .. encode(parts_of(req))))
+    local bytes, err = results(core.process_ask("page", req.pathname .. "\n" .. encode(parts_of(req), bytes_max)))
     if not bytes then return nil, err end
     if bytes == "" then return nil end
     return message_of(decode(bytes))

@@ -70,6 +70,32 @@ end
 --- Runs a module once and returns what it returned, or true.
 function globals.require(name) return core.load_module(name, "require") end
 
+-- Plain data as bytes, LuaJIT's own way (string.buffer), which writes a table again wherever it is met: thirty tables can
+-- be as much as a thousand million. So it is measured first, roughly, and never much more than `bytes_max` is looked at.
+local encode = core.encode
+local depth_max = 200 -- string.buffer refuses less
+
+local function room_behind(value, room, depth)
+  local kind = type(value)
+  if kind == "string" then return room - #value - 1 end
+  if kind ~= "table" or depth > depth_max then return room - 1 end
+  room = room - 4
+  for key, field in next, value do
+    room = room_behind(field, room_behind(key, room, depth + 1), depth + 1)
+    if room < 0 then return room end
+  end
+  return room
+end
+
+--- Errors: what is no plain data, and what has more bytes.
+function core.encode(value, bytes_max)
+  if room_behind(value, bytes_max, 0) >= 0 then
+    local bytes = encode(value)
+    if #bytes <= bytes_max then return bytes end
+  end
+  error("it is larger than " .. bytes_max .. " bytes", 0)
+end
+
 -- The globals of scripts, which are compared with what they use when they are loaded. The library itself is not.
 setmetatable(globals, { __index = function(_, name) error("no global " .. tostring(name), 2) end })
 setmetatable(environment, { __index = globals, __metatable = "globals" })

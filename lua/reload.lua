@@ -4,6 +4,7 @@ local globals, core = ...
 local fail, describe, encode, decode = core.fail, core.describe, core.encode, core.decode
 local pcall, type, ipairs = pcall, type, ipairs
 
+local bytes_max = core.kept_bytes_max
 local kept, unloaders = {}, {}
 local reload = {}
 globals.reload = reload
@@ -13,10 +14,10 @@ function reload.keep(name, value)
   if type(name) ~= "string" then
     fail("reload.keep: argument 1 (name) expects a string, got " .. describe(name))
   end
-  local is_plain, problem = pcall(encode, value)
+  local is_plain, problem = pcall(encode, value, bytes_max)
   if not is_plain then
-    fail("reload.keep: " .. describe(name) .. " is no plain data (booleans, numbers, strings and tables of them): "
-      .. problem)
+    fail("reload.keep: " .. describe(name) .. " cannot be kept, which is for plain data (booleans, numbers, strings and "
+      .. "tables of them): " .. problem)
   end
   if core.is_loading() then
     if kept[name] ~= nil then fail("reload.keep: " .. describe(name) .. " is kept already") end
@@ -36,7 +37,7 @@ end
 
 core.reload_state(function(name)
   local value = kept[name]
-  if value ~= nil then return encode(value) end
+  if value ~= nil then return encode(value, bytes_max) end
 end, function()
   local functions = unloaders
   unloaders = {}

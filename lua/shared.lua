@@ -4,7 +4,7 @@ local globals, core = ...
 
 local fail, describe, seconds, encode, decode = core.fail, core.describe, core.seconds, core.encode, core.decode
 local ipairs, pcall, setmetatable, type = ipairs, pcall, setmetatable, type
-local huge = math.huge
+local huge, bytes_max = math.huge, core.shared_bytes_max
 local get, put, count = core.shared_get, core.shared_put, core.shared_count
 local Message = globals.Message
 
@@ -86,12 +86,12 @@ local function packed(method, value)
   if kind == "number" then return NUMBER, value end
   if kind == "string" then return STRING, value end
   if kind == "boolean" then return BOOLEAN, value and 1 or 0 end
-  if core.is_message(value) then return MESSAGE, encode(parts_of(value)) end
+  if core.is_message(value) then return MESSAGE, encode(parts_of(value), bytes_max) end
   if kind == "table" then
-    local is_plain, bytes = pcall(encode, value)
+    local is_plain, bytes = pcall(encode, value, bytes_max)
     if is_plain then return TABLE, bytes end
-    fail("shared:" .. method .. ": the table is no plain data (booleans, numbers, strings and tables of them): "
-      .. bytes)
+    fail("shared:" .. method .. ": the table cannot be kept, only plain data can (booleans, numbers, strings and tables "
+      .. "of them): " .. bytes)
   end
   fail("shared:" .. method .. ": argument 2 (value) expects a boolean, a number, a string, a Message or a table of "
     .. "plain data, got " .. describe(value))

@@ -25,6 +25,8 @@ AdminDesk::AdminDesk(Parts parts) : parts_(std::move(parts)) {
   last_metrics_.resize(parts_.workers.size());
 }
 
+AdminDesk::~AdminDesk() = default;
+
 void AdminDesk::open(loop::Loop& loop) {
   loop_ = &loop;
   link_ = std::make_shared<LoopLink>(loop);
@@ -33,6 +35,7 @@ void AdminDesk::open(loop::Loop& loop) {
 void AdminDesk::close() {
   link_->cut();
   gatherings_.clear();
+  page_questions_.clear();
 }
 
 bool AdminDesk::allows(std::string_view authorization) const {
@@ -104,18 +107,36 @@ std::string AdminDesk::graph_of(const WorkerReports& reports) const {
   return {};
 }
 
+/// One for a page of a script, that worker 0 has not answered yet.
+struct AdminDesk::PageQuestion {
+  void on_timer() {
+    desk.answer_page(number, sentence("worker 0, which makes the pages of scripts, does not answer"));
+  }
+
+  AdminDesk& desk;
+  const uint64_t number;
+  Answer answer;
+  loop::MemberTimer<PageQuestion, &PageQuestion::on_timer> timer{*this};
+};
+
 // (path, a line end, and the request as lua/pages.lua writes it)
 void AdminDesk::ask_for_page(std::string argument, Answer answer) {
+  if (page_questions_.size() >= limits::admin_page_questions_max)
+    return answer_now(answer, sentence("too many pages of scripts are being made"));
   if (open_questions_[0]->load() >= limits::admin_questions_max)
     return answer_now(answer, sentence("worker 0, which makes the pages of scripts, does not answer"));
+  const uint64_t number = ++page_questions_made_;
+  const auto question =
+      page_questions_.emplace(number, new PageQuestion{*this, number, std::move(answer)}).first->second.get();
+  // The script has limits::admin_page_timeout, once it has begun.
+  loop_->arm(question->timer, limits::admin_page_timeout + limits::admin_worker_timeout);
   open_questions_[0]->fetch_add(1);
   const size_t end = argument.find('\n');
-  parts_.workers[0]->ask([path = argument.substr(0, end), request = argument.substr(end + 1),
-                          open = open_questions_[0], link = link_,
-                          answer = std::move(answer)](Worker& worker) mutable {
-    const auto give = [open, link, answer = std::move(answer)](const Result<std::string>& result) {
+  parts_.workers[0]->ask([this, number, path = argument.substr(0, end), request = argument.substr(end + 1),
+                          open = open_questions_[0], link = link_](Worker& worker) mutable {
+    const auto give = [this, number, open, link](const Result<std::string>& result) {
       open->fetch_sub(1);
-      link->post([answer, result] { answer(result); });
+      link->post([this, number, result] { answer_page(number, result); });
     };
     const Version* const version = worker.serving();
     if (!version) return give(sentence("the scripts do not serve yet"));
@@ -126,6 +147,14 @@ void AdminDesk::ask_for_page(std::string argument, Answer answer) {
     }
     give(std::string());
   });
+}
+
+void AdminDesk::answer_page(uint64_t number, const Result<std::string>& result) {
+  const auto found = page_questions_.find(number);
+  if (found == page_questions_.end()) return;  // its time was over
+  const std::unique_ptr<PageQuestion> question = std::move(found->second);
+  page_questions_.erase(found);
+  question->answer(result);
 }
 
 void AdminDesk::order_reload(Answer answer) {

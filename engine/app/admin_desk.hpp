@@ -38,6 +38,7 @@ class AdminDesk final : public script::AdminHost {
     std::function<std::string()> stop;
   };
   explicit AdminDesk(Parts parts);
+  ~AdminDesk() override;
 
   /// To be called before the first question, by the thread whose loop it is.
   void open(loop::Loop& loop);
@@ -55,6 +56,7 @@ class AdminDesk final : public script::AdminHost {
   void answer_now(const Answer& answer, Result<std::string> text);
   void gather(Wanted wanted, std::function<void(WorkerReports)> done);
   void ask_for_page(std::string argument, Answer answer);
+  void answer_page(uint64_t number, const Result<std::string>& result);
   void order_reload(Answer answer);
   void order_stop(Answer answer);
   std::string graph_of(const WorkerReports& reports) const;
@@ -66,6 +68,9 @@ class AdminDesk final : public script::AdminHost {
   /// Those that are not over; workers know them by number, for they may answer to one that is.
   std::map<uint64_t, std::unique_ptr<Gathering<WorkerReport>>> gatherings_;
   uint64_t gatherings_made_ = 0;
+  struct PageQuestion;
+  std::map<uint64_t, std::unique_ptr<PageQuestion>> page_questions_;
+  uint64_t page_questions_made_ = 0;
   size_t open_orders_ = 0;
   std::vector<stats::Snapshot> last_metrics_;  // of each worker
 };

@@ -2,10 +2,10 @@
 
 #include <sys/eventfd.h>
 
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include "net/descriptor.hpp"
 
@@ -30,21 +30,25 @@ class MainQueue {
   // for the main thread
   /// Readable when something was posted.
   int descriptor() const { return wake_.get(); }
-  void run_all() {
+  /// The one that has waited longest: others have their turn between two.
+  void run_one() {
     eventfd_t count = 0;
     eventfd_read(wake_.get(), &count);
-    std::vector<std::function<void()>> functions;
+    std::function<void()> function;
     {
       const std::lock_guard lock(mutex_);
-      functions.swap(functions_);
+      if (functions_.empty()) return;
+      function = std::move(functions_.front());
+      functions_.pop_front();
+      if (!functions_.empty()) eventfd_write(wake_.get(), 1);
     }
-    for (const auto& function : functions) function();
+    function();
   }
 
  private:
   const net::Descriptor wake_;
   std::mutex mutex_;
-  std::vector<std::function<void()>> functions_;
+  std::deque<std::function<void()>> functions_;
 };
 
 }  // namespace perilune::app

@@ -102,20 +102,20 @@ class Process {
   static constexpr auto never = Clock::time_point::max();
 
   bool start_workers() {
-    const WorkerThread::Shared shared{options_, files_, sockets_, lines_, counts_, clusters_, dictionaries_};
+    const auto limit = std::make_shared<script::LoadLimit>();
+    const WorkerThread::Shared shared{options_, files_,  limit,     sockets_,
+                                      lines_,   counts_, clusters_, dictionaries_};
     for (unsigned i = 0; i < count_; ++i) {
       workers_.push_back(std::make_unique<WorkerThread>(shared, static_cast<int>(i)));
       // One after the other: what is wrong with a script is said once, and the first one finds out about
       // addresses.
       auto outcome = workers_.back()->ready();
       // A signal ends the process: a script may load for ever.
-      auto told_at = Clock::now() + limits::load_time_max;
+      const auto ends_at = Clock::now() + limits::load_time_max;
       while (outcome.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
         if (const int number = take_signal(); number == SIGTERM || number == SIGINT)
           end_without_workers(options_, false);
-        if (Clock::now() < told_at) continue;
-        told_at = Clock::time_point::max();
-        log::warn("the scripts are still loading: the top of a file does much, or does not end");
+        if (Clock::now() >= ends_at) limit->end_loading();
       }
       if (const std::string error = outcome.get(); !error.empty()) {
         print_error(error);
@@ -167,7 +167,7 @@ class Process {
     const auto now = Clock::now();
     if (now >= given_up_at_) end_without_workers(options_, admin_ != nullptr);
     while (const int number = take_signal()) on_signal(number);
-    if (inputs[2].revents != 0) queue_.run_all();
+    if (inputs[2].revents != 0) queue_.run_one();
     if (inputs[1].revents != 0) {
       watch_.take_events();
       settle_from(now);

@@ -18,6 +18,8 @@ std::string Reloader::prepare(const std::shared_ptr<ReloadAttempt>& attempt) con
   // One after the other: they do not all pause at the same time, and an error is said once.
   for (const auto& worker : workers_) {
     auto outcome = worker->prepare(attempt);
+    // What passed the trial may not end here: it has what was kept, and what is shared.
+    if (outcome.wait_for(limits::load_time_max) != std::future_status::ready) attempt->limit->end_loading();
     if (!comes_in_time(outcome)) return "a worker was too busy to load the scripts in time";
     if (std::string error = outcome.get(); !error.empty()) return error;
   }

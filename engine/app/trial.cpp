@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "net/asio_network.hpp"
@@ -9,6 +10,9 @@
 
 namespace perilune::app {
 namespace {
+
+/// Threads that nobody waits for any more.
+std::atomic<int> lost_loads = 0;
 
 /// What the thread that loads and the one that waits for it both know.
 struct Attempt {
@@ -20,34 +24,43 @@ struct Attempt {
   std::promise<std::string> outcome;
 };
 
-std::string load_alone(Attempt& attempt, const std::function<void(const Worker&)>& use) {
+/// None: nobody waits for it any more.
+std::optional<std::string> load_alone(Attempt& attempt, const std::function<void(const Worker&)>& use) {
   net::AsioDriver driver;
   loop::Loop loop(driver);
   net::ListenSockets sockets;
   net::AsioNetwork network(driver, loop, sockets);
-  Worker worker(loop, network, 0, {.script = {.load_limit = attempt.limit}});
-  auto result = worker.load(attempt.paths, attempt.files);
-  if (!attempt.is_open.exchange(false)) return {};
+  Worker worker(loop, network, 0);
+  auto result = worker.load(attempt.paths, attempt.files, attempt.limit);
+  if (!attempt.is_open.exchange(false)) return std::nullopt;
   if (result.has_error()) return result.error().detail;
   if (use) use(worker);
-  return {};
+  return std::string();
 }
 
 }  // namespace
 
 std::string try_scripts(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
                         const std::function<void(const Worker&)>& use) {
+  if (lost_loads >= limits::lost_loads_max)
+    return std::to_string(limits::lost_loads_max) +
+           " earlier tries to load the scripts have not come back yet, from calls of the library at the top "
+           "of a file";
   auto attempt = std::make_shared<Attempt>();
   attempt->paths = paths;
   attempt->files = std::move(files);
   auto outcome = attempt->outcome.get_future();
-  std::thread thread([attempt, use] { attempt->outcome.set_value(load_alone(*attempt, use)); });
+  std::thread thread([attempt, use] {
+    if (auto said = load_alone(*attempt, use)) attempt->outcome.set_value(std::move(*said));
+    else --lost_loads;
+  });
   if (outcome.wait_for(limits::load_time_max) != std::future_status::ready) {
     attempt->limit->end_loading();
     outcome.wait_for(limits::reload_timeout - limits::load_time_max);
     if (attempt->is_open.exchange(false)) {
       // In a call of the library that does not come back (string.rep, a pattern): it keeps its thread until
       // it does.
+      ++lost_loads;
       thread.detach();
       return "the scripts have not loaded in time: the top of a file does too much";
     }

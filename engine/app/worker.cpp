@@ -41,8 +41,11 @@ Version::Parts Worker::parts() {
   return {loop_, network_, services_, *http_, counts_, outputs_, script_options_, unix_mode_};
 }
 
-Result<void> Worker::load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files) {
-  loaded_ = std::make_unique<Version>(parts(), std::move(files));
+Result<void> Worker::load(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
+                          std::shared_ptr<script::LoadLimit> limit) {
+  Version::Parts with_limit = parts();
+  with_limit.script.load_limit = std::move(limit);
+  loaded_ = std::make_unique<Version>(with_limit, std::move(files));
   auto result = loaded_->load(paths, current_.get());
   if (result.has_error()) loaded_.reset();
   return result;

@@ -39,9 +39,11 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Loads the scripts, side by side. `files`: see Version. Errors: those of script::State::load.
+  /// Loads the scripts, side by side. `files`: see Version; `limit`: see StateOptions. Errors: those of
+  /// script::State::load.
   Result<void> load(const std::vector<std::string>& paths,
-                    std::shared_ptr<script::ScriptFiles> files = nullptr);
+                    std::shared_ptr<script::ScriptFiles> files = nullptr,
+                    std::shared_ptr<script::LoadLimit> limit = nullptr);
   /// A script listens, or has tasks for this worker.
   bool has_work() const { return newest() && newest()->has_work(); }
   /// Listens on every new address of the scripts, all or none, and opens their access logs. Errors

@@ -32,7 +32,7 @@ void WorkerThread::main() {
                   {&shared_.outputs, &shared_.counts, shared_.clusters, shared_.dictionaries,
                    shared_.options.old_version_timeout});
     worker_ = &worker;
-    auto result = worker.load(shared_.options.files, shared_.files);
+    auto result = worker.load(shared_.options.files, shared_.files, shared_.limit);
     if (result.has_value() && index_ == 0 && !worker.has_work())
       result = Error{ErrorCode::ScriptError, Side::Script,
                      "there is nothing to do: no script has a listen, every or after"};
@@ -53,7 +53,7 @@ std::future<std::string> WorkerThread::prepare(std::shared_ptr<ReloadAttempt> at
   auto answer = std::make_shared<std::promise<std::string>>();
   driver_->loop.post([this, answer, attempt = std::move(attempt)] {
     if (attempt->is_given_up) return;
-    auto result = worker_->load(shared_.options.files, attempt->files);
+    auto result = worker_->load(shared_.options.files, attempt->files, attempt->limit);
     if (result.has_value() && index_ == 0 && !worker_->has_work()) {
       result = Error{ErrorCode::ScriptError, Side::Script,
                      "there is nothing to do: no script has a listen, every or after"};

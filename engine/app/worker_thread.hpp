@@ -12,6 +12,7 @@
 #include "app/worker.hpp"
 #include "base/line_writer.hpp"
 #include "net/asio_network.hpp"
+#include "script/load_limit.hpp"
 #include "script/script_watch.hpp"
 
 namespace perilune::app {
@@ -19,6 +20,8 @@ namespace perilune::app {
 /// One try to replace the scripts, in all workers or none.
 struct ReloadAttempt {
   std::shared_ptr<script::ScriptFiles> files;
+  /// Of the worker that loads them.
+  std::shared_ptr<script::LoadLimit> limit = std::make_shared<script::LoadLimit>();
   /// Who comes to it later than this was set leaves it alone.
   std::atomic<bool> is_given_up{false};
 };
@@ -30,6 +33,7 @@ class WorkerThread {
   struct Shared {
     const RunOptions& options;
     std::shared_ptr<script::ScriptFiles> files;
+    std::shared_ptr<script::LoadLimit> limit;
     net::ListenSockets& sockets;
     LineOutputs& outputs;
     edge::ConnectionCounts& counts;

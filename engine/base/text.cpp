@@ -115,6 +115,23 @@ size_t utf8_size(std::string_view text) {
   return is_wrong ? 0 : size;
 }
 
+std::string as_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  for (size_t i = 0; i < text.size();) {
+    const size_t size = utf8_size(text.substr(i));
+    if (size > 0) {
+      valid.append(text, i, size);
+    } else {
+      const auto byte = static_cast<unsigned char>(text[i]);
+      valid += static_cast<char>(0xc0 | byte >> 6);
+      valid += static_cast<char>(0x80 | (byte & 0x3f));
+    }
+    i += std::max<size_t>(size, 1);
+  }
+  return valid;
+}
+
 size_t shown_size(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   if (text.empty()) return 0;

@@ -28,6 +28,8 @@ std::optional<uint64_t> parse_size(std::string_view text);
 
 /// Bytes of the UTF-8 sequence that `text` begins with (RFC 3629), 0 when it begins with none.
 size_t utf8_size(std::string_view text);
+/// Bytes that are no UTF-8 become the characters of Latin-1.
+std::string as_utf8(std::string_view text);
 /// Bytes of the character that `text` begins with when a terminal only shows it, else 0: for a control
 /// character, of which U+0080 to U+009F are some, and for what is not UTF-8.
 size_t shown_size(std::string_view text);

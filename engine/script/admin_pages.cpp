@@ -85,9 +85,6 @@ class AdminPages::Run final : public flow::HookHandler {
       return give(failure(call_.failure ? call_.failure->detail : std::string("it failed")));
     const std::string* text = call_.value.string();
     if (!text) return give(failure("it gave nothing"));
-    if (text->size() > limits::admin_page_bytes_max)
-      return give(failure("it has " + std::to_string(text->size()) + " bytes, " +
-                          std::to_string(limits::admin_page_bytes_max) + " are allowed"));
     give(*text);
   }
   void give(Result<std::string> result) {
@@ -112,6 +109,8 @@ AdminPages::~AdminPages() = default;
 void AdminPages::bind(lua_State* L) {
   lua_pushcfunction(L, script_function<add_page>);
   lua_setfield(L, -2, "add_page");
+  lua_pushinteger(L, static_cast<lua_Integer>(limits::admin_page_bytes_max));
+  lua_setfield(L, -2, "admin_page_bytes_max");
   AdminHost* const host = interpreter_.options.admin;
   if (!host) return;
   lua_pushcfunction(L, ask);

@@ -30,7 +30,7 @@ int open(lua_State* L) {
   Interpreter& interpreter = Interpreter::of(L);
   const std::string name(string_at(L, 1).value_or(""));
   std::optional<size_t> size;
-  if (!lua_isnil(L, 2)) size = static_cast<size_t>(lua_tonumber(L, 2));
+  if (!lua_isnil(L, 2)) size = static_cast<size_t>(std::min(lua_tonumber(L, 2), 1e9));
   lua_pushlightuserdata(L, &interpreter.open_dictionary(name, size));
   return 1;
 }
@@ -110,6 +110,8 @@ void bind_shared(lua_State* L) {
   }
   lua_pushnumber(L, static_cast<double>(limits::shared_bytes_min));
   lua_setfield(L, -2, "shared_bytes_min");
+  lua_pushnumber(L, static_cast<double>(limits::shared_bytes_max));
+  lua_setfield(L, -2, "shared_bytes_max");
 }
 
 }  // namespace perilune::script

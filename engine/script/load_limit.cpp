@@ -40,6 +40,7 @@ LoadLimit::Scope::~Scope() {
   const std::lock_guard lock(limit_->mutex_);
   limit_->running_ = nullptr;
   lua_sethook(L_, nullptr, 0, 0);
+  luaJIT_setmode(L_, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_ON);
 }
 
 }  // namespace perilune::script

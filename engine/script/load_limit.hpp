@@ -5,8 +5,8 @@
 
 namespace perilune::script {
 
-/// Ends the top of a file that another thread finds to run for too long. Made by that thread, for states that
-/// are loaded for a trial: what they load is not compiled, for compiled code could not be ended.
+/// Ends the top of a file that another thread finds to run for too long. What loads under it, one state at a
+/// time, is not compiled meanwhile, for compiled code could not be ended.
 class LoadLimit {
  public:
   /// What runs raises an error, now and for as long as it tries to go on. Any thread.

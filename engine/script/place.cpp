@@ -1,5 +1,6 @@
 #include "script/place.hpp"
 
+#include <algorithm>
 #include <cstdarg>
 #include <vector>
 
@@ -29,6 +30,22 @@ bool find_script_frame(lua_State* L, lua_Debug& frame, std::string* note = nullp
     *note += (i == 0 ? "" : i + 1 < lines.size() ? ", " : " or ") + std::to_string(lines[i]);
   *note += ')';
   return is_script;
+}
+
+// How many levels the stack has.
+int depth_of(lua_State* L) {
+  lua_Debug frame;
+  int below = 0;
+  int above = 1;
+  while (lua_getstack(L, above, &frame)) {
+    below = above;
+    above *= 2;
+  }
+  while (above - below > 1) {
+    const int middle = below + (above - below) / 2;
+    (lua_getstack(L, middle, &frame) ? below : above) = middle;
+  }
+  return above;
 }
 
 // Puts the place in front of the string at the top of the stack.
@@ -62,11 +79,16 @@ std::vector<std::string> script_stack(lua_State* L) {
 
 std::string script_frames(lua_State* L) {
   constexpr size_t shown_max = 20;
+  constexpr int looked_at = 100;  // at each end: every level is found by walking there
+  const int depth = depth_of(L);
   std::vector<std::string> lines;
   bool has_functions = false;
   lua_Debug frame;
   for (int level = 0; lua_getstack(L, level, &frame); ++level) {
-    if (!lua_getinfo(L, "nSl", &frame) || frame.source[0] != '@' || frame.currentline <= 0) continue;
+    if (level == looked_at) level = std::max(level, depth - looked_at);
+    if (!lua_getstack(L, level, &frame) || !lua_getinfo(L, "nSl", &frame) || frame.source[0] != '@' ||
+        frame.currentline <= 0)
+      continue;
     std::string what = "in a function";
     has_functions |= *frame.what != 'm';
     if (*frame.what == 'm') what = "in the file itself";

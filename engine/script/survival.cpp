@@ -17,6 +17,8 @@ void Survival::bind(lua_State* L) {
     lua_setfield(L, -3, name);
   }
   lua_pop(L, 1);
+  lua_pushinteger(L, static_cast<lua_Integer>(limits::kept_bytes_max));
+  lua_setfield(L, -2, "kept_bytes_max");
   lua_pushcfunction(L, script_function<kept_before>);
   lua_setfield(L, -2, "kept_before");
   lua_pushcfunction(
@@ -46,15 +48,10 @@ std::optional<std::string> Survival::kept(std::string_view name) {
   std::optional<std::string> bytes;
   const bool has_failed = lua_pcall(L, 1, 1, 0) != 0;
   if (has_failed)
-    log::error("reload.keep: " + in_quotes(name) +
-               " is lost, it is no plain data any more: " + interpreter_.describe_error(L));
+    log::error("reload.keep: " + in_quotes(name) + " is lost: " + interpreter_.describe_error(L));
   else if (const auto text = string_at(L, -1)) bytes = std::string(*text);
   lua_pop(L, 1);
-  if (!bytes || bytes->size() <= limits::kept_bytes_max) return bytes;
-  log::error("reload.keep: " + in_quotes(name) + " is lost: it has grown to " +
-             std::to_string(bytes->size()) + " bytes, " + std::to_string(limits::kept_bytes_max) +
-             " are allowed");
-  return std::nullopt;
+  return bytes;
 }
 
 void Survival::unload() {

@@ -100,7 +100,7 @@ Series& Metric::with(std::span<const std::string_view> values) {
   if (const auto known = by_key_.find(key_); known != by_key_.end()) return *known->second;
   std::vector<std::string> texts;
   for (const std::string_view value : values)
-    texts.emplace_back(value.substr(0, limits::metric_label_bytes_max));
+    texts.push_back(as_utf8(value.substr(0, limits::metric_label_bytes_max)));  // as they are shown
   if (const auto known = series_.find(texts); known != series_.end()) {
     by_key_.emplace(key_, known->second.get());
     return *known->second;

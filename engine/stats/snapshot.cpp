@@ -23,21 +23,10 @@ void append_number(std::string& text, double value) {
 
 /// `\`, line ends and, in values of labels, quotes are escaped.
 void append_escaped(std::string& text, std::string_view value, bool escapes_quotes) {
-  for (size_t i = 0; i < value.size();) {
-    const size_t size = utf8_size(value.substr(i));
-    const char c = value[i];
-    if (size == 0) {
-      const auto byte = static_cast<unsigned char>(c);
-      text += static_cast<char>(0xc0 | byte >> 6);
-      text += static_cast<char>(0x80 | (byte & 0x3f));
-    } else if (c == '\n') {
-      text += "\\n";
-    } else if (c == '\\' || (c == '"' && escapes_quotes)) {
-      text.append({'\\', c});
-    } else {
-      text.append(value, i, size);
-    }
-    i += size == 0 ? 1 : size;
+  for (const char c : as_utf8(value)) {
+    if (c == '\n') text += "\\n";
+    else if (c == '\\' || (c == '"' && escapes_quotes)) text.append({'\\', c});
+    else text += c;
   }
 }
 

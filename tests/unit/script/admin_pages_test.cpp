@@ -95,7 +95,7 @@ TEST_F(AdminPagesTest, WhatIsNoAnswerIsAnError) {
   ask("/x");
   EXPECT_NE(answer.find("main.lua:4: boom"), std::string::npos) << answer;
   ask("/b");
-  EXPECT_NE(answer.find("16777216 are allowed"), std::string::npos) << answer;
+  EXPECT_NE(answer.find("larger than 16777216 bytes"), std::string::npos) << answer;
 }
 
 TEST_F(AdminPagesTest, AnswersToOneThatIsGoneAreDropped) {

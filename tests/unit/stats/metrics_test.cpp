@@ -67,6 +67,14 @@ TEST(Metrics, LabelsAndTheirEscapes) {
             "requests_total{route=\"\xc3\xa4\xc3\xbf\",status=\"\"} 3\n");
 }
 
+TEST(Metrics, WhatLooksTheSameIsTheSame) {
+  Registry registry;
+  Metric& metric = **registry.define(counter("n", {"a"}));
+  with(metric, {"\xe9"}).value += 1;
+  with(metric, {"\xc3\xa9"}).value += 2;
+  EXPECT_EQ(text_of(registry).substr(text_of(registry).find("\nn{")), "\nn{a=\"\xc3\xa9\"} 3\n");
+}
+
 TEST(Metrics, ValuesAreNotMistakenForOthers) {
   Registry registry;
   Metric& metric = **registry.define(counter("n", {"a", "b"}));
