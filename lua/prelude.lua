@@ -70,8 +70,9 @@ end
 --- Runs a module once and returns what it returned, or true.
 function globals.require(name) return core.load_module(name, "require") end
 
--- Plain data as bytes, LuaJIT's own way (string.buffer), which writes a table again wherever it is met: thirty tables can
--- be as much as a thousand million. So it is measured first, roughly, and never much more than `bytes_max` is looked at.
+-- Plain data as bytes, LuaJIT's own way (string.buffer), which writes a table again wherever it is met: thirty
+-- tables can be as much as a thousand million. So it is measured first, roughly, and never much more than
+-- `bytes_max` is looked at.
 local encode = core.encode
 local depth_max = 200 -- string.buffer refuses less
 

@@ -16,7 +16,7 @@ function reload.keep(name, value)
   end
   local is_plain, problem = pcall(encode, value, bytes_max)
   if not is_plain then
-    fail("reload.keep: " .. describe(name) .. " cannot be kept, which is for plain data (booleans, numbers, strings and "
+    fail("reload.keep: " .. describe(name) .. " cannot be kept, only plain data can (booleans, numbers, strings and "
       .. "tables of them): " .. problem)
   end
   if core.is_loading() then

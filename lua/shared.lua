@@ -90,8 +90,8 @@ local function packed(method, value)
   if kind == "table" then
     local is_plain, bytes = pcall(encode, value, bytes_max)
     if is_plain then return TABLE, bytes end
-    fail("shared:" .. method .. ": the table cannot be kept, only plain data can (booleans, numbers, strings and tables "
-      .. "of them): " .. bytes)
+    fail("shared:" .. method .. ": the table cannot be kept, only plain data can (booleans, numbers, strings and "
+      .. "tables of them): " .. bytes)
   end
   fail("shared:" .. method .. ": argument 2 (value) expects a boolean, a number, a string, a Message or a table of "
     .. "plain data, got " .. describe(value))
