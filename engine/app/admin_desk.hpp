@@ -38,7 +38,7 @@ class AdminDesk final : public script::AdminHost {
     std::function<std::string()> stop;
   };
   explicit AdminDesk(Parts parts);
-  ~AdminDesk() override;
+  ~AdminDesk();
 
   /// To be called before the first question, by the thread whose loop it is.
   void open(loop::Loop& loop);

@@ -43,8 +43,7 @@ std::optional<std::string> load_alone(Attempt& attempt, const std::function<void
 std::string try_scripts(const std::vector<std::string>& paths, std::shared_ptr<script::ScriptFiles> files,
                         const std::function<void(const Worker&)>& use) {
   if (lost_loads >= limits::lost_loads_max)
-    return std::to_string(limits::lost_loads_max) +
-           " earlier tries to load the scripts have not come back yet, from calls of the library at the top "
+    return "earlier tries to load the scripts have not come back yet, from calls of the library at the top "
            "of a file";
   auto attempt = std::make_shared<Attempt>();
   attempt->paths = paths;
