@@ -348,6 +348,23 @@ def script_pages(stage):
     same(curl(admin, "/bytes")[0], 404)
 
 
+@scene("pages of scripts that do not come back leave the engine's own alone")
+def slow_pages(stage):
+    proxy, admin = start(stage, ANSWERS + 'admin("/never", function() sleep(1000000) end)')
+    import socket
+    waiting = []
+    for _ in range(40):
+        waiting.append(socket.socket(socket.AF_UNIX))
+        waiting[-1].connect(admin)
+        waiting[-1].sendall(get("/never").encode())
+    same(page(admin, "/health"), "ok\n")
+    same(slow(admin)["silent"], False)
+    status, _, body = curl(admin, "/never")
+    same((status, body), (500, b"too many pages of scripts are being made\n"))
+    for each in waiting:
+        each.close()
+
+
 # ── metrics
 
 

@@ -310,6 +310,20 @@ def endless(stage):
     same(client.ask(get()).body, b"two")
 
 
+@scene("a top that does not end because of what was kept is given up in the worker too")
+def endless_in_the_worker(stage):
+    script = """
+local kept = reload.keep("n", {{ asked = 0 }})
+{loop}
+listen($proxy):serveHTTP(function() kept.asked = kept.asked + 1 return Message("{text}") end)
+"""
+    proxy = stage.proxy(script.format(loop="", text="one"), {"workers": 2})
+    same({answer(stage, proxy) for _ in range(20)}, {"one"})
+    line = Scripts(proxy).hang_up(script.format(loop="while kept.asked > 0 do end", text="two"))
+    yes(re.search(r"reload failed, version 1 goes on: .*proxy.lua:3: the top of the file has not ended in time", line), line)
+    same({answer(stage, proxy) for _ in range(20)}, {"one"})
+
+
 @scene("what one of four workers cannot load no worker runs")
 def all_or_none(stage):
     script = """
