@@ -61,7 +61,6 @@ pipeline("pages")
     if process.allows(req.headers.authorization) then return end
     local answer = complaint(401, "this needs the token: Authorization: Bearer TOKEN")
     answer.headers["www-authenticate"] = 'Bearer realm="perilune"'
-    answer.headers.connection = "close"
     return answer
   end)
   :replaceMessage(function(req)

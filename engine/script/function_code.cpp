@@ -20,6 +20,9 @@ constexpr int set_global = 55;
 constexpr int tail_call_of_many = 67;  // f(…), f(g())
 constexpr int tail_call = 68;
 constexpr int return_nothing = 75;
+// Functions within are constants of a type that Lua's own interface has no name for; numbers such as 4i and
+// 4LL have the one behind it.
+constexpr int inner_function = LUA_TTHREAD + 1;
 
 /// LuaJIT's view of a function's inside, `jit.util`.
 class Inside {
@@ -83,8 +86,7 @@ class Inside {
       begin("funck", index, constant);
       lua_call(L, 2, 1);
       if (lua_isnil(L, -1)) return lua_pop(L, 1);
-      // Functions within are constants of a type that Lua's own interface has no name for.
-      if (lua_type(L, -1) > LUA_TTHREAD) each(lua_gettop(L));
+      if (lua_type(L, -1) == inner_function) each(lua_gettop(L));
       lua_pop(L, 1);
     }
   }

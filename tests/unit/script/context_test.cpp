@@ -93,7 +93,6 @@ TEST_F(ContextTest, MistakesWithContextsAreSaid) {
     hook("client", function(ctx) return ctx.client.adress end)
     hook("client_write", function(ctx) ctx.client.ip = "x" end)
     hook("good", function(ctx) ctx.user = 1 return ctx.target end)
-    hook("global", function(req) return ctx.user end)
     local kept
     hook("keep", function(ctx) kept = ctx end)
     hook("late", function() return kept.client end)
