@@ -110,11 +110,8 @@ TEST_F(ContextTest, MistakesWithContextsAreSaid) {
   EXPECT_EQ(world.outcome("client"), "failed: main.lua:6: ctx.client has no \"adress\"");
   EXPECT_EQ(world.outcome("client_write"), "failed: main.lua:7: ctx.client is read-only");
   EXPECT_EQ(world.outcome("good"), "nil");
-  EXPECT_EQ(world.outcome("global"),
-            "failed: main.lua:9: ctx is not a global: let the function take it, as in function(ctx) or "
-            "function(msg, ctx)");
   world.outcome("keep");
-  EXPECT_EQ(world.outcome("late"), "failed: main.lua:12: ctx.client: what this ctx stood for is over");
+  EXPECT_EQ(world.outcome("late"), "failed: main.lua:11: ctx.client: what this ctx stood for is over");
   EXPECT_EQ(world.outcome("late_own"), "3");
   testing::internal::GetCapturedStderr();
 }
