@@ -341,7 +341,7 @@ std::optional<std::string> Loader::missing_global(lua_State* L, const std::strin
              (use.is_inside ? "; declare it in front of the function: local " : "; write: local ") + use.name;
     if (is_known) return std::string();
     if (auto why = why_not_there(use.name, use.is_inside)) return std::move(*why);
-    const std::string hint = hint_of_name(use.name, source, interpreter_.options.tests);
+    const std::string hint = hint_of_name(use.name, source, interpreter_.options.tests != nullptr);
     return "unknown name " + in_quotes(use.name) +
            (hint.empty() ? suggest(use.name, names_near(use.name, names, source)) : "; " + hint);
   };
