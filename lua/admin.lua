@@ -15,11 +15,22 @@ end
 
 --- A page whose text the process makes.
 local function asks(kind, what)
-  return function(req)
-    local text, err = process.ask(what, what == "pipelines" and req.query.format or "")
+  return function()
+    local text, err = process.ask(what, "")
     if not text then return complaint(503, err) end
     return text_of(kind, text)
   end
+end
+
+local graph_kinds = { text = TEXT, mermaid = TEXT, svg = "image/svg+xml" }
+
+local function pipelines(req)
+  local format = req.query.format or "text"
+  local kind = graph_kinds[format]
+  if not kind then return complaint(400, "a format is text, mermaid or svg") end
+  local text, err = process.ask("pipelines", format)
+  if not text then return complaint(503, err) end
+  return text_of(kind, text)
 end
 
 local pages = {
@@ -30,7 +41,7 @@ local pages = {
   ["/status"] = { GET = asks(JSON, "status") },
   ["/upstreams"] = { GET = asks(JSON, "upstreams") },
   ["/metrics"] = { GET = asks("text/plain; version=0.0.4; charset=utf-8", "metrics") },
-  ["/pipelines"] = { GET = asks(TEXT, "pipelines") },
+  ["/pipelines"] = { GET = pipelines },
   ["/reload"] = { POST = function()
     local text, err = process.ask("reload")
     if not text then return complaint(422, err) end

@@ -210,7 +210,19 @@ function Expectation:raises(part)
   return self
 end
 
-local metatable = {
+local metatable
+
+-- With a dot the value that follows would be taken for the expectation.
+for name, method in next, Expectation do
+  Expectation[name] = function(self, ...)
+    if core.metatable_of(self) ~= metatable then
+      fail("expect: " .. name .. " is called with a colon: expect(value):" .. name .. "(…)")
+    end
+    return method(self, ...)
+  end
+end
+
+metatable = {
   __index = function(_, name)
     local method = Expectation[name]
     if method or name == "value" then return method end -- the value itself may be nil

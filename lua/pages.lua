@@ -10,13 +10,13 @@ local Message, bytes_max = globals.Message, core.admin_page_bytes_max
 -- As lua/admin.lua serves them.
 local built_in = { "/health", "/metrics", "/pipelines", "/reload", "/status", "/stop", "/upstreams" }
 
-local function answer_of(path, value)
+local function answer_of(place, value)
   if type(value) == "string" then
     return Message { headers = { ["content-type"] = "text/plain; charset=utf-8" }, body = value }
   end
   if core.is_message(value) and value.status then return value end
   local hint = value == nil and " (forgot return?)" or ""
-  error("admin: the page " .. path .. " expects a response or a text, got " .. describe(value) .. hint, 0)
+  error(place .. ": admin: its function expects to give a response or a text, got " .. describe(value) .. hint, 0)
 end
 
 --- Adds a page to the admin address: who asks for the path gets what the function returns.
@@ -31,8 +31,9 @@ function globals.admin(path, fn)
       fail("admin: " .. describe(name) .. " is a page of the engine; give yours another path")
     end
   end
+  local place = core.place()
   core.add_page(path, function(_, bytes)
-    return encode(parts_of(answer_of(path, fn(message_of(decode(bytes))))), bytes_max)
+    return encode(parts_of(answer_of(place, fn(message_of(decode(bytes))))), bytes_max)
   end)
 end
 

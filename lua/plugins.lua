@@ -1,7 +1,7 @@
 -- use(plugins, pipeline): the engine's filter takes pipelines; here modules become them.
 local _, core = ...
 
-local error, pcall, type = error, pcall, type
+local error, pcall, rawget, type = error, pcall, rawget, type
 local fail, describe, modules = core.fail, core.describe, core.modules
 local methods = core.filter_methods
 local use_pipelines = methods.use
@@ -30,7 +30,9 @@ end
 local function from_module(name, config)
   local module = core.load_module(name, "use")
   if type(module) == "function" then return configure(name, module, config) end
-  if module == true then fail("use: " .. quoted(name) .. " returns nothing; end it with: return pipeline()…") end
+  if core.is_silent(module) then
+    fail("use: " .. quoted(name) .. " returns nothing; end it with: return pipeline()…")
+  end
   check_gave(name, " returns ", module)
   if config ~= nil then
     fail(
@@ -63,6 +65,7 @@ end
 local function at_load(position, entry)
   if core.is_pipeline(entry) then return entry end
   if type(entry) == "string" then return from_module(entry) end
+  if core.is_silent(entry) then fail("use: plugin " .. position .. ": " .. rawget(entry, 1)) end
   if type(entry) == "table" then return from_pair(position, entry) end
   fail(
     "use: plugin " .. position

@@ -3,7 +3,8 @@
 -- scripts' own globals.
 local globals, core, environment = ...
 
-local error, next, select, tostring, type = error, next, select, tostring, type
+local error, next, rawget, select, setmetatable, tostring, type =
+  error, next, rawget, select, setmetatable, tostring, type
 local raw_pairs, concat, xpcall = pairs, table.concat, xpcall
 local fail, cancelled = core.fail, core.cancelled
 
@@ -49,7 +50,23 @@ end
 local modules, loading = {}, {}
 core.modules = modules
 
---- Runs a module once and returns what it returned, or true. `who` asks.
+-- In the place of nothing: who uses what a module did not return is told so, there.
+local silent = {}
+
+--- Whether a module returned nothing.
+function core.is_silent(module) return core.metatable_of(module) == silent end
+
+function silent.__index(module) fail(rawget(module, 1)) end
+silent.__newindex, silent.__call, silent.__metatable = silent.__index, silent.__index, "module"
+
+local function nothing_of(name, who)
+  return setmetatable({
+    "module " .. core.describe(name) .. " (" .. core.place() .. ": " .. who
+      .. ") returns nothing; end its file with: return …"
+  }, silent)
+end
+
+--- Runs a module once and returns what it returned, or something that is of no use. `who` asks.
 function core.load_module(name, who)
   local module = modules[name]
   if module ~= nil then return module end
@@ -62,12 +79,12 @@ function core.load_module(name, who)
   local ok, result = xpcall(chunk, core.describe_with_frames, name)
   loading[name] = nil
   if not ok then error(result, 0) end
-  if result == nil then result = true end
+  if result == nil then result = nothing_of(name, who) end
   modules[name] = result
   return result
 end
 
---- Runs a module once and returns what it returned, or true.
+--- Runs a module once and returns what it returned.
 function globals.require(name) return core.load_module(name, "require") end
 
 -- Plain data as bytes, LuaJIT's own way (string.buffer), which writes a table again wherever it is met: thirty

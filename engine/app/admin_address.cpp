@@ -55,6 +55,16 @@ Result<std::string> read_token(const std::string& file) {
   return token;
 }
 
+/// What is said of an address that is written as a URL; empty of another one.
+std::string fault_of_url(const std::string& address) {
+  const size_t scheme = address.find("://");
+  if (scheme == std::string::npos) return {};
+  std::string rest = address.substr(scheme + 3);
+  if (address.starts_with("unix:")) return "an address has no \"//\"; write unix:" + rest;
+  rest = rest.substr(0, rest.find('/'));
+  return "an address has no scheme; write --admin " + rest;
+}
+
 }  // namespace
 
 bool is_off(const AdminWords& words) { return words.address == "off"; }
@@ -69,6 +79,8 @@ net::Address default_admin_address() {
 
 Result<AdminAddress> read_admin_address(const AdminWords& words) {
   if (words.address.empty()) return AdminAddress{default_admin_address(), {}, true};
+  if (const std::string sentence = fault_of_url(words.address); !sentence.empty())
+    return wrong("--admin: " + sentence);
   auto address = parse(words.address);
   if (!address || address->needs_resolving())
     return wrong("--admin: " + in_quotes(words.address) +

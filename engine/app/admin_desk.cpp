@@ -64,9 +64,9 @@ void AdminDesk::ask(const std::string& what, std::string argument, Answer answer
       answer(upstreams_json(parts_.clusters, reports));
     });
   if (what == "pipelines") {
-    if (argument != "" && argument != "text" && argument != "mermaid")
-      return answer_now(answer, sentence("a format is text or mermaid"));
-    const Wanted wanted = argument == "mermaid" ? Wanted::GraphMermaid : Wanted::GraphText;
+    const Wanted wanted = argument == "mermaid" ? Wanted::GraphMermaid
+                          : argument == "svg"   ? Wanted::GraphSvg
+                                                : Wanted::GraphText;
     return gather(wanted, [this, answer](const WorkerReports& reports) { answer(graph_of(reports)); });
   }
   gather(Wanted::Numbers, [this, what, answer](const WorkerReports& reports) {

@@ -1,8 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
 
+#include "app/command_words.hpp"
 #include "app/commands.hpp"
 #include "app/new_project.hpp"
 #include "app/process.hpp"
@@ -13,63 +13,82 @@
 namespace {
 
 using perilune::app::AdminWords;
+using perilune::app::fault_of_script;
 using perilune::app::GraphForm;
 using perilune::app::RunOptions;
 using perilune::app::StatusForm;
 using perilune::app::Warnings;
 namespace log = perilune::log;
 
-const std::vector<std::string> commands{"run",    "check",  "test", "graph", "new",
-                                        "reload", "status", "stop", "help"};
-
-/// `perilune FILE…` is short for `perilune run FILE…`.
-std::vector<std::string> spell_out(int argc, char** argv) {
-  std::vector<std::string> words(argv + 1, argv + argc);
-  const auto first =
-      std::find_if(words.begin(), words.end(), [](const std::string& word) { return word[0] != '-'; });
-  const bool names_command =
-      first != words.end() && std::find(commands.begin(), commands.end(), *first) != commands.end();
-  const bool asks_for_help =
-      !words.empty() && (words[0] == "--help" || words[0] == "-h" || words[0] == "--version");
-  if (!words.empty() && !names_command && !asks_for_help) words.insert(words.begin(), "run");
-  // CLI11 takes words from the end.
-  std::reverse(words.begin(), words.end());
-  return words;
+/// The command that the words begin with, or null. `words` as spell_out gives them.
+const CLI::App* command_of(const CLI::App& app, const std::vector<std::string>& words) {
+  for (const CLI::App* known : app.get_subcommands({}))
+    if (!words.empty() && known->get_name() == words[0]) return known;
+  return nullptr;
 }
 
-/// A word that is neither a known option nor a file, in words; empty when there is none. `words` as CLI11
-/// takes them, from the end.
-std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
-  const CLI::App* command = nullptr;
-  for (const CLI::App* known : app.get_subcommands({}))
-    if (!words.empty() && known->get_name() == words.back()) command = known;
-  if (!command) return {};
+std::vector<std::string> options_of(const CLI::App& command) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : command->get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  for (auto word = words.rbegin() + 1; word != words.rend(); ++word) {
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back(name);
+  return names;
+}
+
+/// "graph and test have it": the commands with this option; empty for none.
+std::string owners_of(const CLI::App& app, const std::string& option) {
+  std::vector<std::string> owners;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    const auto names = options_of(*command);
+    if (std::find(names.begin(), names.end(), option) != names.end()) owners.push_back(command->get_name());
+  }
+  std::string text;
+  for (size_t i = 0; i < owners.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == owners.size() ? " and " : ", ") + owners[i];
+  return text.empty() ? text : text + (owners.size() == 1 ? " has it" : " have it");
+}
+
+/// An option that the command does not know, in words; empty when there is none.
+std::string unknown_option(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = command_of(app, words);
+  if (!command) return {};
+  const std::vector<std::string> names = options_of(*command);
+  for (auto word = words.begin() + 1; word != words.end(); ++word) {
     if (!word->starts_with("--") || *word == "--") continue;
-    const std::string given = word->substr(0, word->find('='));
+    const std::string given = word->substr(2, word->find('=') - 2);
     if (std::find(names.begin(), names.end(), given) != names.end()) continue;
+    const std::string sentence = command->get_name() + " has no option --" + given;
+    if (const std::string owners = owners_of(app, given); !owners.empty()) return sentence + "; " + owners;
     const std::vector<std::string_view> known(names.begin(), names.end());
     const std::string_view near = perilune::nearest(given, known);
-    return command->get_name() + " has no option " + given +
-           (near.empty() ? "" : "; did you mean " + std::string(near) + "?");
+    return sentence + (near.empty() ? "" : "; did you mean --" + std::string(near) + "?");
   }
   return {};
 }
 
-/// Complains where `text` is no time.
-bool read_time(const char* option, const std::string& text, perilune::Duration& time) {
-  const auto read = perilune::parse_duration(text);
-  if (!read) std::fprintf(stderr, "perilune: %s: \"%s\" is no time; write 10s or 1m\n", option, text.c_str());
-  else time = *read;
-  return read.has_value();
+/// A command line that is wrong. `command` may be null.
+int refuse(const std::string& sentence, const CLI::App* command) {
+  const std::string who = command ? "perilune " + command->get_name() : "perilune";
+  std::fprintf(stderr, "perilune: %s\nSee %s --help.\n", sentence.c_str(), who.c_str());
+  return 2;  // 1 is for scripts that fail
 }
 
-int refuse(const std::string& sentence) {
-  std::fprintf(stderr, "perilune: %s\n", sentence.c_str());
-  return 2;
+/// What is wrong with a time of an option, in a sentence; empty when nothing is.
+std::string fault_of_time(const char* option, const std::string& text, perilune::Duration& time) {
+  const auto read = perilune::parse_duration(text);
+  if (!read) return std::string(option) + ": \"" + text + "\" is no time; write 10s or 1m";
+  time = *read;
+  return {};
+}
+
+std::string fault_of_seed(const std::string& text) {
+  return perilune::parse_decimal(text) ? std::string()
+                                       : "\"" + text + "\" is no seed: write a whole number of at least 0";
+}
+
+/// What CLI11 says, without the name of a place for files in front.
+std::string sentence_of(const CLI::ParseError& error) {
+  const std::string sentence = error.what();
+  return sentence.starts_with("FILE: ") ? sentence.substr(6) : sentence;
 }
 
 void add_admin(CLI::App& command, AdminWords& words) {
@@ -87,13 +106,13 @@ void add_admin(CLI::App& command, AdminWords& words) {
 int main(int argc, char** argv) {
   CLI::App app{"Perilune, a scriptable proxy. `perilune FILE` is short for `perilune run FILE`."};
   app.name("perilune");
-  app.set_version_flag("--version", "perilune " PERILUNE_VERSION);
+  app.set_version_flag("-v,--version", "perilune " PERILUNE_VERSION);
   app.require_subcommand(1);
 
   RunOptions options;
   std::string drain = "10s";
   auto* run = app.add_subcommand("run", "Serve what the scripts say");
-  run->add_option("FILE", options.files, "Scripts, run side by side")->required()->check(CLI::ExistingFile);
+  run->add_option("FILE", options.files, "Scripts, run side by side")->required()->check(fault_of_script);
   run->add_option("--workers", options.workers, "Threads; default: one per processor")
       ->check(CLI::Range(1U, 256U));
   std::string levels = "info";
@@ -120,13 +139,13 @@ int main(int argc, char** argv) {
 
   std::vector<std::string> files;
   auto* check = app.add_subcommand("check", "Load the scripts, open no port, say what is wrong");
-  check->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
+  check->add_option("FILE", files, "Scripts")->required()->check(fault_of_script);
   bool is_strict = false;
   check->add_flag("--strict", is_strict, "Warnings fail too");
 
   std::string form = "text";
   auto* graph = app.add_subcommand("graph", "Print the pipelines of the scripts");
-  graph->add_option("FILE", files, "Scripts")->required()->check(CLI::ExistingFile);
+  graph->add_option("FILE", files, "Scripts")->required()->check(fault_of_script);
   graph->add_option("--format", form, "text, mermaid or svg")
       ->check(CLI::IsMember({"text", "mermaid", "svg"}));
 
@@ -143,7 +162,8 @@ int main(int argc, char** argv) {
   test->add_option("--format", tests_form, "text, tap or junit")
       ->check(CLI::IsMember({"text", "tap", "junit"}));
   test->add_option("--filter", tests.filter, "Only tests with this text in their name");
-  test->add_option("--seed", tests.seed, "Seed of every test, and the only one of chaos runs");
+  test->add_option("--seed", tests.seed, "Seed of every test, and the only one of chaos runs")
+      ->check(fault_of_seed);
   test->add_flag("--coverage", tests.wants_coverage, "Say which lines of the scripts ran");
   test->add_flag("--watch", tests.watches, "Run again when a file changes");
 
@@ -156,26 +176,23 @@ int main(int argc, char** argv) {
   add_admin(*status, admin);
   bool as_json = false;
   status->add_flag("--json", as_json, "As JSON");
-  auto* help = app.add_subcommand("help", "Print this help");
+  app.add_subcommand("help", "Print this help, or with the name of a command that command's");
+  for (CLI::App* command : app.get_subcommands({}))
+    command->set_version_flag("--version", "perilune " PERILUNE_VERSION);
 
-  const std::vector<std::string> words = spell_out(argc, argv);
-  if (const std::string wrong = unknown_word(app, words); !wrong.empty()) {
-    std::fprintf(stderr, "perilune: %s\n", wrong.c_str());
-    return 2;
-  }
+  const auto spelled = perilune::app::spell_out({argv + 1, argv + argc});
+  const CLI::App* const command = command_of(app, spelled.words);
+  if (!spelled.wrong.empty()) return refuse(spelled.wrong, command);
+  if (const std::string wrong = unknown_option(app, spelled.words); !wrong.empty())
+    return refuse(wrong, command);
   try {
-    app.parse(std::vector<std::string>(words));
+    // CLI11 takes words from the end.
+    app.parse(std::vector<std::string>(spelled.words.rbegin(), spelled.words.rend()));
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    std::fprintf(stderr, "perilune: %s\nSee perilune --help.\n", error.what());
-    return 2;  // 1 is for scripts that fail
-  }
-  if (help->parsed()) {
-    std::cout << app.help("", CLI::AppFormatMode::All);
-    return 0;
+    return error.get_exit_code() == 0 ? app.exit(error) : refuse(sentence_of(error), command);
   }
   if (const std::string wrong = log::set_levels(levels); !wrong.empty())
-    return refuse("--log-level: " + wrong);
+    return refuse("--log-level: " + wrong, command);
   if (log_format == "json") log::set_format(log::Format::Json);
   if (test->parsed()) {
     using perilune::app::TestFormat;
@@ -190,15 +207,18 @@ int main(int argc, char** argv) {
     return perilune::app::graph(files, form == "svg"       ? GraphForm::Svg
                                        : form == "mermaid" ? GraphForm::Mermaid
                                                            : GraphForm::Text);
-  if (!read_time("--drain", drain, options.drain)) return 2;
-  if (!read_time("--reload-drain", old_version, options.old_version_timeout)) return 2;
+  if (const auto wrong = fault_of_time("--drain", drain, options.drain); !wrong.empty())
+    return refuse(wrong, command);
+  if (const auto wrong = fault_of_time("--reload-drain", old_version, options.old_version_timeout);
+      !wrong.empty())
+    return refuse(wrong, command);
   admin.allows_any |= !run->parsed();  // of whom it asks a command does not judge
   if (!perilune::app::is_off(admin)) {
     auto address = perilune::app::read_admin_address(admin);
-    if (!address) return refuse(address.error().detail);
+    if (!address) return refuse(address.error().detail, command);
     options.admin = std::move(*address);
   } else if (!run->parsed()) {
-    return refuse("--admin: a process without an admin address cannot be asked");
+    return refuse("--admin: a process without an admin address cannot be asked", command);
   }
   if (reload->parsed()) return perilune::app::command_reload(*options.admin);
   if (stop->parsed()) return perilune::app::command_stop(*options.admin);

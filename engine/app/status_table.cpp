@@ -1,5 +1,6 @@
 #include "app/status_table.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <boost/json/value_to.hpp>
@@ -90,7 +91,12 @@ std::string listeners_table(const object& status) {
     rows.push_back({boost::json::value_to<std::string>(listener.at("address")), number(listener, "open"),
                     number(listener, "accepted"), number(listener, "refused")});
   }
-  return rows.size() > 1 ? table_of(rows) : "no listener\n";
+  if (rows.size() > 1) return table_of(rows);
+  const auto is_silent = [](const value& worker) { return worker.as_object().at("silent").as_bool(); };
+  const auto& workers = status.at("workers").as_array();
+  return std::ranges::any_of(workers, is_silent)
+             ? "listeners are not known: the worker that tells them is silent\n"
+             : "no listener\n";
 }
 
 std::string reload_lines(const object& status) {

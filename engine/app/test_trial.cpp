@@ -1,5 +1,8 @@
 #include "app/test_trial.hpp"
 
+#include <map>
+#include <set>
+
 #include "app/test_coverage.hpp"
 #include "base/log.hpp"
 
@@ -35,7 +38,11 @@ class Trial::Watcher final : public script::LineWatcher {
  public:
   Watcher(Trial& trial, TestCoverage* coverage) : trial_(trial), coverage_(coverage) {}
   void on_file(const std::string& file, std::span<const int> lines) override {
-    coverage_->add_file(file, lines);
+    if (!given_.contains(file)) coverage_->add_file(file, lines);
+  }
+  /// These are written in the test: they are no part of what it covers.
+  void leave_out(const std::map<std::string, std::string>& files) {
+    for (const auto& [path, text] : files) given_.insert(path);
   }
   void on_line(std::string_view file, int line) override { coverage_->add_run(file, line); }
   bool wants_lines() const override { return coverage_ != nullptr; }
@@ -44,6 +51,7 @@ class Trial::Watcher final : public script::LineWatcher {
  private:
   Trial& trial_;
   TestCoverage* const coverage_;
+  std::set<std::string> given_;
 };
 
 /// A script under test: workers that share what those of a process share.
@@ -81,6 +89,7 @@ Result<size_t> Trial::load(const script::TestLoad& what) {
     return found == names.end() ? std::nullopt : std::optional(found->second);
   };
   shared.script.given_files = what.files;
+  watcher_->leave_out(what.files);
   shared.script.lines = watcher_.get();
   process->path = what.path;
   const auto number =

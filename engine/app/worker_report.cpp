@@ -56,6 +56,12 @@ WorkerReport report_of(Worker& worker, Wanted wanted) {
         report.graph +=
             wanted == Wanted::GraphText ? filter::graph_text(*program) : filter::graph_mermaid(*program);
       break;
+    case Wanted::GraphSvg: {
+      std::vector<const filter::Program*> programs;
+      for (const auto& program : version->programs()) programs.push_back(program.get());
+      report.graph = filter::graph_svg(programs);
+      break;
+    }
   }
   return report;
 }

@@ -25,7 +25,7 @@ struct WorkerReport {
 };
 
 /// What a report has beside numbers.
-enum class Wanted : uint8_t { Numbers, Metrics, Explanations, GraphText, GraphMermaid };
+enum class Wanted : uint8_t { Numbers, Metrics, Explanations, GraphText, GraphMermaid, GraphSvg };
 WorkerReport report_of(Worker& worker, Wanted wanted);
 
 }  // namespace perilune::app

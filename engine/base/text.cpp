@@ -188,7 +188,11 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   size_t best_distance = word.size() / 2 + 1;
   for (const auto candidate : candidates) {
-    const size_t distance = edit_distance(word, candidate);
+    size_t distance = edit_distance(word, candidate);
+    // The begin of a longer name is that name, cut short.
+    const bool is_begin =
+        candidate.size() > word.size() && equal_ignoring_case(candidate.substr(0, word.size()), word);
+    if (is_begin) distance = std::min<size_t>(distance, 2);
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;

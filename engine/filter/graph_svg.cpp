@@ -3,8 +3,7 @@
 #include <map>
 
 #include "base/text.hpp"
-#include "filter/program.hpp"
-#include "filter/route.hpp"
+#include "filter/graph.hpp"
 
 // A layered drawing: a box for each pipeline, with a line for each of its filters, in columns from left to
 // right; an arrow from each joint to what it leads to. Boxes stand as high as the line that leads to them
@@ -96,8 +95,7 @@ class Drawing {
       add(*listen.pipeline, "listen " + listen.address.to_string());
     for (const auto& plan : program.pipelines)
       if (!box_of(*plan)) add(*plan, plan->name().empty() ? place_in_words(plan->place()) : plan->name());
-    for (const auto& box : boxes_) find_joints(*box);
-    for (const auto& box : boxes_) guess_joints(*box);
+    find_joints();
   }
 
   /// Gives every box its place, from `top` on. Returns where the drawing ends below.
@@ -159,34 +157,13 @@ class Drawing {
     from.joints.push_back({line, &to, is_certain});
   }
 
-  void find_joints(Box& box) {
-    for (size_t line = 0; line < box.plan->filters().size(); ++line)
-      box.plan->filters()[line]->each_target([&](const PipelinePlan& target) {
-        if (Box* found = box_of(target)) lead(box, line, *found, true);
-      });
-  }
-
-  /// A route by a function leads to a pipeline of its file: to one of those with a name that nothing else
-  /// leads to.
-  void guess_joints(Box& box) {
-    for (size_t line = 0; line < box.plan->filters().size(); ++line) {
-      const auto* route = dynamic_cast<const RoutePlan*>(box.plan->filters()[line].get());
-      if (!route || !route->hook || !route->known_targets.empty()) continue;
-      for (const auto& other : boxes_) {
-        const bool is_listen = std::ranges::any_of(
-            program_.listens, [&](const ListenPlan& listen) { return listen.pipeline.get() == other->plan; });
-        const bool is_known = route->scope->find(other->plan->name()) == other->plan;
-        if (!is_listen && is_known && other.get() != &box && !is_led_to_surely(*other))
-          lead(box, line, *other, false);
-      }
+  void find_joints() {
+    const auto joints = graph_joints(program_);
+    for (size_t i = 0; i < joints.size(); ++i) {
+      Box* const box = box_of(*program_.pipelines[i]);
+      for (const GraphJoint& joint : joints[i])
+        lead(*box, joint.line, *box_of(*joint.target), joint.is_certain);
     }
-  }
-
-  bool is_led_to_surely(const Box& box) const {
-    return std::ranges::any_of(boxes_, [&](const auto& other) {
-      return std::ranges::any_of(
-          other->joints, [&](const Joint& joint) { return joint.target == &box && joint.is_certain; });
-    });
   }
 
   /// Each box behind all that lead to it, circles aside.

@@ -169,58 +169,28 @@ std::vector<const flow::PipelinePlan*> unreached(const Program& program,
   return left;
 }
 
+namespace {
+
+bool has_filter(const Program& program, bool (*is_wanted)(const flow::FilterPlan&)) {
+  return std::ranges::any_of(program.pipelines, [&](const auto& plan) {
+    return std::ranges::any_of(plan->filters(), [&](const auto& filter) { return is_wanted(*filter); });
+  });
+}
+
+}  // namespace
+
 bool has_open_route(const Program& program) {
-  const auto is_open = [](const auto& filter) {
-    const auto* route = dynamic_cast<const RoutePlan*>(filter.get());
+  return has_filter(program, [](const flow::FilterPlan& filter) {
+    const auto* route = dynamic_cast<const RoutePlan*>(&filter);
     return route && route->hook && route->known_targets.empty();
-  };
-  return std::ranges::any_of(program.pipelines,
-                             [&](const auto& plan) { return std::ranges::any_of(plan->filters(), is_open); });
+  });
 }
 
-std::string graph_text(const Program& program) {
-  std::string text;
-  const auto add_filters = [&](const flow::PipelinePlan& plan) {
-    for (const auto& filter : plan.filters()) {
-      text += "  " + filter->name;
-      filter->each_target([&](const flow::PipelinePlan& target) { text += " -> " + label_of(target); });
-      text += "    (" + filter->place.to_string() + ")\n";
-    }
-  };
-  for (const ListenPlan& listen : program.listens) {
-    text += "listen " + listen.address.to_string() + "\n";
-    add_filters(*listen.pipeline);
-  }
-  for (const auto& plan : program.pipelines) {
-    bool is_listen = false;
-    for (const ListenPlan& listen : program.listens) is_listen = is_listen || listen.pipeline == plan;
-    if (is_listen) continue;
-    text += label_of(*plan) + "\n";
-    add_filters(*plan);
-  }
-  return text;
-}
-
-std::string graph_mermaid(const Program& program) {
-  std::string text = "flowchart TD\n";
-  const auto id_of = [&](const flow::PipelinePlan& plan) {
-    for (size_t i = 0; i < program.pipelines.size(); ++i)
-      if (program.pipelines[i].get() == &plan) return "p" + std::to_string(i);
-    return std::string("p_");
-  };
-  for (const auto& plan : program.pipelines) {
-    std::string title = plan->name().empty() ? plan->place().to_string() : plan->name();
-    for (const ListenPlan& listen : program.listens)
-      if (listen.pipeline == plan) title = "listen " + listen.address.to_string();
-    for (const auto& filter : plan->filters()) title += "<br>" + filter->name;
-    text += "  " + id_of(*plan) + "[\"" + title + "\"]\n";
-  }
-  for (const auto& plan : program.pipelines)
-    for (const auto& filter : plan->filters())
-      filter->each_target([&](const flow::PipelinePlan& target) {
-        text += "  " + id_of(*plan) + " -->|" + filter->name + "| " + id_of(target) + "\n";
-      });
-  return text;
+bool has_open_use(const Program& program) {
+  return has_filter(program, [](const flow::FilterPlan& filter) {
+    const auto* use = dynamic_cast<const UsePlan*>(&filter);
+    return use && use->hook;
+  });
 }
 
 }  // namespace perilune::filter

@@ -61,8 +61,11 @@ std::vector<const flow::PipelinePlan*> unreached(const Program& program,
                                                  std::span<const flow::PipelinePlan* const> roots = {});
 /// A route goes where its function says, without a list of names.
 bool has_open_route(const Program& program);
+/// A use goes through the plugins that its function chooses.
+bool has_open_use(const Program& program);
 
-/// The graph of a program: pipelines and what leads where. `mermaid` for Mermaid's flowchart text.
+/// The graph of a program: pipelines and what leads where, what a function may choose marked as such.
+/// `mermaid` for Mermaid's flowchart text.
 std::string graph_text(const Program& program);
 std::string graph_mermaid(const Program& program);
 /// The same as one drawing of several programs, the text of an SVG file: equal programs give equal bytes.

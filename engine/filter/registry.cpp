@@ -82,7 +82,8 @@ constexpr std::array mux_arguments = {ArgumentSpec{"pipeline", PipelineObject},
                                       ArgumentSpec{"key", Function | Anything, false}};
 constexpr std::array route_arguments = {ArgumentSpec{"target", Function | PipelineObject},
                                         ArgumentSpec{"names", TextList, false}};
-constexpr std::array connect_arguments = {ArgumentSpec{"target", Function | Text}};
+constexpr std::array connect_arguments = {
+    ArgumentSpec{"target", Function | Text, true, "ctx", "write \"host:port\", such as \"127.0.0.1:8080\""}};
 constexpr std::array serve_arguments = {ArgumentSpec{"handler", Function | MessageObject, true, "req, ctx"}};
 constexpr std::array replace_arguments = {
     ArgumentSpec{"replacement", Function | MessageObject, true, "msg, ctx"}};

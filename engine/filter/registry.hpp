@@ -76,6 +76,8 @@ struct ArgumentSpec {
   bool is_required = true;
   /// What a function there is called with.
   std::string_view gives = "ctx";
+  /// Said of a value of the wrong kind.
+  std::string_view hint = {};
 };
 
 /// One named option.

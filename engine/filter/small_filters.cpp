@@ -65,6 +65,7 @@ class Insert final : public WaitingFilter {
     }
     has_inserted_ = true;
     if (plan_.message) {
+      if (refuses(*plan_.message, event)) return;
       give(*plan_.message);
       output(std::move(event));
       return;
@@ -78,6 +79,7 @@ class Insert final : public WaitingFilter {
       return;
     }
     if (auto* made = call_.value.object_as<flow::Message>()) {
+      if (refuses(*made, *first_)) return;
       give(*made);
     } else if (const std::string* text = call_.value.string()) {
       buffer::Buffer bytes = buffer::buffer_of(*text, chunks());
@@ -90,6 +92,19 @@ class Insert final : public WaitingFilter {
     WaitingFilter::on_reset();
     has_inserted_ = false;
     first_.reset();
+  }
+  /// A message goes in front of its like only: it is said what else came.
+  bool refuses(const flow::Message& message, const Event& first) {
+    if (!message.head) return false;
+    const auto refuse = [this](const std::string& sentence) {
+      fail({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": insert: " + sentence});
+      return true;
+    };
+    if (!first.is_message_start()) return refuse("a Message cannot stand among bytes; insert a text");
+    if (!first.head()->is_request() || message.request()) return false;
+    return refuse(
+        "a response cannot stand in front of requests; to answer, return it: "
+        "handleMessageStart(function(req) return Message \"x\" end)");
   }
   void give(const flow::Message& message) {
     if (message.head) {

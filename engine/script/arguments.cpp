@@ -48,7 +48,9 @@ Result<void> ArgumentReader::read(int first, std::span<const filter::ArgumentSpe
       continue;
     }
     auto argument = read_value(index, spec.accepts, {});
-    if (!argument) return fail(told_of(at_position(i + 1, spec.name), argument.error().detail));
+    if (!argument)
+      return fail(told_of(at_position(i + 1, spec.name), argument.error().detail) +
+                  (spec.hint.empty() ? "" : "; " + std::string(spec.hint)));
     look_at_parameters(index, spec.gives);
     arguments.back() = std::move(*argument);
     ++index;
@@ -82,10 +84,11 @@ bool ArgumentReader::is_options_table(int index, std::span<const filter::OptionS
 }
 
 Result<void> ArgumentReader::read_options(int index, std::span<const filter::OptionSpec> specs,
-                                          bool has_first) {
+                                          bool has_first, std::span<const std::string_view> others) {
   for (lua_pushnil(L_); lua_next(L_, index); lua_pop(L_, 1)) {
-    if (has_first && lua_type(L_, -2) == LUA_TNUMBER && lua_tonumber(L_, -2) == 1) continue;
     const auto name = string_at(L_, -2);
+    if (name && std::ranges::find(others, *name) != others.end()) continue;
+    if (has_first && lua_type(L_, -2) == LUA_TNUMBER && lua_tonumber(L_, -2) == 1) continue;
     const filter::OptionSpec* found = nullptr;
     std::vector<std::string_view> known;
     for (const filter::OptionSpec& spec : specs) {
@@ -272,26 +275,51 @@ Result<filter::Argument> ArgumentReader::read_endpoints(int index) {
   return argument;
 }
 
+namespace {
+
+/// " with host and weight": the names in a table, sorted; empty without any.
+std::string keys_of(lua_State* L, int index) {
+  if (!lua_istable(L, index)) return {};
+  std::vector<std::string> names;
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
+    if (const auto name = string_at(L, -2)) names.push_back(in_quotes(*name));
+  std::ranges::sort(names);
+  return names.empty() ? std::string() : " with " + joined(names) + " and no address in front";
+}
+
+}  // namespace
+
 // The value at the top of the stack.
 Result<filter::Argument> ArgumentReader::read_endpoint() {
   filter::Argument argument;
   const int index = lua_gettop(L_);
+  // The form of api:endpoints(): what that says beside an endpoint's options is for reading.
+  constexpr std::string_view said[] = {"address", "health", "ejected", "active"};
   std::optional<std::string_view> address;
+  bool is_said = false;
   if (lua_istable(L_, index)) {
     lua_rawgeti(L_, index, 1);
     address = string_at(L_, -1);
     lua_pop(L_, 1);  // the table keeps it
+    if (!address) {
+      lua_pushliteral(L_, "address");
+      lua_rawget(L_, index);
+      address = string_at(L_, -1);
+      is_said = address.has_value();
+      lua_pop(L_, 1);
+    }
   } else {
     address = string_at(L_, index);
   }
   if (!address)
-    return Error{
-        ErrorCode::ScriptError, Side::Script,
-        "an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got " + describe_value(L_, index)};
+    return Error{ErrorCode::ScriptError, Side::Script,
+                 "an endpoint is \"host:port\" or { \"host:port\", weight = 2 }, got " +
+                     describe_value(L_, index) + keys_of(L_, index)};
   argument.value = Value(*address);
   if (!lua_istable(L_, index)) return argument;
   ArgumentReader inside(interpreter_, L_, function_);
-  if (auto read = inside.read_options(index, filter::endpoint_options(), true); !read)
+  const std::span<const std::string_view> others(said, is_said ? std::size(said) : 0);
+  if (auto read = inside.read_options(index, filter::endpoint_options(), !is_said, others); !read)
     return Error{ErrorCode::ScriptError, Side::Script, read.error().detail.substr(function_.size() + 2)};
   argument.members = inside.options.all();
   return argument;

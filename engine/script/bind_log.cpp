@@ -2,24 +2,34 @@
 #include <array>
 
 #include "base/log.hpp"
-#include "script/stack.hpp"
+#include "script/json.hpp"
 
 namespace perilune::script {
 namespace {
 
 constexpr int fields_max = 32;  // of one record: more is a table that was meant for json.encode
 
-/// Replaces the value at the top by its text, as tostring would give it. May raise: nothing of C++ is held
-/// here.
+/// Pushes the table at the top as JSON; false where it has no such form. Raises nothing.
+bool push_json(lua_State* L) {
+  std::string text;
+  if (encode_json(L, lua_gettop(L), text)) return false;
+  push_text(L, text);
+  return true;
+}
+
+/// Replaces the value at the top by its text: a table by its JSON, all others as tostring would give them.
+/// May raise: nothing of C++ is held here.
 void make_text(lua_State* L) {
   switch (lua_type(L, -1)) {
     case LUA_TSTRING: return;
     case LUA_TNUMBER: lua_tolstring(L, -1, nullptr); return;
     case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, -1) ? "true" : "false"); break;
     default:
-      if (!luaL_callmeta(L, -1, "__tostring") || lua_type(L, -1) != LUA_TSTRING) {
-        lua_pushfstring(L, "(%s)", luaL_typename(L, -1));
+      if (luaL_callmeta(L, -1, "__tostring")) {
+        if (lua_type(L, -1) == LUA_TSTRING) break;
+        lua_pop(L, 1);
       }
+      if (!lua_istable(L, -1) || !push_json(L)) lua_pushfstring(L, "(%s)", luaL_typename(L, -1));
   }
   lua_replace(L, -2);
 }

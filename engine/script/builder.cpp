@@ -35,6 +35,9 @@ Result<net::Address> address_at(lua_State* L, int index) {
   if (!text)
     return fail("argument 1 (address) expects a port, \"ip:port\" or \"unix:path\", got " +
                 describe_value(L, index));
+  if (parse_decimal(*text))
+    return fail("a port is a number, got the text " + in_quotes(*text) + "; write listen(" +
+                std::string(*text) + "), and listen(tonumber(os.env.PORT)) for one from the environment");
   auto address = net::Address::parse(*text);
   if (!address) return fail(address.error().detail);
   if (address->needs_resolving())
@@ -135,6 +138,10 @@ Outcome Builder::listen(lua_State* L) {
   Interpreter& interpreter = Interpreter::of(L);
   Builder& self = interpreter.builder;
   if (!self.program_) return Outcome::error(not_loading);
+  if (interpreter.options.tests)
+    return Outcome::error(
+        "listen: it belongs in the script that test.load loads, not in a file of tests; "
+        "proxy:upstream(address, function(req) … end) answers here");
   const Place place = script_place(L);
   auto address = address_at(L, 1);
   if (!address) return Outcome::error(address.error().detail);

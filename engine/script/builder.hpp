@@ -71,8 +71,9 @@ class ArgumentReader {
 
  private:
   bool is_options_table(int index, std::span<const filter::OptionSpec> specs) const;
-  /// Names with `has_first`: what stands at 1 is no option.
-  Result<void> read_options(int index, std::span<const filter::OptionSpec> specs, bool has_first = false);
+  /// With `has_first` what stands at 1 is no option; neither is what stands under one of `others`.
+  Result<void> read_options(int index, std::span<const filter::OptionSpec> specs, bool has_first = false,
+                            std::span<const std::string_view> others = {});
   Result<filter::Argument> read_value(int index, uint32_t accepts, std::string_view choices);
   /// Warns of a function that does not take what it is called with.
   void look_at_parameters(int index, std::string_view gives);

@@ -13,6 +13,7 @@
 #include "script/line_watcher.hpp"
 #include "script/load_limit.hpp"
 #include "script/lua_tokens.hpp"
+#include "script/name_hint.hpp"
 #include "script/place.hpp"
 #include "script/script_files.hpp"
 
@@ -340,7 +341,9 @@ std::optional<std::string> Loader::missing_global(lua_State* L, const std::strin
              (use.is_inside ? "; declare it in front of the function: local " : "; write: local ") + use.name;
     if (is_known) return std::string();
     if (auto why = why_not_there(use.name, use.is_inside)) return std::move(*why);
-    return "unknown name " + in_quotes(use.name) + suggest(use.name, names_near(use.name, names, source));
+    const std::string hint = hint_of_name(use.name, source, interpreter_.options.tests != nullptr);
+    return "unknown name " + in_quotes(use.name) +
+           (hint.empty() ? suggest(use.name, names_near(use.name, names, source)) : "; " + hint);
   };
   for (const GlobalUse& use : globals_used(L))
     if (const std::string wrong = sentence(use); !wrong.empty())

@@ -177,16 +177,40 @@ Wrong assign_body(lua_State* L, BindingContext& context, int index, flow::Messag
   return std::nullopt;
 }
 
+namespace {
+
+/// One value, or none. A nil is no empty body: it comes from what failed, and behind it is why.
+Wrong check_arguments(lua_State* L) {
+  const std::string why = lua_type(L, 2) == LUA_TSTRING ? ", and behind it " + describe_value(L, 2) : "";
+  if (lua_isnil(L, 1))
+    return "Message: a nil was given" + why +
+           ": look at what made it (file.read gives nil and a reason when it cannot read); an empty body is "
+           "Message()";
+  if (lua_isnoneornil(L, 2)) return std::nullopt;
+  if (lua_type(L, 2) == LUA_TNUMBER && !lua_istable(L, 1))
+    return "Message takes one argument, got " + describe_value(L, 2) +
+           " in addition; a status is written Message { status = 404, body = \"x\" }, and of several values, "
+           "as text:gsub(…) gives them, another pair of brackets takes the first: Message((text:gsub(…)))";
+  return "Message takes one argument, got " + describe_value(L, 2) +
+         " in addition; write Message { status = 404, headers = { … }, body = \"x\" }";
+}
+
+}  // namespace
+
 Outcome make_message(lua_State* L) {
   BindingContext& context = context_of(L);
   Ref<flow::Message> message;
+  if (auto wrong = check_arguments(L)) return Outcome::error(std::move(*wrong));
   if (lua_istable(L, 1)) {
     lua_settop(L, 1);
     if (auto wrong = MessageTable(L).read(message)) return Outcome::error(std::move(*wrong));
   } else {
     buffer::Buffer body;
-    if (!lua_isnoneornil(L, 1) && !to_bytes(L, context, 1, body)) {
-      return Outcome::error(argument_message(L, 1, "a table, a string or a Data"));
+    if (!lua_isnone(L, 1) && !to_bytes(L, context, 1, body)) {
+      const bool is_status = lua_type(L, 1) == LUA_TNUMBER;
+      return Outcome::error(
+          argument_message(L, 1, "a table, a string or a Data") +
+          (is_status ? "; write Message { status = " + describe_value(L, 1) + " }" : std::string()));
     }
     message = flow::Message::of(message::ResponseHead::make());
     message->set_body(std::move(body));

@@ -90,6 +90,7 @@ struct SourceHints::File {
     const size_t before = index >= 1 && is_symbol(index - 1, "(") ? index - 2 : index - 1;
     if (index > 0 && at(before).is_name("pipeline")) {
       pipelines.insert(text);
+      if (before > 0 && takes_value(at(before - 1))) hints.kept_[path].insert(text);
       return;
     }
     if (in_declaration()) {
@@ -97,6 +98,13 @@ struct SourceHints::File {
       return;
     }
     texts.insert(text);
+  }
+
+  /// Whether what stands behind this token is a value, and not the begin of a statement.
+  static bool takes_value(const LuaToken& token) {
+    if (token.kind == Kind::Name) return token.text == "return" || token.text == "and" || token.text == "or";
+    constexpr std::string_view ends[] = {")", "]", "}", ";"};
+    return token.kind == Kind::Symbol && std::ranges::find(ends, token.text) == std::end(ends);
   }
 
   /// Within context { … }.
@@ -237,6 +245,11 @@ bool SourceHints::may_name(const std::string& file, std::string_view pipeline) c
     const std::string_view begin = std::string_view(text).substr(0, text.find('%'));
     return !begin.empty() && (pipeline.starts_with(begin) || pipeline.ends_with(text));
   });
+}
+
+bool SourceHints::is_kept(const std::string& file, std::string_view pipeline) const {
+  const auto found = kept_.find(file);
+  return found != kept_.end() && found->second.contains(pipeline);
 }
 
 }  // namespace perilune::script

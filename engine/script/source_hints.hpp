@@ -32,6 +32,9 @@ class SourceHints {
   /// A text in `file` that is the name of a pipeline, or a part of it at its begin or end from which the rest
   /// may be made; where the pipeline is defined does not count.
   bool may_name(const std::string& file, std::string_view pipeline) const;
+  /// Where it is defined, `pipeline("name")…` is a value that somebody takes: `local p = `, `return`, an
+  /// argument. What took it may lead there without its name.
+  bool is_kept(const std::string& file, std::string_view pipeline) const;
 
  private:
   struct File;
@@ -40,6 +43,7 @@ class SourceHints {
 
   std::vector<filter::Warning> warnings_;
   std::map<std::string, std::set<std::string>, std::less<>> texts_;  // of each file, but for the definitions
+  std::map<std::string, std::set<std::string, std::less<>>, std::less<>> kept_;  // pipelines of each file
   // of all files together
   std::map<std::string, Place> read_;      // where first, of ctx
   std::map<std::string, Place> declared_;  // by context {…}

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "filter/use.hpp"
 #include "script/interpreter.hpp"
 #include "script/message_box.hpp"
 #include "script/place.hpp"
@@ -10,16 +11,23 @@
 namespace perilune::script {
 namespace {
 
-/// Pipelines that nothing leads to. Where functions of a route say where to go, those that a text may name
-/// are left alone, and so is what has no name at all.
+/// Whether a function may lead to this pipeline: that of a `route` by its name or by itself, that of a `use`
+/// by itself, if it can be a plugin.
+bool may_be_chosen(const flow::PipelinePlan& plan, const filter::Program& program, const SourceHints& hints) {
+  const std::string& file = plan.place().file;
+  const bool is_kept = plan.name().empty() || hints.is_kept(file, plan.name());
+  if (filter::has_open_route(program) && (is_kept || hints.may_name(file, plan.name()))) return true;
+  return is_kept && filter::has_open_use(program) && filter::has_answer(plan);
+}
+
+/// Pipelines that nothing leads to. Those that a function may lead to are left alone.
 void add_unreached(std::vector<filter::Warning>& warnings, const filter::Program& program,
                    const SourceHints& hints) {
   if (program.listens.empty()) return;
   const bool has_open_route = filter::has_open_route(program);
   std::vector<const flow::PipelinePlan*> roots;
   for (const flow::PipelinePlan* plan : filter::unreached(program))
-    if (has_open_route && (plan->name().empty() || hints.may_name(plan->place().file, plan->name())))
-      roots.push_back(plan);
+    if (may_be_chosen(*plan, program, hints)) roots.push_back(plan);
   for (const flow::PipelinePlan* plan : filter::unreached(program, roots)) {
     const std::string name = in_quotes(plan->name());
     const bool may_be_listed = has_open_route && !plan->name().empty();

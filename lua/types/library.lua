@@ -154,23 +154,23 @@ function file.read(path, options) end
 log = {}
 
 --- Writes a record below the default level.
----@param text any as tostring gives it
----@param fields? table<string, any> at most 32, written in the order of names
+---@param text any as tostring gives it, a table as json.encode does
+---@param fields? table<string, any> at most 32, written in the order of names; values like the text
 function log.debug(text, fields) end
 
 --- Writes a record.
----@param text any as tostring gives it
----@param fields? table<string, any> at most 32, written in the order of names
+---@param text any as tostring gives it, a table as json.encode does
+---@param fields? table<string, any> at most 32, written in the order of names; values like the text
 function log.info(text, fields) end
 
 --- Writes a warning.
----@param text any as tostring gives it
----@param fields? table<string, any> at most 32, written in the order of names
+---@param text any as tostring gives it, a table as json.encode does
+---@param fields? table<string, any> at most 32, written in the order of names; values like the text
 function log.warn(text, fields) end
 
 --- Writes an error.
----@param text any as tostring gives it
----@param fields? table<string, any> at most 32, written in the order of names
+---@param text any as tostring gives it, a table as json.encode does
+---@param fields? table<string, any> at most 32, written in the order of names; values like the text
 function log.error(text, fields) end
 
 ---@class stats

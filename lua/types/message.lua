@@ -63,7 +63,8 @@ function M:setCookie(name, value, options) end
 ---@field json? any the body, encoded; sets content-type unless headers do
 ---@field trailers? table<string, string|number|(string|number)[]>
 
---- Makes a message from its parts, or a response with this body.
+--- Makes a message from its parts, or a response with this body; `Message()` has none. Takes one value: a nil or
+--- a second one is an error.
 ---@param what? MessageFields|string|Data
 ---@return Message
 function Message(what) end

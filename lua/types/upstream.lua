@@ -147,7 +147,7 @@ local U = {}
 function U:request(msg, options) end
 
 --- Replaces the endpoints, in every worker. Those that stay keep their connections, removed ones drain.
----@param endpoints EndpointEntry[]
+---@param endpoints (EndpointEntry|EndpointState)[]
 function U:set(endpoints) end
 
 --- Numbers of all workers together, of the endpoints that it has now.

@@ -86,6 +86,58 @@ class New(unittest.TestCase):
         self.assertEqual(program.run("new", folder=self.folder).returncode, 2)
 
 
+class CommandLine(unittest.TestCase):
+    """What is wrong in a command line, and where more is said."""
+
+    def refused(self, *words):
+        done = program.run(*words, folder=program.temporary_folder(self))
+        self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+        return done.stderr
+
+    def shown(self, *words):
+        done = program.run(*words)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_a_word_that_is_neither_command_nor_file(self):
+        self.assertEqual(self.refused("chek", "a.lua"),
+                         'perilune: there is no command and no file "chek"; did you mean check?\nSee perilune --help.\n')
+        self.assertEqual(self.refused("a.lua"), 'perilune: there is no file "a.lua"\nSee perilune run --help.\n')
+        self.assertEqual(self.refused("check", "a.lua"), 'perilune: there is no file "a.lua"\nSee perilune check --help.\n')
+        self.assertEqual(self.refused("graph", "."),
+                         'perilune: "." is a folder; name the script in it\nSee perilune graph --help.\n')
+
+    def test_the_command_comes_first(self):
+        self.assertEqual(self.refused("--workers", "1", "check", "a.lua"),
+                         "perilune: the command comes first: perilune check --workers …\nSee perilune --help.\n")
+
+    def test_an_option_of_another_command(self):
+        self.assertEqual(self.refused("check", "--format", "svg", "a.lua"),
+                         "perilune: check has no option --format; graph and test have it\nSee perilune check --help.\n")
+        self.assertEqual(self.refused("check", "--strickt", "a.lua"),
+                         "perilune: check has no option --strickt; did you mean --strict?\nSee perilune check --help.\n")
+
+    def test_help(self):
+        every = self.shown("help")
+        self.assertEqual(every, self.shown("--help"))
+        for command in ("run", "check", "graph", "test", "new", "reload", "status", "stop"):
+            self.assertIn(f"\n  {command} ", every)
+        self.assertNotIn("--workers", every)
+        self.assertIn("--workers", self.shown("help", "run"))
+        self.assertEqual(self.shown("help", "run"), self.shown("run", "--help"))
+
+    def test_version(self):
+        version = self.shown("--version")
+        self.assertRegex(version, r"^perilune \d+\.\d+")
+        for words in (["version"], ["-v"], ["run", "--version"], ["check", "--version"]):
+            self.assertEqual(self.shown(*words), version)
+
+    def test_an_admin_address_as_a_url(self):
+        self.assertEqual(self.refused("status", "--admin", "http://127.0.0.1:9901"),
+                         "perilune: --admin: an address has no scheme; write --admin 127.0.0.1:9901\n"
+                         "See perilune status --help.\n")
+
+
 class Check(unittest.TestCase):
     ODD = f'listen(1):serveHTTP({RESPONSE})\npipeline("a"):replaceMessage({RESPONSE})\n'
 

@@ -35,6 +35,7 @@ def checked(case):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "plugins.lua").write_text("return {}\n", encoding="utf-8")
+        (folder / "silent.lua").write_text("local x = 1\n", encoding="utf-8")
         (folder / "broken.lua").write_text("return {\n  1 2\n}\n", encoding="utf-8")
         (folder / "proxy.lua").write_text(case.script, encoding="utf-8")
         done = program.run("check", "proxy.lua", folder=folder)

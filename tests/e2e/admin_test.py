@@ -78,7 +78,10 @@ def pages(stage):
     same(status, 404)
     same(body.decode(), "there is no page /statsu; there are /health /metrics /pipelines /status /upstreams, "
                         "POST /reload /stop\n")
-    same(curl(admin, "/pipelines?format=svg")[0::2], (503, b"a format is text or mermaid\n"))
+    status, head, body = curl(admin, "/pipelines?format=svg")
+    yes("content-type: image/svg+xml" in head.lower(), head)
+    yes(body.startswith(b"<svg "), body)
+    same(curl(admin, "/pipelines?format=png")[0::2], (400, b"a format is text, mermaid or svg\n"))
 
 
 @scene("the status tells of scripts, workers and listeners")

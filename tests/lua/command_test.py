@@ -93,9 +93,17 @@ class WhatItRuns(CommandTest):
         self.assertIn("there is no test: write test(", done.stdout)
 
     def test_a_wrong_command_line_is_an_exit_code_of_two(self):
-        for words in (["nowhere"], ["--format", "yaml"], ["--sed", "1"], ["--seed", "x"]):
+        for words in (["nowhere"], ["--format", "yaml"], ["--sed", "1"], ["--seed", "x"], ["--seed", "-1"]):
             self.assertEqual(self.run_tests(*words).returncode, 2, words)
         self.assertIn("test has no option --sed; did you mean --seed?", self.run_tests("--sed", "1").stderr)
+
+        self.assertEqual(self.run_tests("--seed", "-1").stderr,
+                         'perilune: --seed: "-1" is no seed: write a whole number of at least 0\n'
+                         "See perilune test --help.\n")
+
+    def test_listen_belongs_in_the_script(self):
+        self.write(a_test='listen(8000):serveHTTP(Message "x")\ntest("it", function() end)')
+        self.assertIn("a_test.lua:1: listen: it belongs in the script that test.load loads", self.run_tests().stdout)
 
     def test_a_filter_chooses_by_name(self):
         self.write(proxy=PROXY, proxy_test=TEST)
@@ -290,6 +298,17 @@ return words
             "proxy.lua  3 of 3 lines, 100 %", "words.lua  5 of 7 lines, 71 %; missed 6-9",
             "all        8 of 10 lines, 80 %",
         ])
+
+    def test_files_that_the_test_gives_are_left_out(self):
+        self.write(proxy=PROXY, given=PROXY, a_test="""
+            local files = { ["made.lua"] = 'listen(8000):serveHTTP(Message "x")', ["given.lua"] = "return 1" }
+            local function load(name) test.load(name, { files = files }) end
+            test("it", function() load "made.lua" end)
+            test("this", function() load "proxy.lua" end)
+        """)
+        done = self.run_tests("--coverage")
+        self.assertEqual([line.split()[0] for line in done.stdout.splitlines()[-2:]], ["proxy.lua", "all"], done.stdout)
+        self.assertNotIn("made.lua", done.stdout)
 
     def test_beside_a_format_for_machines_it_goes_to_the_other_output(self):
         self.write(proxy=PROXY, proxy_test=TEST)

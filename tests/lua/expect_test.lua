@@ -88,6 +88,12 @@ test("a value is shown so that a difference can be seen", function()
   expect(shown(long)):contains("20, …")
 end)
 
+test("a dot for a colon is told", function()
+  expect(function() expect(1).equals(1) end):raises("expect: equals is called with a colon: expect(value):equals(…)")
+  expect(function() expect(1).isNil() end):raises("with a colon")
+  expect(function() expect(1).equals({ value = 1 }) end):raises("with a colon")
+end)
+
 test("a word that expect does not have is named with the nearest one", function()
   expect(function() return expect(1).equal end):raises('expect has no "equal"; did you mean "equals"?')
 end)

@@ -19,6 +19,21 @@ local function around(front, behind)
   ]]):format(front or "", behind or ""))
 end
 
+-- ---- insert
+
+test("insert puts a message in front of its like only", function()
+  around [[:insert(function(ctx) return ctx.request.path == "/q" and Message "q" or nil end)]]
+  expect(proxy:request(8000, "/a").status):equals(200)
+  expect(proxy:request(8000, "/q").status):equals(500)
+  expect(test.log()):contains("main.lua:3: insert: a response cannot stand in front of requests; to answer, return it")
+  expect(#up.requests):equals(1)
+  local bytes = load [[ listen(9000):insert(Message "q"):connect("10.0.0.2:9") ]]
+  bytes:upstream("10.0.0.2:9", test.raw(function(connection) connection:receiveAll() end))
+  bytes:connect(9000):send("x")
+  test.advance(1)
+  expect(test.log()):contains("insert: a Message cannot stand among bytes; insert a text")
+end)
+
 -- ---- handlers
 
 test("handleMessageStart sees a head before its body, and may answer", function()
@@ -280,6 +295,28 @@ test("a dead endpoint is found by its health check and comes back", function()
   local seen = {}
   for _ = 1, 4 do seen[proxy:request(8000).body] = true end
   expect(seen):equals({ two = true, ["one again"] = true })
+end)
+
+test("endpoints are set in the form in which they are read", function()
+  load [[
+    local api = upstream("api", {
+      endpoints = { { "10.0.0.1:80", weight = 3 }, { address = "10.0.0.2:80", priority = 1 } },
+    })
+    listen(8000):serveHTTP(function(req)
+      if req.path == "/again" then api:set(api:endpoints()) end
+      if req.path == "/wrong" then api:set { { address = "10.0.0.1:80", wieght = 2 } } end
+      if req.path == "/none" then api:set { { host = "10.0.0.1", port = 80 } } end
+      return Message { json = api:endpoints() }
+    end)
+  ]]
+  local first = proxy:request(8000, "/"):json()
+  expect(first[1].address):equals("10.0.0.1:80")
+  expect({ first[1].weight, first[2].weight, first[2].priority }):equals({ 3, 1, 1 })
+  expect(proxy:request(8000, "/again"):json()):equals(first)
+  expect(proxy:request(8000, "/wrong").status):equals(500)
+  expect(test.log()):contains('item 1: unknown option "wieght"; did you mean "weight"?')
+  expect(proxy:request(8000, "/none").status):equals(500)
+  expect(test.log()):contains('got a table with "host", "port" and no address in front')
 end)
 
 test("a request of the script's own", function()

@@ -41,6 +41,14 @@ TEST_F(AdminAddressTest, RefusesWhatOthersReach) {
     EXPECT_NE(read({address}).find("is no address"), std::string::npos) << address << " " << read({address});
 }
 
+TEST_F(AdminAddressTest, RefusesURLs) {
+  EXPECT_EQ(read({"http://127.0.0.1:9901"}),
+            "wrong: --admin: an address has no scheme; write --admin 127.0.0.1:9901");
+  EXPECT_EQ(read({"http://127.0.0.1:9901/"}),
+            "wrong: --admin: an address has no scheme; write --admin 127.0.0.1:9901");
+  EXPECT_EQ(read({"unix:///run/a.sock"}), "wrong: --admin: an address has no \"//\"; write unix:/run/a.sock");
+}
+
 TEST_F(AdminAddressTest, ATokenIsNeededByTcpAlone) {
   unsetenv("PERILUNE_ADMIN_TOKEN");
   EXPECT_EQ(read({"/a"}), "unix:/a");

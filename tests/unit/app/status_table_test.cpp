@@ -41,6 +41,14 @@ TEST(StatusTable, OfAFreshProcess) {
       "no listener\n");
 }
 
+TEST(StatusTable, WhereTheOnlyWorkerIsSilentListenersAreNotKnown) {
+  const std::string told = status_table(
+      R"({"program":"perilune 1.2.3","pid":7,"state":"serving","uptimeSeconds":5,"files":["a.lua"],"version":1,
+    "reloads":{"ok":0,"failed":0},"lastReload":null,"listeners":[],
+    "workers":[{"worker":0,"silent":true,"slowTurns":0,"busySeconds":3.25}]})");
+  EXPECT_TRUE(told.ends_with("\nlisteners are not known: the worker that tells them is silent\n")) << told;
+}
+
 TEST(StatusTable, WhatIsNoStatusIsEmpty) {
   EXPECT_EQ(status_table(""), "");
   EXPECT_EQ(status_table("[]"), "");

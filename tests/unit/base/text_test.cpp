@@ -127,6 +127,12 @@ TEST(Text, NearestWord) {
   constexpr std::array<std::string_view, 3> methods{"set", "get", "has"};
   EXPECT_EQ(nearest("gte", methods), "get") << "neighbours changed places";
   EXPECT_EQ(nearest("sah", methods), "");
+  constexpr std::array<std::string_view, 3> long_names{"HashingLoadBalancer", "URLRouter",
+                                                       "RoundRobinLoadBalancer"};
+  EXPECT_EQ(nearest("RoundRobin", long_names), "RoundRobinLoadBalancer") << "the begin of a name";
+  EXPECT_EQ(nearest("round", long_names), "RoundRobinLoadBalancer");
+  EXPECT_EQ(nearest("Rou", long_names), "");
+  EXPECT_EQ(nearest("URLRoute", long_names), "URLRouter");
 }
 
 TEST(Time, SecondsAreBounded) {

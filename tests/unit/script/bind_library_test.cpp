@@ -127,11 +127,14 @@ TEST(BindLog, TextFieldsAndLevels) {
   lua.run("log.warn(5) log.error(nil) log.info('x', nil)");
   lua.run("log.info('two\\nlines\\27[0m', { evil = 'a\\nb' })");
   ASSERT_EQ(captured.lines.size(), 5u);
-  EXPECT_EQ(captured.lines[0], "info  done list=(table) msg=\"GET /\" ok=true path=\"/a b\" status=200");
+  EXPECT_EQ(captured.lines[0], "info  done list={} msg=\"GET /\" ok=true path=\"/a b\" status=200");
   EXPECT_EQ(captured.lines[1], "warn  5");
   EXPECT_EQ(captured.lines[2], "error (nil)");
   EXPECT_EQ(captured.lines[3], "info  x");
   EXPECT_EQ(captured.lines[4], "info  two\\nlines\\x1b[0m evil=\"a\\nb\"");
+  lua.run("log.info({ a = 1, b = { 'x', true } }, { deep = { a = { 1, 2 } }, fn = print, odd = { print } })");
+  EXPECT_EQ(captured.lines.back(),
+            "info  {\"a\":1,\"b\":[\"x\",true]} deep=\"{\\\"a\\\":[1,2]}\" fn=(function) odd=(table)");
   log::set_level(log::Level::Debug);
   lua.run("log.debug('seen')");
   EXPECT_EQ(captured.lines.back(), "debug seen");

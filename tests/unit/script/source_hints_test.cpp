@@ -160,6 +160,33 @@ TEST_F(ScriptWarnings, NotThoseThatARouteMayName) {
   EXPECT_EQ(warnings(route + "'a' end))\npipeline('a'):muxHTTP('b')\npipeline('b'):connect('a:1')"), "");
 }
 
+TEST_F(ScriptWarnings, NotThoseThatARouteIsGiven) {
+  const std::string route = "\nlisten(1):demuxHTTP(pipeline():route(function() return p end))";
+  EXPECT_EQ(warnings("local p = pipeline('a')" + answer + route), "");
+  EXPECT_EQ(warnings("local p = choose(pipeline('a')" + answer + ", nil)" + route),
+            "main.lua:1: unknown name \"choose\"");
+  EXPECT_EQ(warnings("local p = nil\npipeline('a')" + answer + route),
+            "main.lua:2: pipeline \"a\" is never used: nothing leads to it; if a route does, list it: "
+            "route(fn, { \"a\" })\n");
+}
+
+TEST_F(ScriptWarnings, NotThoseThatAUseMayChoose) {
+  const std::string use =
+      "\nlisten(1):demuxHTTP(pipeline():use(function() return { p } end, 'end'))\npipeline('end')" + answer;
+  // of a module's file
+  world.write("keys.lua", "return function() return pipeline():handleMessageStart(function() end) end");
+  EXPECT_EQ(warnings("local p = require 'keys' ()" + use), "");
+  EXPECT_EQ(warnings("local p = pipeline():handleMessageStart(function() end)" + use), "");
+  EXPECT_EQ(warnings("local p = pipeline('own'):next()" + use), "");
+  // what it leads to
+  EXPECT_EQ(warnings("local p = pipeline():route('b')\npipeline('b')" + answer + use), "");
+  // no plugin, or one that nobody holds
+  EXPECT_EQ(warnings("local p = pipeline('no')" + answer + use),
+            "main.lua:1: pipeline \"no\" is never used: nothing leads to it\n");
+  EXPECT_EQ(warnings("local p\npipeline('gone'):next()" + use),
+            "main.lua:2: pipeline \"gone\" is never used: nothing leads to it\n");
+}
+
 TEST_F(ScriptWarnings, NotWhatAModuleReads) {
   EXPECT_EQ(warnings("return function(ctx) return ctx.user end"), "");
   EXPECT_EQ(warnings("return function(ctx) ctx.request = 1 end"),
