@@ -18,6 +18,13 @@ UPSTREAM = '"127.0.0.1:9000"'
 
 # Refused by `check` and by `run`.
 AT_LOAD = [
+    # names in functions that run only when a request comes
+    Wrong("an unknown global in a function", 'listen(1):serveHTTP(function()\n  return Mesage "x"\nend)', "proxy.lua:2",
+          ('unknown name "Mesage"', 'did you mean "Message"?')),
+    Wrong("a global that is written in a function", 'listen(1):serveHTTP(function()\n  count = 1\nend)', "proxy.lua:2",
+          ('the unknown name "count"', "in front of the function: local count")),
+    Wrong("ctx where it is no parameter", 'listen(1):serveHTTP(function(req)\n  local user = ctx.user\nend)', "proxy.lua:2",
+          ("ctx is not a global", "function(msg, ctx)")),
     # names that are nearly right
     Wrong("a filter", 'pipeline("a")\n  :muxHTP("b")', "proxy.lua:2", ('"muxHTP"', 'did you mean "muxHTTP"?')),
     Wrong("a filter in another case", f"listen(1):serveHttp({RESPONSE})", "proxy.lua:1",
@@ -323,10 +330,6 @@ IN_HANDLERS = [
     handler("a name of ctx that context {…} did not declare", "ctx.targte = 1", '"targte"', 'did you mean "target"?'),
     handler("a name of ctx that is read", "local t = ctx.tagret", '"tagret"', 'did you mean "target"?'),
     handler("a reserved name of ctx", "ctx.client = 1", "ctx.client is read-only"),
-    handler("an unknown global", 'return Mesage "x"', '"Mesage"', 'did you mean "Message"?'),
-    handler("a global that is written", "count = 1", '"count"', "local count"),
-    serving("ctx where it is no parameter", 'listen("SOCKET"):serveHTTP(function(req)\n  local user = ctx.user\nend)', 2,
-            "ctx is not a global", "function(msg, ctx)"),
     handler("a body that is not collected", "return Message(req.body)", "body", "handleMessage"),
     handler("a field that messages do not have", "local p = req.pth", '"pth"', 'did you mean "path"?'),
     handler("a method that messages do not have", "req:jsn()", '"jsn"', 'did you mean "json"?'),
