@@ -59,6 +59,7 @@ class Insert final : public WaitingFilter {
 
  private:
   void process(Event&& event) override {
+    if (has_failed_) return;
     if (has_inserted_) {
       output(std::move(event));
       return;
@@ -75,7 +76,7 @@ class Insert final : public WaitingFilter {
   }
   void on_hook_result() override {
     if (call_.status == flow::HookStatus::Failed) {
-      fail(call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, {}});
+      give_up(call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, {}}, *first_);
       return;
     }
     if (auto* made = call_.value.object_as<flow::Message>()) {
@@ -90,14 +91,15 @@ class Insert final : public WaitingFilter {
   }
   void on_reset() override {
     WaitingFilter::on_reset();
-    has_inserted_ = false;
+    has_inserted_ = has_failed_ = false;
     first_.reset();
   }
   /// A message goes in front of its like only: it is said what else came.
   bool refuses(const flow::Message& message, const Event& first) {
     if (!message.head) return false;
-    const auto refuse = [this](const std::string& sentence) {
-      fail({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": insert: " + sentence});
+    const auto refuse = [&](const std::string& sentence) {
+      give_up({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": insert: " + sentence},
+              first);
       return true;
     };
     if (!first.is_message_start()) return refuse("a Message cannot stand among bytes; insert a text");
@@ -105,6 +107,12 @@ class Insert final : public WaitingFilter {
     return refuse(
         "a response cannot stand in front of requests; to answer, return it: "
         "handleMessageStart(function(req) return Message \"x\" end)");
+  }
+  /// Among messages the error is the answer, or stands in its place; among bytes it is the end.
+  void give_up(const Error& error, const Event& first) {
+    if (!first.is_message_start()) return fail(error);
+    has_failed_ = true;
+    give_message(*error_message(error, chunks()), first.head()->is_request() ? answer_sink() : next_sink());
   }
   void give(const flow::Message& message) {
     if (message.head) {
@@ -118,6 +126,7 @@ class Insert final : public WaitingFilter {
 
   const InsertPlan& plan_;
   bool has_inserted_ = false;
+  bool has_failed_ = false;
   std::unique_ptr<Event> first_;
 };
 
