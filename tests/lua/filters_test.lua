@@ -25,7 +25,7 @@ test("insert puts a message in front of its like only", function()
   around [[:insert(function(ctx) return ctx.request.path == "/q" and Message "q" or nil end)]]
   expect(proxy:request(8000, "/a").status):equals(200)
   expect(proxy:request(8000, "/q").status):equals(500)
-  expect(test.log()):contains("main.lua:3: insert: a response cannot stand in front of requests; to answer, return it")
+  expect(test.log()):contains("main.lua:2: insert: a response cannot stand in front of requests; to answer, return it")
   expect(#up.requests):equals(1)
   local bytes = load [[ listen(9000):insert(Message "q"):connect("10.0.0.2:9") ]]
   bytes:upstream("10.0.0.2:9", test.raw(function(connection) connection:receiveAll() end))
