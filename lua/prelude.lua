@@ -58,6 +58,7 @@ function core.is_silent(module) return core.metatable_of(module) == silent end
 
 function silent.__index(module) fail(rawget(module, 1)) end
 silent.__newindex, silent.__call, silent.__metatable = silent.__index, silent.__index, "module"
+silent.__tostring = function() return "a module that returned nothing" end
 
 local function nothing_of(name, who)
   return setmetatable({

@@ -207,7 +207,7 @@ Outcome make_message(lua_State* L) {
   } else {
     buffer::Buffer body;
     if (!lua_isnone(L, 1) && !to_bytes(L, context, 1, body)) {
-      const bool is_status = lua_type(L, 1) == LUA_TNUMBER;
+      const bool is_status = lua_type(L, 1) == LUA_TNUMBER && !check_status(L, 1);
       return Outcome::error(
           argument_message(L, 1, "a table, a string or a Data") +
           (is_status ? "; write Message { status = " + describe_value(L, 1) + " }" : std::string()));

@@ -31,7 +31,8 @@ const Mistake at_load[] = {
     {"misspelt listen option", "listen(8000, { maxConnection = 5 })",
      "main.lua:1: listen: unknown option \"maxConnection\"; did you mean \"maxConnections\"?"},
     {"wrong type of argument", "listen(8000):connect({})",
-     "main.lua:1: connect: argument 1 (target) expects a function or a string, got a table"},
+     "main.lua:1: connect: argument 1 (target) expects a function or a string, got a table; write "
+     "\"host:port\", such as \"127.0.0.1:8080\""},
     {"wrong type of option", "listen(8000):connect('a:1', { readTimeout = {} })",
      "main.lua:1: connect: option \"readTimeout\" expects a time (seconds or \"5s\"), got a table"},
     {"wrong unit", "listen(8000):connect('a:1', { readTimeout = '5 seconds' })",

@@ -49,7 +49,7 @@ TEST_F(SandboxTest, ModulesRunOnceAndShareTheSandbox) {
     local c = require "silent"
     hook("f", function() return tostring(rawequal(a, b)) .. a.twice(4) .. a.name .. tostring(c) .. require("lib").twice(1) end)
   )"),
-            "true8lib.utiltrue2");
+            "true8lib.utila module that returned nothing2");
   EXPECT_EQ(world.take_notes(), "lib util");
   EXPECT_EQ(world.interpreter->loader.files().size(), 4u);
 }
