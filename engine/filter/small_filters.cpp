@@ -114,7 +114,7 @@ class Insert final : public WaitingFilter {
   bool refuses(const flow::Message& message, const Event& first) {
     return refuses(message.head != nullptr, message.head && !message.request(), first);
   }
-  /// A message is answered, or is an error in the place of an answer; bytes end.
+  /// Among messages the error is the answer, or stands in its place; among bytes it is the end.
   void give_up(const Error& error, const Event& first) {
     has_failed_ = true;
     if (!first.is_message_start()) return fail(error);
