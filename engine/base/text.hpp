@@ -43,7 +43,7 @@ std::string in_quotes(std::string_view text, size_t bytes_max = 80);
 /// Adds a JSON string (RFC 8259), quotes and all. Bytes that are no UTF-8 are taken for Latin-1.
 void append_json_text(std::string& line, std::string_view text);
 
-/// The candidate nearest to `word` by edit distance, empty when none is near enough to be meant.
+/// The candidate nearest to `word` by edit distance, or one that begins so; empty when none may be meant.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 }  // namespace perilune

@@ -75,14 +75,14 @@ class Insert final : public WaitingFilter {
     run_hook(*plan_.hook, flow::HookShape::Context);
   }
   void on_hook_result() override {
-    if (call_.status == flow::HookStatus::Failed) {
-      give_up(call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, {}}, *first_);
-      return;
-    }
+    if (call_.status == flow::HookStatus::Failed)
+      return give_up(call_.failure ? *call_.failure : Error{ErrorCode::ScriptError, Side::Script, {}},
+                     *first_);
     if (auto* made = call_.value.object_as<flow::Message>()) {
       if (refuses(*made, *first_)) return;
       give(*made);
     } else if (const std::string* text = call_.value.string()) {
+      if (refuses(false, false, *first_)) return;
       buffer::Buffer bytes = buffer::buffer_of(*text, chunks());
       while (!bytes.empty()) output(Event::data(bytes.take_slice()));
     }
@@ -94,24 +94,30 @@ class Insert final : public WaitingFilter {
     has_inserted_ = has_failed_ = false;
     first_.reset();
   }
-  /// A message goes in front of its like only: it is said what else came.
+  /// A message goes in front of its like only, and so do bytes: it is said what else came.
+  bool refuses(bool is_message, bool is_response, const Event& first) {
+    std::string_view why;
+    if (!first.is_message_start()) {
+      if (is_message) why = "a Message cannot stand among bytes; insert a text";
+    } else if (!is_message) {
+      why = "bytes cannot stand among messages; insert a Message, or write replaceMessageBody";
+    } else if (is_response && first.head()->is_request()) {
+      why =
+          "a response cannot stand in front of requests; to answer, return it: "
+          "handleMessageStart(function(req) return Message \"x\" end)";
+    }
+    if (why.empty()) return false;
+    give_up({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": insert: " + std::string(why)},
+            first);
+    return true;
+  }
   bool refuses(const flow::Message& message, const Event& first) {
-    if (!message.head) return false;
-    const auto refuse = [&](const std::string& sentence) {
-      give_up({ErrorCode::ScriptError, Side::Script, plan_.place.to_string() + ": insert: " + sentence},
-              first);
-      return true;
-    };
-    if (!first.is_message_start()) return refuse("a Message cannot stand among bytes; insert a text");
-    if (!first.head()->is_request() || message.request()) return false;
-    return refuse(
-        "a response cannot stand in front of requests; to answer, return it: "
-        "handleMessageStart(function(req) return Message \"x\" end)");
+    return refuses(message.head != nullptr, message.head && !message.request(), first);
   }
   /// Among messages the error is the answer, or stands in its place; among bytes it is the end.
   void give_up(const Error& error, const Event& first) {
-    if (!first.is_message_start()) return fail(error);
     has_failed_ = true;
+    if (!first.is_message_start()) return fail(error);
     give_message(*error_message(error, chunks()), first.head()->is_request() ? answer_sink() : next_sink());
   }
   void give(const flow::Message& message) {

@@ -27,6 +27,15 @@ test("insert puts a message in front of its like only", function()
   expect(proxy:request(8000, "/q").status):equals(500)
   expect(test.log()):contains("main.lua:2: insert: a response cannot stand in front of requests; to answer, return it")
   expect(#up.requests):equals(1)
+  local raises = load [[
+    listen(8001):demuxHTTP(pipeline():insert(function() error("no") end):muxHTTP(pipeline():connect("10.0.0.1:80")))
+  ]]
+  expect(raises:request(8001, "/a").status):equals(500)
+  local text = load [[
+    listen(8002):demuxHTTP(pipeline():insert("x"):muxHTTP(pipeline():connect("10.0.0.1:80")))
+  ]]
+  expect(text:request(8002, "/a").status):equals(500)
+  expect(test.log()):contains("insert: bytes cannot stand among messages")
   local bytes = load [[ listen(9000):insert(Message "q"):connect("10.0.0.2:9") ]]
   bytes:upstream("10.0.0.2:9", test.raw(function(connection) connection:receiveAll() end))
   bytes:connect(9000):send("x")
