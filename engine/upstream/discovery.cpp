@@ -125,7 +125,9 @@ void Discovery::on_answer(std::vector<Known> found, Duration ttl, size_t left_ou
     return key(a) < key(b);
   });
   // Not std::ranges::unique: Clang 14, which builds the fuzz targets, does not know what GCC 12's gives.
-  const auto is_same = [](const Known& a, const Known& b) { return a.endpoint.address == b.endpoint.address; };
+  const auto is_same = [](const Known& a, const Known& b) {
+    return a.endpoint.address == b.endpoint.address;
+  };
   found.erase(std::unique(found.begin(), found.end(), is_same), found.end());
   std::ranges::stable_sort(found, {}, [](const Known& known) { return known.endpoint.priority; });
 

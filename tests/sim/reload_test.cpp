@@ -905,16 +905,17 @@ TEST_P(WrongKeep, IsRefusedWithItsLine) {
 
 INSTANTIATE_TEST_SUITE_P(
     Plays, WrongKeep,
-    ::testing::Values(KeepCase{"Name", "reload.keep(1, 2)", "argument 1 (name) expects a string, got 1"},
-                      KeepCase{"Function", "reload.keep('a', print)", "\"a\" cannot be kept"},
-                      KeepCase{"InTable", "reload.keep('a', { b = { pipeline } })", "\"a\" cannot be kept"},
-                      KeepCase{"Object", "reload.keep('a', algo.URLRouter {})", "\"a\" cannot be kept"},
-                      KeepCase{"SharedTables", "local t = {} for i = 1, 40 do t = { t, t } end reload.keep('a', t)",
-                               "it is larger than 16777216 bytes"},
-                      KeepCase{"Cycle", "local t = {} t[1], t[2] = t, t reload.keep('a', t)", "\"a\" cannot be kept"},
-                      KeepCase{"Twice", "reload.keep('a', 1) reload.keep('a', 2)", "\"a\" is kept already"},
-                      KeepCase{"Misspelt", "reload.kep('a', 1)", "did you mean"},
-                      KeepCase{"UnloadOfWhat", "reload.onUnload('x')", "argument 1 (fn) expects a function"}),
+    ::testing::Values(
+        KeepCase{"Name", "reload.keep(1, 2)", "argument 1 (name) expects a string, got 1"},
+        KeepCase{"Function", "reload.keep('a', print)", "\"a\" cannot be kept"},
+        KeepCase{"InTable", "reload.keep('a', { b = { pipeline } })", "\"a\" cannot be kept"},
+        KeepCase{"Object", "reload.keep('a', algo.URLRouter {})", "\"a\" cannot be kept"},
+        KeepCase{"SharedTables", "local t = {} for i = 1, 40 do t = { t, t } end reload.keep('a', t)",
+                 "it is larger than 16777216 bytes"},
+        KeepCase{"Cycle", "local t = {} t[1], t[2] = t, t reload.keep('a', t)", "\"a\" cannot be kept"},
+        KeepCase{"Twice", "reload.keep('a', 1) reload.keep('a', 2)", "\"a\" is kept already"},
+        KeepCase{"Misspelt", "reload.kep('a', 1)", "did you mean"},
+        KeepCase{"UnloadOfWhat", "reload.onUnload('x')", "argument 1 (fn) expects a function"}),
     [](const auto& given) { return std::string(given.param.name); });
 
 TEST_F(Reload, AKeptValueThatGrewTooLargeIsLostAndSaid) {
