@@ -73,7 +73,7 @@ edge::Departures Worker::start() {
     all.moving += some.moving;
     all.staying += some.staying;
   }
-  loop_.arm(end_timer_, Duration::zero());
+  loop_.arm(end_timer_, end_interval);
   return all;
 }
 

@@ -142,6 +142,7 @@ inline constexpr size_t metric_buckets_max = 100;           // of one histogram;
 
 // scripts
 inline constexpr size_t pooled_coroutines_max = 4096;       // idle ones kept for reuse, about 1 KiB each
+inline constexpr size_t library_bytes = 512 * 1024;         // of a Lua state, taken at once: what the library needs
 inline constexpr size_t garbage_bytes_min = 512 * 1024;     // let lie before a small Lua heap is collected: a cache's worth
 inline constexpr size_t garbage_body_bytes_min = 256 * 1024; // and of what garbage Messages hold outside that heap
 inline constexpr size_t url_parameters_max = 256;           // of a query or a Cookie field; hash tables of strangers' keys

@@ -70,11 +70,14 @@ Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& 
     : services(filter_services),
       http(http_client),
       options(std::move(state_options)),
+      heap(limits::library_bytes),
       main_(lua_newstate(LuaHeap::allocate, &heap)),
       bindings(services.runtime.chunks, loop().driver(), *this) {
   PERILUNE_EXPECT(main_ != nullptr, "there is memory for a Lua state");
   lua_State* L = main();
   lua_atpanic(L, on_panic);
+  // What is made here stays: to walk through it would find next to nothing.
+  lua_gc(L, LUA_GCSTOP, 0);
   main_coroutine.thread = L;
   main_coroutine.why_no_wait = loading_may_not_wait;
   lua_setexdata(L, &main_coroutine);
@@ -85,6 +88,8 @@ Interpreter::Interpreter(filter::Services& filter_services, filter::HttpClient& 
   loader.run_library();
   if (options.lines) watch_lines(L);
   tune_collector();
+  // Next when the heap has grown as much as the collector was just told.
+  if (!collects_at_fixed_times()) lua_gc(L, LUA_GCRESTART, -1);
 }
 
 Interpreter::~Interpreter() {
@@ -93,6 +98,7 @@ Interpreter::~Interpreter() {
   // From here on objects that Lua's last collection lets go of must not call back.
   hooks.end_all();
   bindings.end_messages();
+  heap.close();
   main_.reset();
 }
 

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace perilune::script {
+
+// make_unique_for_overwrite: pages that are never used stay the kernel's.
+LuaHeap::LuaHeap(size_t first_bytes)
+    : first_bytes_(first_bytes), first_(std::make_unique_for_overwrite<std::byte[]>(first_bytes)) {}
 
 LuaHeap::~LuaHeap() {
   for (size_t list = 0; list < lists_.size(); ++list) drop(list, lists_[list].count);
@@ -17,7 +22,8 @@ void* LuaHeap::allocate(void* heap, void* block, size_t old_bytes, size_t bytes)
     self.give_back(block, old_bytes);
     return nullptr;
   }
-  if (std::min(old_bytes, bytes) > small_bytes_max) return std::realloc(block, bytes);
+  if (std::min(old_bytes, bytes) > small_bytes_max && !self.is_in_first(block))
+    return std::realloc(block, bytes);
   if (std::max(old_bytes, bytes) <= small_bytes_max && list_of(old_bytes) == list_of(bytes)) return block;
   void* moved = self.take(bytes);
   if (!moved) return nullptr;
@@ -27,17 +33,26 @@ void* LuaHeap::allocate(void* heap, void* block, size_t old_bytes, size_t bytes)
 }
 
 void* LuaHeap::take(size_t bytes) {
-  if (bytes > small_bytes_max) return std::malloc(bytes);
+  if (bytes > small_bytes_max) return make(bytes);
   List& list = lists_[list_of(bytes)];
   Free* const block = list.first;
-  if (!block) return std::malloc(bytes_of(list_of(bytes)));
+  if (!block) return make(bytes_of(list_of(bytes)));
   list.first = block->next;
   list.surplus.note_taken(--list.count);
   return block;
 }
 
+void* LuaHeap::make(size_t bytes) {
+  const size_t rounded = (bytes + 7) & ~size_t{7};
+  if (first_bytes_ - first_used_ < rounded) return std::malloc(bytes);
+  return first_.get() + std::exchange(first_used_, first_used_ + rounded);
+}
+
 void LuaHeap::give_back(void* block, size_t bytes) {
-  if (bytes > small_bytes_max) return std::free(block);
+  if (bytes > small_bytes_max || is_closing_) {
+    if (!is_in_first(block)) std::free(block);
+    return;
+  }
   List& list = lists_[list_of(bytes)];
   list.first = new (block) Free{list.first};
   ++list.count;
@@ -52,13 +67,23 @@ size_t LuaHeap::give_back_surplus() {
 
 size_t LuaHeap::drop(size_t index, size_t count) {
   List& list = lists_[index];
+  Free* stays = nullptr;
+  size_t dropped = 0;
   for (size_t i = 0; i < count; ++i) {
-    Free* const block = list.first;
-    list.first = block->next;
+    Free* const block = std::exchange(list.first, list.first->next);
+    if (is_in_first(block)) {
+      block->next = std::exchange(stays, block);
+      continue;
+    }
     std::free(block);
+    ++dropped;
   }
-  list.count -= count;
-  return count * bytes_of(index);
+  while (stays) {
+    Free* const block = std::exchange(stays, stays->next);
+    block->next = std::exchange(list.first, block);
+  }
+  list.count -= dropped;
+  return dropped * bytes_of(index);
 }
 
 }  // namespace perilune::script

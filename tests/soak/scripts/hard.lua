@@ -8,7 +8,7 @@ local odd = {
   trickle = "127.0.0.1:$trickle",
 }
 
-local own = { echo = "echo", wait = "wait", bulk = "bulk", big = "shared", a = "shared" }
+local own = { echo = "echo", wait = "wait", bulk = "bulk", huge = "huge", big = "shared", a = "shared" }
 
 listen("0.0.0.0:$hard", { headTimeout = 3, readTimeout = 1, minBodyRate = "1k", writeTimeout = 2, idleTimeout = 8 })
   :demuxHTTP("web")
@@ -33,6 +33,11 @@ pipeline("shared")
 pipeline("bulk")
   :muxHTTP("second", function() return "bulk" end, { maxSessions = 128 })
 
+-- More than anybody reads, from an upstream that is always quicker than its reader.
+pipeline("huge")
+  :muxHTTP("first", function() return "huge" end, { maxSessions = 64 })
+
+pipeline("first"):connect("127.0.0.1:$first", { connectTimeout = 2 })
 pipeline("second"):connect("127.0.0.1:$second", { connectTimeout = 2 })
 
 pipeline("odd")

@@ -112,9 +112,10 @@ class Proxy:
 
 
 class Nginx:
-    """An nginx in one process that answers `NAME /path?query`, and /big with a file. Remembers when it was away."""
+    """An nginx in one process that answers `NAME /path?query`, /big and /huge with files. Remembers when it was away."""
 
     BIG = 2 << 20
+    HUGE = 8 << 30  # of nothing but holes
 
     def __init__(self, folder, name, keepalive, master):
         self.name = name
@@ -123,6 +124,8 @@ class Nginx:
         os.makedirs(self.folder)
         with open(f"{self.folder}/big", "wb") as file:
             file.write(bytes(self.BIG))
+        with open(f"{self.folder}/huge", "wb") as file:
+            file.truncate(self.HUGE)
         user = "user root;" if os.geteuid() == 0 else ""
         temporary = "".join(
             f"{kind}_temp_path {self.folder}/{kind};\n" for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
@@ -133,7 +136,7 @@ events {{ worker_connections 12000; }}
 http {{ access_log off; {temporary} {keepalive} client_max_body_size 0; reset_timedout_connection on;
 server {{ listen 127.0.0.1:{self.port} backlog=4096; root {self.folder};
 location / {{ default_type text/plain; return 200 "{name} $request_uri\\n"; }}
-location = /big {{ }} location = /bulk/big {{ alias {self.folder}/big; }} location = /hi/big {{ alias {self.folder}/big; }}
+location = /big {{ }} location = /huge {{ }} location = /bulk/big {{ alias {self.folder}/big; }} location = /hi/big {{ alias {self.folder}/big; }}
 }} }}
 """)
         self.process = None

@@ -114,6 +114,13 @@ class Wire:
                 data += piece
         return bytes(data)
 
+    def peek(self, size):
+        """The first bytes that nobody has read yet; they stay."""
+        try:
+            return self.sock.recv(size, socket.MSG_PEEK)
+        except OSError:
+            return b""
+
     def was_reset(self):
         return self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 

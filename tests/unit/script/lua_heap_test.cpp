@@ -15,8 +15,12 @@ struct Block {
   unsigned char mark;
 };
 
-TEST(LuaHeapTest, BlocksKeepWhatIsInThemHoweverTheyGrowAndShrink) {
-  LuaHeap heap;
+// Without a first piece, with one that is full soon, and with one for all.
+class LuaHeapFirstTest : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Bytes, LuaHeapFirstTest, testing::Values(0, 1000, 60000, 8 << 20));
+
+TEST_P(LuaHeapFirstTest, BlocksKeepWhatIsInThemHoweverTheyGrowAndShrink) {
+  LuaHeap heap(GetParam());
   std::mt19937 random(7);
   std::vector<Block> blocks;
   const auto check = [](const Block& block, size_t bytes) {
@@ -43,6 +47,7 @@ TEST(LuaHeapTest, BlocksKeepWhatIsInThemHoweverTheyGrowAndShrink) {
       blocks.pop_back();
     }
     if (i % 1000 == 0) heap.give_back_surplus();
+    if (i == 19000) heap.close();
   }
   for (const Block& block : blocks) {
     check(block, block.bytes);
@@ -58,6 +63,17 @@ TEST(LuaHeapTest, WhatNobodyNeededGoesBackAtTheSecondLook) {
   heap.give_back_surplus();
   EXPECT_EQ(heap.give_back_surplus(), 100u * 40);
   EXPECT_EQ(heap.give_back_surplus(), 0u);
+}
+
+TEST(LuaHeapTest, WhatIsOfTheFirstPieceStaysForReuse) {
+  LuaHeap heap(40);
+  void* const first = LuaHeap::allocate(&heap, nullptr, 0, 40);
+  void* const other = LuaHeap::allocate(&heap, nullptr, 0, 40);
+  for (void* block : {first, other}) LuaHeap::allocate(&heap, block, 40, 0);
+  heap.give_back_surplus();
+  EXPECT_EQ(heap.give_back_surplus(), 40u);
+  EXPECT_EQ(LuaHeap::allocate(&heap, nullptr, 0, 40), first);
+  LuaHeap::allocate(&heap, first, 40, 0);
 }
 
 TEST(LuaHeapTest, NothingForNothing) {
