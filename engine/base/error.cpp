@@ -37,7 +37,7 @@ constexpr std::array<CodeRow, error_code_count> rows{{
     {ErrorCode::BadResponse, "bad-response", 502, "The upstream's response is malformed"},
     {ErrorCode::ResponseTooLarge, "response-too-large", 502, "The response is larger than allowed here"},
     {ErrorCode::ReadTimeout, "read-timeout", 504, "The upstream did not answer in time"},
-    {ErrorCode::WriteTimeout, "write-timeout", 504, "The upstream did not take the request in time"},
+    {ErrorCode::WriteTimeout, "write-timeout", 504, "What was sent was not taken in time"},
     {ErrorCode::RequestTimeout, "request-timeout", 504, "The answer did not begin in time"},
     {ErrorCode::TryTimeout, "try-timeout", 504, "A try's answer did not begin in time"},
     {ErrorCode::QueueFull, "queue-full", 503, "Too many are waiting already"},
