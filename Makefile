@@ -95,9 +95,9 @@ lint-lua:
 	@luacheck -q $(or $(filter %.lua,$(FILES)),$(lua_folders))
 
 lint-cpp:
-	@cmake --preset dev -DPERILUNE_TESTS=ON >/dev/null
+	@cmake --preset dev -B build/lint -DCMAKE_UNITY_BUILD=OFF -DPERILUNE_PRECOMPILE=OFF >/dev/null
 	@printf '%s\n' $(or $(filter %.cpp,$(FILES)),$(filter %.cpp,$(cpp_files))) | \
-	  xargs -P $(JOBS) -n 1 clang-tidy --quiet --warnings-as-errors='*' -p build/dev
+	  xargs -P $(JOBS) -n 1 clang-tidy --quiet --warnings-as-errors='*' -p build/lint
 
 install: build ## into $(PREFIX), by way of $(DESTDIR)
 	cmake --install build/release --prefix $(PREFIX)

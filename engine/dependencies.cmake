@@ -12,6 +12,7 @@ if(TARGET perilune_http)
   target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE})
   target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
   target_compile_options(llhttp PRIVATE -O2)
+  set_target_properties(llhttp PROPERTIES UNITY_BUILD OFF)
   target_link_libraries(perilune_http PRIVATE llhttp)
 endif()
 

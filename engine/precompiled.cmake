@@ -1,5 +1,6 @@
 # Half of what a compiler does here is to read headers of the standard library, of Boost and of GoogleTest. The builds for
-# tests read them once. The release does not, so that a header that a file forgot to include is missed there.
+# tests read them once, and compile eight files as one (CMAKE_UNITY_BUILD in CMakePresets.json), so that the names in a
+# room's unnamed namespaces are one set. The release does neither: there a header that a file forgot to include is missed.
 
 set(precompiled_headers
   <algorithm> <array> <atomic> <chrono> <cmath> <cstdint> <cstring> <functional> <map> <memory> <mutex> <optional> <ranges>
@@ -26,6 +27,11 @@ function(collect_targets folder result)
   endforeach()
   set(${result} ${found} PARENT_SCOPE)
 endfunction()
+
+# These call their functions and tables by the names that scripts know, which are the same for different objects.
+foreach(name data headers percentile router shared test test_connection test_server time upstream url)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/engine/script/bind_${name}.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endforeach()
 
 function(precompile name headers)
   add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/generated/precompiled.cpp)

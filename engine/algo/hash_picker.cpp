@@ -12,7 +12,7 @@ namespace {
 
 // Half of the endpoints unusable: one key in a million needs more. From there on all are compared, which also
 // finds the one of very many that is usable.
-constexpr int tries_max = 20;
+constexpr int spots_max = 20;
 
 }  // namespace
 
@@ -76,7 +76,7 @@ std::optional<uint32_t> HashPicker::pick(const PickerView& view, std::optional<u
   uint64_t spot = key.value_or(random);
   Bound bound(*this, view);
   size_t place = first_place(spot);
-  for (int tries = 0; tries < tries_max; ++tries) {
+  for (int tries = 0; tries < spots_max; ++tries) {
     if (bound.allows(owners_[place])) return owners_[place];
     spot = draw_next(spot);
     place = next_place(place, spot);

@@ -12,11 +12,6 @@ namespace perilune::algo {
 inline constexpr uint32_t unlimited = UINT32_MAX;
 inline constexpr Duration forever = Duration::max();
 
-/// `now` plus a span that may be `forever`.
-constexpr Instant after(Instant now, Duration span) {
-  return span >= Instant::max() - now ? Instant::max() : now + span;
-}
-
 /// Which idle entry of a key is leased: the one released last (few stay warm, the rest may expire), or first.
 enum class PoolOrder : uint8_t { Lifo, Fifo };
 

@@ -4,14 +4,6 @@
 #include <functional>
 
 namespace perilune::algo {
-namespace {
-
-Instant after(Instant now, Duration span) {
-  return span >= Instant::max() - now ? Instant::max() : now + span;
-}
-
-}  // namespace
-
 SharedDictionary::~SharedDictionary() { clear(); }
 
 SharedDictionary::Shard& SharedDictionary::shard_of(std::string_view key) {

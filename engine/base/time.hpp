@@ -23,6 +23,11 @@ using Instant = EngineClock::time_point;
 using std::chrono::duration_cast;
 using namespace std::chrono_literals;
 
+/// `now` plus a span that may be without end: Duration::max().
+constexpr Instant after(Instant now, Duration span) {
+  return span >= Instant::max() - now ? Instant::max() : now + span;
+}
+
 inline double to_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 /// Seconds as a script gives them; NaN becomes 0 and anything beyond 100 years becomes 100 years.

@@ -14,8 +14,6 @@ constexpr uint8_t size_digits_max = 16;  // 64 bits
 constexpr uint32_t excess_max = 64 * 1024;
 constexpr uint64_t paid_per_chunk = 16;
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
 }  // namespace
 
 ChunkedDecoder::Step ChunkedDecoder::advance(std::string_view text, size_t line_bytes_max) {

@@ -12,8 +12,6 @@ using message::Name;
 
 namespace {
 
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
-
 constexpr uint64_t in_each_byte(uint8_t byte) { return uint64_t{0x0101010101010101} * byte; }
 
 /// The high bit of each byte that is below a space or DEL. Borrows may mark bytes above such a one too, so

@@ -37,6 +37,9 @@ constexpr bool are_all(CharClass wanted, std::string_view text) {
   return true;
 }
 
+/// Of optional whitespace: RFC 9110 section 5.6.3.
+constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
 /// The value of a hexadecimal digit, -1 for anything else.
 constexpr int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';

@@ -174,10 +174,6 @@ void set_number(lua_State* L, const char* name, double number) {
 void set_number(lua_State* L, const char* name, uint64_t number) {
   set_number(L, name, static_cast<double>(number));
 }
-void set_text(lua_State* L, const char* name, std::string_view text) {
-  push_text(L, text);
-  lua_setfield(L, -2, name);
-}
 void set_flag(lua_State* L, const char* name, bool flag) {
   lua_pushboolean(L, flag);
   lua_setfield(L, -2, name);

@@ -55,11 +55,6 @@ Result<std::string> normalize(std::string_view text) {
   return std::string(result.buffer());
 }
 
-void set_text(lua_State* L, const char* key, std::string_view text) {
-  push_text(L, text);
-  lua_setfield(L, -2, key);
-}
-
 /// The port that a scheme means when the URL names none.
 int default_port(std::string_view scheme) {
   if (scheme == "http" || scheme == "ws") return 80;

@@ -52,11 +52,6 @@ Outcome error_concat(lua_State* L) {
   return 1;
 }
 
-void set_text(lua_State* L, const char* key, std::string_view text) {
-  push_text(L, text);
-  lua_setfield(L, -2, key);
-}
-
 }  // namespace
 
 BindingContext::BindingContext(buffer::ChunkPool& chunk_pool, loop::Driver& loop_driver,

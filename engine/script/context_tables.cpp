@@ -53,11 +53,6 @@ int context_key(lua_State* L) {
   return 1;
 }
 
-void set_text(lua_State* L, const char* name, std::string_view text) {
-  lua_pushlstring(L, text.data(), text.size());
-  lua_setfield(L, -2, name);
-}
-
 int context_upstream(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
   const flow::UpstreamInfo* upstream = context ? context->upstream() : nullptr;

@@ -8,7 +8,7 @@
 namespace perilune::script {
 namespace {
 
-constexpr std::string_view of_tests[] = {"test", "beforeEach", "afterEach", "expect", "describe"};
+constexpr std::string_view globals_of_tests[] = {"test", "beforeEach", "afterEach", "expect", "describe"};
 
 /// Whether the source defines pipeline("name"), anywhere.
 bool defines_pipeline(std::string_view source, std::string_view name) {
@@ -24,7 +24,7 @@ bool defines_pipeline(std::string_view source, std::string_view name) {
 }  // namespace
 
 std::string hint_of_name(std::string_view name, std::string_view source, bool is_test) {
-  if (!is_test && std::ranges::find(of_tests, name) != std::end(of_tests))
+  if (!is_test && std::ranges::find(globals_of_tests, name) != std::end(globals_of_tests))
     return "tests are run by perilune test, which takes files named test.lua or *_test.lua";
   return defines_pipeline(source, name) ? "a pipeline is given by its name in quotes: " + in_quotes(name)
                                         : std::string();

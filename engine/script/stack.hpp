@@ -31,6 +31,11 @@ inline std::optional<std::string_view> string_at(lua_State* L, int index) {
   return std::string_view(text, size);
 }
 inline void push_text(lua_State* L, std::string_view text) { lua_pushlstring(L, text.data(), text.size()); }
+/// Into the table at the top of the stack.
+inline void set_text(lua_State* L, const char* key, std::string_view text) {
+  push_text(L, text);
+  lua_setfield(L, -2, key);
+}
 
 /// What is at `index`, for error messages: `nothing`, `nil`, `5`, `"text"` (cut at 40 bytes), `a table`, `a
 /// Message`.

@@ -2,7 +2,7 @@
 
 Usage: headers.py ROOT --compile-commands FILE --compiler CXX --build DIR [--launcher CCACHE]
 
-A header whose own .cpp includes it first is proven by the build. Each other one becomes a source file of
+A header whose own .cpp includes it first is proven by the release build. Each other one becomes a source file of
 one line, compiled with the flags of a source file of its room. With ccache as the launcher only what
 changed costs time.
 """
@@ -11,6 +11,7 @@ import argparse
 import concurrent.futures
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -36,10 +37,11 @@ def flags_by_room(commands_file):
     with open(commands_file, encoding="utf-8") as file:
         commands = json.load(file)
     for command in commands:
-        parts = command["file"].split("/")
-        if not command["file"].endswith(".cpp") or "engine" not in parts:
+        # A file of the room, or one that CMake made of several.
+        place = re.search(r"/engine/(\w+)/[^/]*\.cpp$|/perilune_(\w+)\.dir/Unity/", command["file"])
+        if not place:
             continue
-        room = parts[parts.index("engine") + 1]
+        room = place[1] or place[2]
         words = command.get("arguments") or shlex.split(command["command"])
         flags.setdefault(room, useful(words))
     return flags
