@@ -28,11 +28,6 @@ function(collect_targets folder result)
   set(${result} ${found} PARENT_SCOPE)
 endfunction()
 
-# These call their functions and tables by the names that scripts know, which are the same for different objects.
-foreach(name data headers percentile router shared test test_connection test_server time upstream url)
-  set_source_files_properties(${CMAKE_SOURCE_DIR}/engine/script/bind_${name}.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-endforeach()
-
 function(precompile name headers)
   add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/generated/precompiled.cpp)
   target_link_libraries(${name} PRIVATE perilune_settings)
