@@ -170,14 +170,25 @@ def report(table, wrongs):
         raise Failure("\n    ".join([f"{len(wrongs)} cases are wrong:", *[f"{case}: {wrong}" for case, wrong in wrongs[:20]]]))
 
 
+def settle(stage, port, upstream):
+    """Behind a connection that was cut: what the upstream was sent of it has been recorded. A later one is accepted later,
+    and where connections may be cut each client's has its own."""
+    exchange(stage, port, get("/settled").encode())
+    for thread in list(upstream.threads):
+        thread.join(PATIENCE)
+
+
 def play_requests(stage, script, may_cut=False):
     recorder = Recorder()
-    proxy = stage.proxy(script, upstream=stage.upstream(recorder.act).port)
+    upstream = stage.upstream(recorder.act)
+    proxy = stage.proxy(script, upstream=upstream.port)
     wrongs = []
     for number, case in enumerate(requests.TABLE):
         for seed in [None, number]:
             before = len(recorder.messages)
             data, how = exchange(stage, proxy.port["proxy"], case.raw, seed)
+            if may_cut and how == "reset":
+                settle(stage, proxy.port["proxy"], upstream)
             if wrong := judge_request(case, recorder, before, data, how, may_cut):
                 wrongs.append((case, wrong))
                 break
