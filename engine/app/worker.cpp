@@ -73,7 +73,8 @@ edge::Departures Worker::start() {
     all.moving += some.moving;
     all.staying += some.staying;
   }
-  loop_.arm(end_timer_, end_interval);
+  // Not at once: those who waited for the load come first.
+  if (!end_timer_.is_armed()) loop_.arm(end_timer_, end_interval);
   return all;
 }
 

@@ -229,9 +229,13 @@ std::optional<std::string> Loader::push_file(lua_State* L, const std::string& pa
     lua_pop(L, 1);
     return message;
   }
-  if (auto missing = missing_global(L, path, *text)) {
-    lua_pop(L, 1);
-    return missing;
+  ScriptFiles* const files = interpreter_.options.files.get();
+  if (!files || !files->is_checked(path)) {
+    if (auto missing = missing_global(L, path, *text)) {
+      lua_pop(L, 1);
+      return missing;
+    }
+    if (files) files->note_checked(path);
   }
   if (LineWatcher* watcher = interpreter_.options.lines; watcher && watcher->wants_lines())
     watcher->on_file(path, lines_with_code(L));

@@ -20,6 +20,16 @@ void ScriptFiles::put(const std::string& path, std::string content) {
   files_.insert_or_assign(path, Result<std::string>(std::move(content)));
 }
 
+void ScriptFiles::note_checked(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  if (!is_closed_) checked_.insert(path);
+}
+
+bool ScriptFiles::is_checked(const std::string& path) const {
+  const std::lock_guard lock(mutex_);
+  return checked_.contains(path);
+}
+
 std::vector<std::string> ScriptFiles::paths() const {
   const std::lock_guard lock(mutex_);
   if (is_closed_) return closed_paths_;
@@ -34,6 +44,7 @@ void ScriptFiles::close() {
   closed_paths_ = std::move(all);
   is_closed_ = true;
   files_.clear();
+  checked_.clear();
 }
 
 }  // namespace perilune::script

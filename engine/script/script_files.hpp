@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,12 +20,16 @@ class ScriptFiles {
   void put(const std::string& path, std::string content);
   /// What was asked for, in the order of their names, also what could not be read: that is for watching too.
   std::vector<std::string> paths() const;
+  /// The names of globals in a file have been looked up, and all are there: the next who loads it need not.
+  void note_checked(const std::string& path);
+  bool is_checked(const std::string& path) const;
   /// All have loaded: what the files hold is let go, and who reads yet reads the disk.
   void close();
 
  private:
   mutable std::mutex mutex_;
   std::map<std::string, Result<std::string>> files_;
+  std::set<std::string> checked_;
   std::vector<std::string> closed_paths_;
   bool is_closed_ = false;
 };

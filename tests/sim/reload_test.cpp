@@ -740,6 +740,16 @@ TEST_F(Reload, ReloadsInOneTurnLeaveNothing) {
   EXPECT_EQ(version_of(peer), 59);
 }
 
+TEST_F(Reload, WhatIsReloadedWithoutPauseEndsAllTheSame) {
+  answering(ok("x"));
+  start(proxy(1));
+  for (int version = 2; version < 100; ++version) {
+    reload(proxy(version));
+    play.world.run_for(20ms);
+    EXPECT_LT(old_versions(), 10u) << version;
+  }
+}
+
 TEST_F(Reload, TunnelsKeepSoManyVersionsAndNoMore) {
   const std::string yes =
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
