@@ -67,20 +67,16 @@ size_t LuaHeap::give_back_surplus() {
 
 size_t LuaHeap::drop(size_t index, size_t count) {
   List& list = lists_[index];
-  Free* stays = nullptr;
   size_t dropped = 0;
-  for (size_t i = 0; i < count; ++i) {
-    Free* const block = std::exchange(list.first, list.first->next);
+  for (Free** place = &list.first; *place && dropped < count;) {
+    Free* const block = *place;
     if (is_in_first(block)) {
-      block->next = std::exchange(stays, block);
+      place = &block->next;
       continue;
     }
+    *place = block->next;
     std::free(block);
     ++dropped;
-  }
-  while (stays) {
-    Free* const block = std::exchange(stays, stays->next);
-    block->next = std::exchange(list.first, block);
   }
   list.count -= dropped;
   return dropped * bytes_of(index);

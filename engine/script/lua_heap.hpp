@@ -51,6 +51,7 @@ class LuaHeap {
     return reinterpret_cast<uintptr_t>(block) - reinterpret_cast<uintptr_t>(first_.get()) < first_bytes_;
   }
   void give_back(void* block, size_t bytes);
+  /// Frees as many of a list; those of the first piece stay.
   size_t drop(size_t list, size_t count);
 
   std::array<List, (small_bytes_max + 7) / 16 + 1> lists_;

@@ -76,6 +76,27 @@ TEST(LuaHeapTest, WhatIsOfTheFirstPieceStaysForReuse) {
   LuaHeap::allocate(&heap, first, 40, 0);
 }
 
+TEST(LuaHeapTest, WhatIsOfTheFirstPieceDoesNotHideTheRest) {
+  LuaHeap heap(400);
+  std::vector<void*> blocks;
+  const auto take = [&](size_t count) {
+    while (blocks.size() < count) blocks.push_back(LuaHeap::allocate(&heap, nullptr, 0, 40));
+  };
+  const auto give_back = [&] {  // those of the first piece last, so that they are the first ones kept
+    while (!blocks.empty()) {
+      LuaHeap::allocate(&heap, blocks.back(), 40, 0);
+      blocks.pop_back();
+    }
+  };
+  take(20);
+  give_back();
+  heap.give_back_surplus();
+  take(15);
+  give_back();
+  EXPECT_EQ(heap.give_back_surplus(), 5u * 40);
+  EXPECT_EQ(heap.give_back_surplus(), 5u * 40);
+}
+
 TEST(LuaHeapTest, NothingForNothing) {
   LuaHeap heap;
   EXPECT_EQ(LuaHeap::allocate(&heap, nullptr, 0, 0), nullptr);
