@@ -35,12 +35,15 @@ if(TARGET perilune_script)
 endif()
 
 if(TARGET perilune_app)
-  # The program is the app room and its main.
+  # The program is the app room and what reads the command line.
+  set(program_sources main command_line option_faults)
+  list(JOIN program_sources "|" program_names)
   find_package(CLI11 REQUIRED)
   get_target_property(app_sources perilune_app SOURCES)
-  list(FILTER app_sources EXCLUDE REGEX "/main\\.cpp$")
+  list(FILTER app_sources EXCLUDE REGEX "/(${program_names})\\.cpp$")
   set_target_properties(perilune_app PROPERTIES SOURCES "${app_sources}")
-  add_executable(perilune engine/app/main.cpp)
+  list(TRANSFORM program_sources REPLACE "(.+)" "engine/app/\\1.cpp")
+  add_executable(perilune ${program_sources})
   target_compile_definitions(perilune PRIVATE PERILUNE_VERSION="${PROJECT_VERSION}")
   target_link_libraries(perilune PRIVATE perilune_app CLI11::CLI11)
   install(TARGETS perilune RUNTIME DESTINATION bin)
