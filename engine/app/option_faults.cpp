@@ -44,11 +44,12 @@ std::string fault_of_options(const CLI::App& app, const std::vector<std::string>
     if (!word->starts_with("--") || *word == "--") continue;
     const std::string given = word->substr(2, word->find('=') - 2);
     if (std::find(names.begin(), names.end(), given) != names.end()) continue;
-    const std::string sentence = command->get_name() + " has no option --" + given;
-    if (const std::string owners = owners_of(app, given); !owners.empty()) return sentence + "; " + owners;
+    std::string sentence = command->get_name() + " has no option --" + given;
+    if (const std::string owners = owners_of(app, given); !owners.empty())
+      return sentence.append("; ").append(owners);
     const std::vector<std::string_view> known(names.begin(), names.end());
     const std::string_view near = nearest(given, known);
-    return sentence + (near.empty() ? "" : "; did you mean --" + std::string(near) + "?");
+    return near.empty() ? sentence : sentence.append("; did you mean --").append(near).append("?");
   }
   return {};
 }

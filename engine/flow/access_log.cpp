@@ -91,12 +91,12 @@ AccessLog::Record* AccessLog::begin(std::string_view client_ip, const message::R
   }
   Record& record = *free_.back();
   free_.pop_back();
-  record.begin.clear();
-  record.end.clear();
+  record.begin_.clear();
+  record.end_.clear();
   record.status = 0;
   record.body_bytes = 0;
   record.failure = {};
-  record.started = loop_.now();
+  record.started_ = loop_.now();
   note_time();
   if (format_ == AccessFormat::Json) begin_json(record, client_ip, request);
   else begin_text(record, client_ip, request);
@@ -104,7 +104,7 @@ AccessLog::Record* AccessLog::begin(std::string_view client_ip, const message::R
 }
 
 void AccessLog::begin_text(Record& record, std::string_view client_ip, const message::RequestHead* request) {
-  std::string& line = record.begin;
+  std::string& line = record.begin_;
   line.append(client_ip.empty() ? "unix:" : client_ip).append(time_);
   if (request) {
     append_escaped(line, request->method);
@@ -117,14 +117,14 @@ void AccessLog::begin_text(Record& record, std::string_view client_ip, const mes
   line += "\" ";
   if (format_ != AccessFormat::Combined) return;
   for (const std::string_view name : {"referer", "user-agent"}) {
-    record.end += " \"";
-    append_escaped(record.end, request ? request->headers.find(name).value_or("-") : "-");
-    record.end += '"';
+    record.end_ += " \"";
+    append_escaped(record.end_, request ? request->headers.find(name).value_or("-") : "-");
+    record.end_ += '"';
   }
 }
 
 void AccessLog::begin_json(Record& record, std::string_view client_ip, const message::RequestHead* request) {
-  std::string& line = record.begin;
+  std::string& line = record.begin_;
   line.append("{\"time\":\"").append(time_).append(".");
   line.append({digits[static_cast<size_t>(millisecond_ / 100 % 10)],
                digits[static_cast<size_t>(millisecond_ / 10 % 10)],
@@ -141,14 +141,14 @@ void AccessLog::begin_json(Record& record, std::string_view client_ip, const mes
 
 void AccessLog::end(Record* record, std::string_view upstream) {
   if (lines_.empty()) loop_.arm(timer_, flush_delay);
-  lines_ += record->begin;
+  lines_ += record->begin_;
   if (format_ == AccessFormat::Json) {
     if (record->status > 0)
       append_number(lines_.append(",\"status\":"), static_cast<uint64_t>(record->status));
     append_number(lines_.append(",\"bytes\":"), record->body_bytes);
     std::array<char, 32> seconds{};
     const int size =
-        std::snprintf(seconds.data(), seconds.size(), "%.6f", to_seconds(loop_.now() - record->started));
+        std::snprintf(seconds.data(), seconds.size(), "%.6f", to_seconds(loop_.now() - record->started_));
     lines_.append(",\"seconds\":").append(seconds.data(), static_cast<size_t>(size));
     if (!upstream.empty()) append_member(lines_, "upstream", upstream);
     if (!record->failure.empty()) append_member(lines_, "error", record->failure);
@@ -159,7 +159,7 @@ void AccessLog::end(Record* record, std::string_view upstream) {
     lines_ += ' ';
     if (record->body_bytes > 0) append_number(lines_, record->body_bytes);
     else lines_ += '-';
-    lines_.append(record->end) += '\n';
+    lines_.append(record->end_) += '\n';
   }
   free_.push_back(record);
   if (lines_.size() >= flush_bytes) flush();

@@ -33,9 +33,9 @@ class AccessLog {
 
    private:
     friend class AccessLog;
-    std::string begin;  // of the line, up to the status
-    std::string end;    // behind the bytes
-    Instant started{};
+    std::string begin_;  // of the line, up to the status
+    std::string end_;    // behind the bytes
+    Instant started_{};
   };
 
   AccessLog(AccessFormat format, loop::Loop& loop, LineSink& sink);

@@ -12,9 +12,8 @@ class Input {
  public:
   void feed(buffer::Slice bytes) {
     if (bytes.empty()) return;
-    if (!rest_.empty()) rest_.append(std::move(bytes));
-    else if (front_.empty()) front_ = std::move(bytes);
-    else if (front_.continues_with(bytes)) front_.extend(bytes.size());
+    if (rest_.empty() && front_.empty()) front_ = std::move(bytes);
+    else if (rest_.empty() && front_.continues_with(bytes)) front_.extend(bytes.size());
     else rest_.append(std::move(bytes));
   }
 

@@ -1,7 +1,11 @@
 #include "script/bind_url.hpp"
 
 #include <algorithm>
+#include <boost/url/grammar/alnum_chars.hpp>
+#include <boost/url/grammar/alpha_chars.hpp>
+#include <boost/url/grammar/lut_chars.hpp>
 #include <boost/url/parse.hpp>
+#include <boost/url/rfc/pchars.hpp>
 #include <boost/url/url.hpp>
 #include <cstdio>
 #include <vector>
@@ -15,9 +19,26 @@ namespace {
 
 namespace urls = boost::urls;
 
-Error bad_url(std::string_view text, const boost::system::error_code& error) {
-  return {ErrorCode::ScriptError, Side::Script,
-          "not a URL: " + in_quotes(text, 200) + ": " + error.message()};
+Error bad_url(std::string_view text, const std::string& why) {
+  return {ErrorCode::ScriptError, Side::Script, "not a URL: " + in_quotes(text, 200) + ": " + why};
+}
+
+/// A scheme and one character that is of no path (RFC 3986, appendix A): Boost.URL 1.81 asserts that it is
+/// one. "a:?" would be a URL, though none that anybody means.
+bool is_scheme_and_stray(std::string_view text) {
+  constexpr auto scheme_chars = urls::grammar::alnum_chars + urls::grammar::lut_chars("+-.");
+  constexpr auto path_chars = urls::pchars + '/';
+  const size_t colon = text.find(':');
+  return colon != text.npos && colon > 0 && colon + 2 == text.size() &&
+         urls::grammar::alpha_chars(text.front()) && !path_chars(text.back()) &&
+         std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(colon), scheme_chars);
+}
+
+Result<urls::url_view> parse_reference(std::string_view text) {
+  if (is_scheme_and_stray(text)) return bad_url(text, "nothing behind the scheme");
+  const auto parsed = urls::parse_uri_reference(text);
+  if (!parsed) return bad_url(text, parsed.error().message());
+  return *parsed;
 }
 
 Result<std::string> decode(std::string_view text) {
@@ -35,21 +56,23 @@ std::string encode(std::string_view text) {
 }
 
 Result<std::string> resolve(std::string_view base, std::string_view reference) {
-  const auto from = urls::parse_uri(base);
-  if (!from) {
+  const auto from = parse_reference(base);
+  if (!from || !from->has_scheme()) {
     return Error{ErrorCode::ScriptError, Side::Script,
                  "the base is not a whole URL with a scheme: " + in_quotes(base, 200)};
   }
-  const auto to = urls::parse_uri_reference(reference);
-  if (!to) return bad_url(reference, to.error());
+  const auto to = parse_reference(reference);
+  if (!to) return to.error();
   urls::url result;
-  if (const auto done = urls::resolve(*from, *to, result); !done) return bad_url(reference, done.error());
+  if (const auto done = urls::resolve(*from, *to, result); !done) {
+    return bad_url(reference, done.error().message());
+  }
   return std::string(result.buffer());
 }
 
 Result<std::string> normalize(std::string_view text) {
-  const auto parsed = urls::parse_uri_reference(text);
-  if (!parsed) return bad_url(text, parsed.error());
+  const auto parsed = parse_reference(text);
+  if (!parsed) return parsed.error();
   urls::url result(*parsed);
   result.normalize();
   return std::string(result.buffer());
@@ -82,10 +105,10 @@ void set_authority(lua_State* L, const urls::url_view& url, const std::string& s
 Outcome parse(lua_State* L) {
   const auto text = string_at(L, 1);
   if (!text) return Outcome::error(argument_message(L, 1, "a string"));
-  const auto parsed = urls::parse_uri_reference(*text);
+  const auto parsed = parse_reference(*text);
   if (!parsed) {
     lua_pushnil(L);
-    push_text(L, bad_url(*text, parsed.error()).detail);
+    push_text(L, parsed.error().detail);
     return 2;
   }
   const urls::url_view& url = *parsed;

@@ -20,6 +20,12 @@ TEST(BindUrl, Parses) {
            "nil | nil | nil | /only/path?q"},
           {"return url.parse('http://[::1]:1/').host", "[::1]"},
           {"return url.parse('http://a b/')", "nil | not a URL: \"http://a b/\": leftover"},
+          {"return url.parse('a:[')", "nil | not a URL: \"a:[\": nothing behind the scheme"},
+          {"return url.parse('a:?')", "nil | not a URL: \"a:?\": nothing behind the scheme"},
+          {"return url.normalize('a:#')", "nil | not a URL: \"a:#\": nothing behind the scheme"},
+          {"return url.resolve('a:%', '/b')", "nil | the base is not a whole URL with a scheme: \"a:%\""},
+          {"return url.resolve('/b', 'c')", "nil | the base is not a whole URL with a scheme: \"/b\""},
+          {"return url.parse('a:b').path, url.parse('a:/').path, url.parse('?:?').path", "b | / | ?:?"},
           {"url.parse(5)", "error: script.lua:1: url.parse: text (argument 1) expects a string, got 5"},
       });
 }
