@@ -1,5 +1,7 @@
 #include "edge/session.hpp"
 
+#include <utility>
+
 #include "base/log.hpp"
 #include "flow/trusted_proxies.hpp"
 
@@ -28,7 +30,7 @@ void Session::start_pipeline(flow::PipelinePlan& plan) {
   context_ = flow::Context::make_session(this, loop().now());
   pipeline_ =
       flow::Pipeline::create(plan, context_, {input_valve_, output_valve_, *this, flow::Role::Session});
-  pipeline_->watch_quiet(&finish_task_);
+  pipeline_->watch_quiet(&after_events_task_);
   pipeline_->start();
 }
 
@@ -42,8 +44,8 @@ Session::Departure Session::leave(flow::Leaving how) {
 
 void Session::move(flow::PipelinePlan& plan, SessionHandler& handler, const SessionOptions& options) {
   buffer::Buffer unused = pipeline_->take_unused();
-  finish_task_.withdraw();
-  rest_task_.withdraw();
+  after_events_task_.withdraw();
+  is_rest_to_tell_ = false;
   pipeline_->end(nullptr);
   context_->set_client(nullptr);
   handler_ = &handler;
@@ -130,6 +132,11 @@ void Session::finish_if_done() {
   }
 }
 
+void Session::after_events() {
+  finish_if_done();
+  if (std::exchange(is_rest_to_tell_, false) && !is_over_) handler_->on_session_at_rest(*this);
+}
+
 void Session::on_linger_timer() { over(nullptr); }
 
 void Session::log_cut(const Error& error) const {
@@ -146,8 +153,7 @@ void Session::cut(const Error& error) {
 void Session::over(const Error* error) {
   if (is_over_) return;
   is_over_ = true;
-  finish_task_.withdraw();
-  rest_task_.withdraw();
+  after_events_task_.withdraw();
   if (linger_timer_) linger_timer_->disarm();
   pipeline_->end(error);
   context_->set_client(nullptr);

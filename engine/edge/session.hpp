@@ -63,7 +63,10 @@ class Session final : public Object,
   uint16_t local_port() const override;
   void leave_time_to_protocol() override;
   void expect_no_more() override { expects_no_more_ = true; }
-  void on_rest() override { loop().defer(rest_task_); }
+  void on_rest() override {
+    is_rest_to_tell_ = true;
+    loop().defer(after_events_task_);
+  }
 
  private:
   void on_event(flow::Event&& event) override;
@@ -73,9 +76,9 @@ class Session final : public Object,
   void on_channel_flushed() override;
   void follow(const SessionOptions& options);
   void start_pipeline(flow::PipelinePlan& plan);
-  void tell_rest() { handler_->on_session_at_rest(*this); }
   net::Address peer() const;
   void finish_if_done();
+  void after_events();
   void over(const Error* error);
   void on_linger_timer();
   void log_cut(const Error& error) const;
@@ -93,9 +96,9 @@ class Session final : public Object,
   bool is_over_ = false;
   bool times_left_to_protocol_ = false;
   bool expects_no_more_ = false;
+  bool is_rest_to_tell_ = false;
   uint32_t drained_bytes_ = 0;
-  loop::MemberTask<Session, &Session::finish_if_done> finish_task_{*this};
-  loop::MemberTask<Session, &Session::tell_rest> rest_task_{*this};
+  loop::MemberTask<Session, &Session::after_events> after_events_task_{*this};
   using LingerTimer = loop::MemberTimer<Session, &Session::on_linger_timer>;
   std::unique_ptr<LingerTimer> linger_timer_;  // most sessions end without
 };

@@ -86,8 +86,7 @@ Ref<Pipeline> Pipeline::create(PipelinePlan& plan, Ref<Context> context, Pipelin
     plan.surplus_.note_taken(plan.free_.size());
   }
   Ref<Pipeline> pipeline(instance);
-  ++plan.alive_;
-  pipeline->plan_while_running_ = Ref<PipelinePlan>(&plan);
+  if (plan.alive_++ == 0) plan.self_while_alive_ = Ref<PipelinePlan>(&plan);
   pipeline->context_ = std::move(context);
   pipeline->input_ = &ends.input;
   pipeline->output_ = &ends.output;
@@ -170,8 +169,7 @@ void Pipeline::on_unreferenced() noexcept {
   context_.reset();
   input_ = output_ = nullptr;
   sink_ = nullptr;
-  --plan_.alive_;
-  const Ref<PipelinePlan> plan = std::move(plan_while_running_);
+  const Ref<PipelinePlan> last_hold = --plan_.alive_ == 0 ? std::move(plan_.self_while_alive_) : nullptr;
   if (plan_.free_.size() < pooled_instances_max) plan_.free_.push_back(this);
   else delete this;
 }

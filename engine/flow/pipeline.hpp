@@ -115,6 +115,7 @@ class PipelinePlan final : public Object {
   std::vector<Pipeline*> free_;
   Surplus surplus_;
   size_t alive_ = 0;
+  Ref<PipelinePlan> self_while_alive_;  // for all instances together
 };
 
 /// How a client's connection leaves its pipeline, whose script was replaced or ends.
@@ -245,7 +246,6 @@ class Pipeline final : public Object, public Sink {
   void on_unreferenced() noexcept override;
 
   PipelinePlan& plan_;
-  Ref<PipelinePlan> plan_while_running_;
   boost::container::small_vector<std::unique_ptr<Filter>, 1> filters_;
   Outlet outlet_;
   Sink* first_ = nullptr;
