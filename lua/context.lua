@@ -60,6 +60,17 @@ local function undeclared(name)
   fail("ctx has no " .. describe(name) .. suggest(name, names) .. " (context {…} declares the names of ctx)")
 end
 
+--- What lies further up than the parent. Apart from `index`, because a loop inside it would keep LuaJIT from
+--- compiling what reads a name of the session.
+local function inherited(ancestor, name)
+  while ancestor do
+    local value = rawget(ancestor, name)
+    if value ~= nil then return value end
+    ancestor = ancestor[1]
+  end
+  if declared and not declared[name] then undeclared(name) end
+end
+
 local function index(ctx, name)
   local get = reserved[name]
   if get then
@@ -68,12 +79,12 @@ local function index(ctx, name)
     return get(number)
   end
   local parent = ctx[1]
-  while parent do
+  if parent then
     local value = rawget(parent, name)
     if value ~= nil then return value end
     parent = parent[1]
   end
-  if declared and not declared[name] then undeclared(name) end
+  if parent or declared then return inherited(parent, name) end
 end
 
 local function newindex(ctx, name, value)

@@ -175,7 +175,7 @@ bool UrlRouter::understand(std::optional<std::string_view> host, std::string_vie
     if (!normalize_path(target, path_scratch_)) return false;
     request.path = path_scratch_;
   }
-  request.host = normal_host(authority);
+  if (!exact_hosts_.empty() || !wildcard_hosts_.empty()) request.host = normal_host(authority);
   return true;
 }
 

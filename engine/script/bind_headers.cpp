@@ -70,14 +70,13 @@ bool is_method(std::string_view name) {
   }
 }
 
-/// The third upvalue holds the methods.
 int index(lua_State* L) {
   const MessageBox& box = receiver<MessageBox>(L);
   const auto name = string_at(L, 2);
   if (!name) raise(L, "a header name is a string");
   if (is_method(*name)) {
     lua_pushvalue(L, 2);
-    lua_rawget(L, lua_upvalueindex(3));
+    lua_rawget(L, lua_upvalueindex(headers_methods_upvalue));
     return 1;
   }
   return push_value(L, box, *name);

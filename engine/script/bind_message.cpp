@@ -84,8 +84,6 @@ constexpr const char* not_collected =
     "this body was not collected, it streams past: use handleMessage or handleMessageBody";
 constexpr const char* given_by_function = "this body is given by a function, piece by piece";
 
-std::string_view pathname_of(std::string_view path) { return path.substr(0, path.find('?')); }
-
 /// The host in lower case. Hosts are short; a longer one than fits is given as it is, which no server answers
 /// to.
 void push_host(lua_State* L, std::string_view host) {

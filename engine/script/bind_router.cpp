@@ -91,7 +91,43 @@ int find(lua_State* L) {
   return 3;
 }
 
+/// What lua/router.lua declares to FFI.
+struct DirectMatch {
+  const char* rest;
+  size_t rest_size;
+};
+
+/// The number of the route, or -1. `host` may be null. For FFI: the caller has checked what it gives.
+int find_route(RouterBox* box, const char* host, uint32_t host_size, const char* path, uint32_t path_size,
+               DirectMatch* match) noexcept {
+  const auto wanted = host ? std::optional(std::string_view(host, host_size)) : std::nullopt;
+  const auto found = box->router.find(wanted, {path, path_size});
+  if (!found) return -1;
+  *match = {found->rest.data(), found->rest.size()};
+  return static_cast<int>(found->value);
+}
+
+/// (router) → its routes' values and patterns; nil for what is no router.
+int routes(lua_State* L) {
+  if (test_userdata<RouterBox>(L, 1)) lua_getfenv(L, 1);
+  else lua_pushnil(L);
+  return 1;
+}
+
 }  // namespace
+
+void bind_router_access(lua_State* L) {
+  lua_newtable(L);
+  lua_pushlightuserdata(L, reinterpret_cast<void*>(&find_route));
+  lua_setfield(L, -2, "find_route");
+  luaL_getmetatable(L, metatable);
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "methods");
+  lua_pop(L, 1);
+  lua_pushcfunction(L, &routes);
+  lua_setfield(L, -2, "routes");
+  lua_setfield(L, -2, "router_access");
+}
 
 void bind_router(lua_State* L, BindingContext& context) {
   make_class(L, context, metatable,

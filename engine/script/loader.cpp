@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/text.hpp"
+#include "script/bind_algo.hpp"
 #include "script/embedded.hpp"
 #include "script/function_code.hpp"
 #include "script/interpreter.hpp"
@@ -13,6 +14,7 @@
 #include "script/line_watcher.hpp"
 #include "script/load_limit.hpp"
 #include "script/lua_tokens.hpp"
+#include "script/message_access.hpp"
 #include "script/name_hint.hpp"
 #include "script/place.hpp"
 #include "script/script_files.hpp"
@@ -30,9 +32,9 @@ constexpr const char* chosen[] = {"assert",   "error",    "getmetatable", "ipair
                                   "math",     "string",   "table"};
 
 // The order in which the library's files build on each other.
-constexpr std::string_view library_order[] = {"prelude", "context",  "wait",    "cache",  "caches", "pool",
-                                              "http",    "upstream", "plugins", "reload", "shared", "pages",
-                                              "expect",  "peer",     "test",    "chaos",  "finish"};
+constexpr std::string_view library_order[] = {
+    "prelude", "messages", "router", "context", "wait",   "cache", "caches", "pool",  "http",  "upstream",
+    "plugins", "reload",   "shared", "pages",   "expect", "peer",  "test",   "chaos", "finish"};
 // Files of tests alone get these.
 constexpr std::string_view of_tests[] = {"expect", "peer", "test", "chaos"};
 
@@ -145,6 +147,11 @@ void Loader::push_core(lua_State* L) {
   bind_pool(L);
   bind_upstream(L);
   bind_shared(L);
+  bind_message_access(L, interpreter_.bindings);
+  bind_router_access(L);
+  lua_pushcfunction(L, luaopen_ffi);
+  lua_call(L, 0, 1);
+  lua_setfield(L, -2, "ffi");
   interpreter_.survival.bind(L);
   interpreter_.pages.bind(L);
   if (interpreter_.options.tests) bind_test(L);

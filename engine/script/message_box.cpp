@@ -18,6 +18,7 @@ void MessageBoxes::release_message(flow::Message& message) {
   message.script_owner = nullptr;
   Slot& mine = slots_[slot];
   mine.message = nullptr;
+  ++mine.generation;
   for (MessageBox*& part : mine.parts) {
     if (part) part->message = nullptr;
     part = nullptr;
@@ -47,7 +48,8 @@ void MessageBoxes::end_all() {
 MessageBox* MessageBoxes::make(lua_State* L, const BindingContext& context, uint32_t slot, MessagePart part) {
   const auto& metatables =
       part == MessagePart::Message ? context.message_metatables : context.headers_metatables;
-  auto* box = new_userdata<MessageBox>(L, metatables.borrowed, *slots_[slot].message, part, slot);
+  auto* box = new_userdata<MessageBox>(L, metatables.borrowed, *slots_[slot].message, part, slot,
+                                       slots_[slot].generation);
   anchor_top(L, slot, place_of(part));
   slots_[slot].parts[place_of(part)] = box;
   return box;
@@ -71,6 +73,12 @@ void MessageBoxes::push(lua_State* L, const BindingContext& context, flow::Messa
   message.script_reference = static_cast<int>(slot) + 1;
   message.script_owner = this;
   make(L, context, slot, MessagePart::Message);
+}
+
+void MessageBoxes::push_headers(lua_State* L, const BindingContext& context, uint32_t slot,
+                                uint32_t generation) {
+  if (!find(slot, generation)) raise(L, message_is_over);
+  push_part(L, context, *slots_[slot].parts[place_of(MessagePart::Message)], MessagePart::Headers);
 }
 
 void MessageBoxes::push_part(lua_State* L, const BindingContext& context, const MessageBox& box,

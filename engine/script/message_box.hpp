@@ -18,13 +18,15 @@ struct MessageBox {
   flow::Message* message;
   /// Of a borrowed message: its place in MessageBoxes. None for one that is owned.
   uint32_t slot;
+  /// Of a borrowed message: which user of its place it is.
+  uint32_t generation;
   MessagePart part;
   bool owns;
 
-  MessageBox(flow::Message& shown, MessagePart shown_part, uint32_t its_slot)
-      : message(&shown), slot(its_slot), part(shown_part), owns(false) {}
+  MessageBox(flow::Message& shown, MessagePart shown_part, uint32_t its_slot, uint32_t its_generation)
+      : message(&shown), slot(its_slot), generation(its_generation), part(shown_part), owns(false) {}
   MessageBox(Ref<flow::Message> made, MessagePart shown_part)
-      : message(made.detach()), slot(UINT32_MAX), part(shown_part), owns(true) {}
+      : message(made.detach()), slot(UINT32_MAX), generation(0), part(shown_part), owns(true) {}
   MessageBox(const MessageBox&) = delete;
   MessageBox& operator=(const MessageBox&) = delete;
   ~MessageBox() {
@@ -46,6 +48,12 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   size_t alive() const { return slots_.size() - free_.size(); }
 
   void push(lua_State* L, const BindingContext& context, flow::Message& message);
+  /// The message in a slot; null when that user of the slot is over.
+  flow::Message* find(uint32_t slot, uint32_t generation) const {
+    return slot < slots_.size() && slots_[slot].generation == generation ? slots_[slot].message : nullptr;
+  }
+  /// The headers of the message in a slot; raises when that user of the slot is over.
+  void push_headers(lua_State* L, const BindingContext& context, uint32_t slot, uint32_t generation);
   /// Headers or trailers of a box.
   void push_part(lua_State* L, const BindingContext& context, const MessageBox& box, MessagePart part);
   /// Pushes the table made of `source` the last time under this key, or returns false: it must be made and
@@ -58,6 +66,7 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
  private:
   struct Slot {
     flow::Message* message = nullptr;
+    uint32_t generation = 0;
     MessageBox* parts[3] = {};
     int anchors[5] = {LUA_NOREF, LUA_NOREF, LUA_NOREF, LUA_NOREF,
                       LUA_NOREF};  // of the parts, and what is kept
@@ -77,13 +86,16 @@ class MessageBoxes final : public flow::Message::ScriptOwner {
   bool may_drop_ = false;  // a slot became free since drop_idle()
 };
 
+constexpr const char* message_is_over = "this message is over: copy what you need while its exchange lasts";
 /// The message of a box, for a bound function. Raises when it is over.
 inline flow::Message& message_of(lua_State* L, const MessageBox& box) {
-  if (!box.message) raise(L, "this message is over: copy what you need while its exchange lasts");
+  if (!box.message) raise(L, message_is_over);
   return *box.message;
 }
 /// The section that a box of headers or trailers shows; null when the trailers are gone.
 message::Headers* section_of(const MessageBox& box);
+/// Of a request's path.
+inline std::string_view pathname_of(std::string_view path) { return path.substr(0, path.find('?')); }
 /// Why scripts may not change it; null when they may.
 const char* why_read_only(const flow::Message& message);
 
@@ -92,6 +104,9 @@ void push_made_message(lua_State* L, BindingContext& context, Ref<flow::Message>
 
 /// Takes the metatable of boxes from the top of the stack, and makes the one for boxes that own.
 BindingContext::BoxMetatables ref_box_metatables(lua_State* L, BindingContext& context, const char* prefix);
+
+/// Which upvalue of the headers' __index holds their methods.
+constexpr int headers_methods_upvalue = 3;
 
 // The parts of bind_message, a file each.
 void bind_headers(lua_State* L, BindingContext& context);  // the metatable of headers

@@ -17,6 +17,7 @@ namespace perilune::script {
 namespace {
 
 constexpr size_t described_bytes_max = 40;
+constexpr int type_cdata = 10;  // of FFI: LuaJIT gives it no name outside
 
 /// The name of the parameter at `position` (from 1) in "name(a, b)", empty when there is none.
 std::string_view parameter_name(std::string_view signature, int position) {
@@ -29,6 +30,14 @@ std::string_view parameter_name(std::string_view signature, int position) {
     list.remove_prefix(comma + 1);
   }
   return trim(list.substr(0, list.find(',')));
+}
+
+/// "headers", those of a message in lua/messages.lua, or a number such as "1LL".
+std::string text_of_cdata(lua_State* L, int index) {
+  luaL_callmeta(L, index, "__tostring");
+  std::string text(string_at(L, -1).value_or("a cdata"));
+  lua_pop(L, 1);
+  return text;
 }
 
 /// (methods, name): upvalue 1 is the class.
@@ -61,6 +70,7 @@ std::string describe_value(lua_State* L, int index) {
     case LUA_TTABLE: return "a table";
     case LUA_TFUNCTION: return "a function";
     case LUA_TTHREAD: return "a coroutine";
+    case type_cdata: return text_of_cdata(L, index);
     case LUA_TLIGHTUSERDATA: return lua_touserdata(L, index) ? "a userdata" : "json.null";
     default:
       if (const auto* box = test_userdata<MessageBox>(L, index))

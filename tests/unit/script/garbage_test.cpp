@@ -7,6 +7,12 @@ using GarbageTest = ScriptTest;
 
 constexpr size_t little = 4096;
 
+Ref<flow::Message> message_with_trailers() {
+  auto message = flow::Message::of(message::RequestHead::make());
+  message->trailers = make_ref<message::Trailers>();
+  return message;
+}
+
 TEST_F(GarbageTest, IsWhatWasMadeSinceTheLastCollection) {
   ASSERT_EQ(world.load("hook('f', function() local list = {} for i = 1, 500 do list[i] = { i } end end)"),
             "");
@@ -39,14 +45,14 @@ TEST_F(GarbageTest, IsWhatEndedSinceThen) {
 TEST_F(GarbageTest, MessagesThatAreOverGoWithTheNextCollection) {
   ASSERT_EQ(world.load(R"(
     local weak = setmetatable({}, { __mode = "k" })
-    hook("f", function(msg) weak[msg], weak[msg.headers] = true, true end)
+    hook("f", function(msg) weak[msg], weak[msg.trailers] = true, true end)
     hook("count", function() local n = 0 for _ in pairs(weak) do n = n + 1 end return n end)
   )"),
             "");
   const auto context = flow::Context::make_detached(world.loop.now());
   for (int i = 0; i < 3; ++i) {
     TestCall test;
-    test.call.message = flow::Message::of(message::RequestHead::make());
+    test.call.message = message_with_trailers();
     test.call.run(*world.hooks.at("f"), flow::HookShape::Message, *context);
   }
   Interpreter& interpreter = *world.interpreter;
@@ -55,7 +61,7 @@ TEST_F(GarbageTest, MessagesThatAreOverGoWithTheNextCollection) {
   EXPECT_EQ(world.outcome("count"), "0");
 
   TestCall again;
-  again.call.message = flow::Message::of(message::RequestHead::make());
+  again.call.message = message_with_trailers();
   again.call.run(*world.hooks.at("f"), flow::HookShape::Message, *context);
   for (int cycle = 0; cycle < 2; ++cycle) interpreter.collect_garbage();
   EXPECT_EQ(world.outcome("count"), "2") << "one that is not over stays";

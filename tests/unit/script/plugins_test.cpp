@@ -63,13 +63,13 @@ TEST_F(Plugins, FilesAreNotedForThoseWhoWatchThem) {
   EXPECT_TRUE(world.interpreter->loader.files().back().ends_with("plugins/jwt.lua"));
 }
 
-struct Mistake {
+struct WrongUse {
   std::string plugins;
   const char* sentence;
 };
 
 TEST_F(Plugins, MistakesAreTold) {
-  const Mistake mistakes[] = {
+  const WrongUse mistakes[] = {
       {"{ 'plugins.jvt' }",
        "main.lua:1: use: there is no module \"plugins.jvt\" (neither plugins/jvt.lua nor "
        "plugins/jvt/init.lua); did you "
@@ -118,7 +118,7 @@ TEST_F(Plugins, MistakesAreTold) {
       {"{ 'plugins.broken' }", "plugins/broken.lua:2: unexpected symbol near ':'"},
       {"{ 'plugins.raises' }", "plugins/raises.lua:3: attempt to index local 'x' (a nil value)"},
   };
-  for (const Mistake& mistake : mistakes) {
+  for (const WrongUse& mistake : mistakes) {
     world.start();
     EXPECT_EQ(world.load(use(mistake.plugins)), mistake.sentence) << mistake.plugins;
   }
