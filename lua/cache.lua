@@ -5,7 +5,7 @@
 -- called, so a release may use the cache, and whatever it raises is reported and stops nothing. Two gets
 -- of one missing key share one call of allocate: the first calls it, the others wait for the first.
 --
--- The engine's side is a table `host`:
+-- The engine's side is a table `host`, which scripts cannot reach:
 --   now()          seconds, of a clock that never goes back
 --   wait(ticket)   suspends the running coroutine until wake(ticket); raises when the wait is cancelled
 --   wake(ticket)   lets go on all who wait for this ticket
@@ -18,16 +18,17 @@
 --   duration(v)    seconds from a number or "5s"; nil when it is neither
 
 local cache = {}
+local host
 
 local option_names = { size = true, ttl = true }
 
-local function wrong(host, what, value)
+local function wrong(what, value)
   error("algo.Cache: " .. what .. ", got " .. host.describe(value), 4)
 end
 
-local function check_options(host, options)
+local function check_options(options)
   if options == nil then return false, false end
-  if type(options) ~= "table" then wrong(host, "options (argument 3) expects a table", options) end
+  if type(options) ~= "table" then wrong("options (argument 3) expects a table", options) end
   for name in pairs(options) do
     if not option_names[name] then
       error("algo.Cache: unknown option " .. host.describe(name) .. host.suggest(name, option_names), 3)
@@ -35,13 +36,13 @@ local function check_options(host, options)
   end
   local size, ttl = options.size, options.ttl
   if size ~= nil and (type(size) ~= "number" or size ~= size or size < 1) then
-    wrong(host, 'option "size" expects a number of at least 1; leave it out for no limit', size)
+    wrong('option "size" expects a number of at least 1; leave it out for no limit', size)
   end
   if ttl ~= nil then
     ttl = host.duration(ttl)
     if not ttl or ttl ~= ttl or ttl <= 0 then
       local expectation = 'option "ttl" expects a number of seconds or "5s" above 0; else leave it out'
-      wrong(host, expectation, options.ttl)
+      wrong(expectation, options.ttl)
     end
   end
   return size or false, ttl or false
@@ -86,7 +87,6 @@ end
 
 local function let_go(self, key, value)
   if not self.release then return end
-  local host = self.host
   local ok, err = host.call(self.release, key, value)
   if not ok then host.report(err) end
 end
@@ -99,7 +99,7 @@ end
 local function insert(self, key, value)
   local last = self.last
   local entry = { key = key, value = value, before = last }
-  if self.ttl then entry.expires = self.host.now() + self.ttl end
+  if self.ttl then entry.expires = host.now() + self.ttl end
   if last then last.after = entry else self.first = entry end
   self.last = entry
   self.entries[key] = entry
@@ -114,7 +114,7 @@ end
 local function lookup(self, key)
   local entry = self.entries[key]
   if not entry then return nil end
-  if entry.expires and self.host.now() >= entry.expires then
+  if entry.expires and host.now() >= entry.expires then
     drop(self, entry)
     -- The release may have stored another one.
     return self.entries[key]
@@ -126,7 +126,7 @@ end
 local function commit(self, key, value)
   if self.is_closed then
     let_go(self, key, value)
-    return nil, self.host.cancelled
+    return nil, host.cancelled
   end
   local entry = lookup(self, key)
   if entry then
@@ -148,14 +148,14 @@ local function fill(self, key)
   while flight do
     if flight.owner == me then error("Cache:get: the allocation of this key asks for the key itself", 2) end
     flight.has_waiters = true
-    self.host.wait(flight)
+    host.wait(flight)
     if flight.is_done then
       -- Not what the flight brought but what the key has now: that value may have left again.
       if flight.err ~= nil or flight.is_empty then return nil, flight.err end
       local entry = lookup(self, key)
       if entry then return entry.value end
     end
-    if self.is_closed then return nil, self.host.cancelled end
+    if self.is_closed then return nil, host.cancelled end
     -- The first one was cancelled or raised: that is its own misfortune, the next one tries anew.
     flight = flights[key]
   end
@@ -166,7 +166,7 @@ local function fill(self, key)
   flights[key] = nil
   flight.is_done = ok
   if not ok then
-    if flight.has_waiters then self.host.wake(flight) end
+    if flight.has_waiters then host.wake(flight) end
     error(value, 0)
   end
   if value == nil then
@@ -174,7 +174,7 @@ local function fill(self, key)
   else
     value, err = commit(self, key, value)
   end
-  if flight.has_waiters then self.host.wake(flight) end
+  if flight.has_waiters then host.wake(flight) end
   return value, err
 end
 
@@ -204,7 +204,7 @@ function Cache:get(key)
     end
   end
   check_key(key, "get")
-  if self.is_closed then return nil, self.host.cancelled end
+  if self.is_closed then return nil, host.cancelled end
   return fill(self, key)
 end
 
@@ -229,7 +229,7 @@ function Cache:set(key, value)
   local entry = self.entries[key]
   if entry and rawequal(entry.value, value) then
     -- The same thing again lives on: releasing it would leave a dead one in the cache.
-    if self.ttl then entry.expires = self.host.now() + self.ttl end
+    if self.ttl then entry.expires = host.now() + self.ttl end
     if self.size then touch(self, entry) end
     return
   end
@@ -261,7 +261,7 @@ end
 
 function Cache:each()
   check_cache("each", self)
-  local now = self.ttl and self.host.now()
+  local now = self.ttl and host.now()
   local entries, count = {}, 0
   local entry = self.first
   while entry do
@@ -294,7 +294,8 @@ end
 cache.class = Cache
 
 --- Makes the function that scripts know as algo.Cache.
-function cache.constructor(host)
+function cache.constructor(engine)
+  host = engine
   return function(allocate, release, options)
     -- A cache that releases nothing may have its options in that place.
     if type(release) == "table" and options == nil then release, options = nil, release end
@@ -304,9 +305,9 @@ function cache.constructor(host)
     if release ~= nil and type(release) ~= "function" then
       error("algo.Cache: release (argument 2) expects a function, got " .. host.describe(release), 2)
     end
-    local size, ttl = check_options(host, options)
+    local size, ttl = check_options(options)
     local self = setmetatable({
-      host = host, allocate = allocate or false, release = release or false, size = size, ttl = ttl,
+      allocate = allocate or false, release = release or false, size = size, ttl = ttl,
       entries = {}, flights = {}, count = 0, is_closed = false,
     }, Cache)
     host.adopt(self)

@@ -29,12 +29,12 @@ end
 
 local context_client_owner, context_client = core.context_client_owner, core.context_client
 
-local function client_of(number)
-  local owner = context_client_owner(number)
+local function client_of(ctx)
+  local owner = context_client_owner(ctx)
   if not owner then return nil end
   local client = rawget(owner, 2)
   if client then return client end
-  client = context_client(number)
+  client = context_client(ctx)
   if not client then return nil end
   client.tls = false
   local view = view_of(client)
@@ -74,9 +74,8 @@ end
 local function index(ctx, name)
   local get = reserved[name]
   if get then
-    local number = ctx[0]
-    if not number then fail("ctx." .. name .. ": what this ctx stood for is over") end
-    return get(number)
+    if not ctx[0] then fail("ctx." .. name .. ": what this ctx stood for is over") end
+    return get(ctx)
   end
   local parent = ctx[1]
   if parent then

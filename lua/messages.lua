@@ -7,12 +7,13 @@
 -- place it is, so one that was kept finds nothing when its message is over.
 local _, core = ...
 
-local type = type
+local pairs, tostring, type = pairs, tostring, type
 local access, ffi = core.message_access, core.ffi
 local ffi_string, istype, cast = ffi.string, ffi.istype, ffi.cast
 
--- No header can have these names.
-local SLOT, GENERATION = "slot\255", "generation\255"
+-- Names that nobody who asks for a header comes upon: one of them would give the number, not a header.
+local secret = "\255" .. tostring({}):gsub("%W", "")
+local SLOT, GENERATION = "slot" .. secret, "generation" .. secret
 
 ffi.cdef([[
   struct message_text { const char *bytes; size_t size; };

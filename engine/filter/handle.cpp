@@ -103,6 +103,7 @@ void HandleEnd::on_end(const Error* error) {
   flow::HookCall call(nobody);
   call.may_wait = false;
   call.error = error;
+  if (plan_.moment == Moment::ExchangeEnd) context().seal_messages();
   call.run(*plan_.hook, HookShape::ContextError, context());
 }
 

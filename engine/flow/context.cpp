@@ -67,20 +67,35 @@ Context* Context::exchange() {
   return nullptr;
 }
 
+Message* Context::Exchange::made_of(Ref<Message>& message, const Ref<message::Head>& head) {
+  if (!message) {
+    message = Message::of(head);
+    message->is_read_only = is_sealed;
+  }
+  return message.get();
+}
+
 Message* Context::request() {
   Context* owner_of_it = exchange();
   if (!owner_of_it) return nullptr;
   Exchange& mine = *owner_of_it->exchange_;
-  if (!mine.request) mine.request = Message::of(mine.request_head);
-  return mine.request.get();
+  return mine.made_of(mine.request, mine.request_head);
 }
 
 Message* Context::response() {
   Context* owner_of_it = exchange();
   if (!owner_of_it || !owner_of_it->exchange_->response_head) return nullptr;
   Exchange& mine = *owner_of_it->exchange_;
-  if (!mine.response) mine.response = Message::of(mine.response_head);
-  return mine.response.get();
+  return mine.made_of(mine.response, mine.response_head);
+}
+
+void Context::seal_messages() {
+  Context* owner_of_it = exchange();
+  if (!owner_of_it) return;
+  Exchange& mine = *owner_of_it->exchange_;
+  mine.is_sealed = true;
+  for (Message* message : {mine.request.get(), mine.response.get()})
+    if (message) message->is_read_only = true;
 }
 
 void Context::set_request(Ref<message::Head> head) {

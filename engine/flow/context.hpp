@@ -146,6 +146,8 @@ class Context final : public Object, public Pooled<Context> {
   /// The exchange: null outside one. Found in this context or the nearest ancestor that has it.
   Message* request();
   Message* response();
+  /// The exchange is over: its messages are read-only from here on.
+  void seal_messages();
   UpstreamInfo* upstream() const;
   /// Makes this the context of an exchange. The message that scripts hold is made when one asks for it.
   void set_request(Ref<message::Head> head);
@@ -194,6 +196,8 @@ class Context final : public Object, public Pooled<Context> {
     ExchangeControl* control = nullptr;
     int attempts = 0;
     bool is_reused = false;
+    bool is_sealed = false;
+    Message* made_of(Ref<Message>& message, const Ref<message::Head>& head);
   };
   Exchange& own_exchange() {
     if (!exchange_) exchange_ = std::make_unique<Exchange>();

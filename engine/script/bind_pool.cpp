@@ -14,14 +14,30 @@ struct PoolBox {
   std::unique_ptr<ScriptPool> pool;
 };
 
-// Only lua/pool.lua calls these functions, so arguments are what they should be; but for the box, which lies
-// in a table that scripts hold.
+constexpr const char* was_changed = "ResourcePool: its fields are its own, and one of them was changed";
+
+// Only lua/pool.lua calls these functions, so arguments are what they should be; but for the box and the
+// numbers of keys and resources, which lie in tables that scripts hold.
 ScriptPool& pool_at(lua_State* L) {
   auto* box = test_userdata<PoolBox>(L, 1);
-  if (!box) raise(L, "ResourcePool: its fields are its own, and one of them was changed");
+  if (!box) raise(L, was_changed);
   return *box->pool;
 }
 uint32_t number_at(lua_State* L, int index) { return static_cast<uint32_t>(lua_tointeger(L, index)); }
+
+template <typename IsThere>
+uint32_t number_of(lua_State* L, int index, IsThere is_there) {
+  const double given = lua_tonumber(L, index);
+  const uint32_t number = given >= 1 && given < UINT32_MAX ? static_cast<uint32_t>(given) : 0;
+  if (number == 0 || !is_there(number)) raise(L, was_changed);
+  return number;
+}
+uint32_t key_at(lua_State* L, int index) {
+  return number_of(L, index, [&pool = pool_at(L)](uint32_t number) { return pool.has_key(number); });
+}
+uint32_t resource_at(lua_State* L, int index) {
+  return number_of(L, index, [&pool = pool_at(L)](uint32_t number) { return pool.has_resource(number); });
+}
 
 std::optional<double> field(lua_State* L, int table, const char* name) {
   lua_getfield(L, table, name);
@@ -93,7 +109,7 @@ uint32_t tenant_at(lua_State* L, int index) {
 // (box, key, tenant) → cancelled, outcome, number, has left
 int pool_lease(lua_State* L) {
   ScriptPool& pool = pool_at(L);
-  if (const auto lease = pool.lease(number_at(L, 2), tenant_at(L, 3))) {
+  if (const auto lease = pool.lease(key_at(L, 2), tenant_at(L, 3))) {
     lua_pushboolean(L, false);
     return 1 + push_lease(L, *lease, pool);
   }
@@ -109,14 +125,14 @@ int pool_lease(lua_State* L) {
 // (box, resource) → outcome, number, has left
 int pool_replace(lua_State* L) {
   ScriptPool& pool = pool_at(L);
-  return push_lease(L, pool.replace(number_at(L, 2)), pool);
+  return push_lease(L, pool.replace(resource_at(L, 2)), pool);
 }
 
 // (box, resource, discard) → was leased, has left
 int pool_release(lua_State* L) {
   ScriptPool& pool = pool_at(L);
   const auto verdict = lua_toboolean(L, 3) ? algo::Verdict::Discard : algo::Verdict::Keep;
-  lua_pushboolean(L, pool.release(number_at(L, 2), verdict));
+  lua_pushboolean(L, pool.release(resource_at(L, 2), verdict));
   lua_pushboolean(L, pool.has_left());
   return 2;
 }
@@ -141,7 +157,7 @@ int pool_abort(lua_State* L) {
 
 int pool_drain(lua_State* L) {
   if (lua_isnoneornil(L, 2)) pool_at(L).drain();
-  else pool_at(L).drain_key(number_at(L, 2));
+  else pool_at(L).drain_key(key_at(L, 2));
   return push_has_left(L, pool_at(L));
 }
 
@@ -153,6 +169,7 @@ int pool_reopen(lua_State* L) {
 // (box, key, rules or nil) → has left, problem
 int pool_set(lua_State* L) {
   ScriptPool& pool = pool_at(L);
+  const uint32_t key = key_at(L, 2);
   std::optional<algo::PoolKeyRules> rules;
   if (lua_istable(L, 3)) rules = read_rules(L, 3).key;
   if (rules) {
@@ -162,7 +179,7 @@ int pool_set(lua_State* L) {
       return 2;
     }
   }
-  pool.set_key_rules(number_at(L, 2), rules);
+  pool.set_key_rules(key, rules);
   return push_has_left(L, pool);
 }
 
@@ -184,7 +201,7 @@ int pool_vacant(lua_State* L) {
 }
 
 int pool_uses(lua_State* L) {
-  lua_pushinteger(L, pool_at(L).uses(number_at(L, 2)));
+  lua_pushinteger(L, pool_at(L).uses(resource_at(L, 2)));
   return 1;
 }
 
@@ -238,9 +255,8 @@ int pool_settler(lua_State* L) {
 }  // namespace
 
 void bind_pool(lua_State* L) {
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, destroy_userdata<PoolBox>);
-  lua_setfield(L, -2, "__gc");
+  lua_createtable(L, 0, 2);
+  set_destructor<PoolBox>(L, "ResourcePool");
   lua_pushcclosure(L, pool_make, 1);
   lua_setfield(L, -2, "pool_make");
   const luaL_Reg functions[] = {

@@ -184,8 +184,7 @@ void push_connection(lua_State* L, Ref<TestConnection> connection) {
 
 void bind_test_connections(lua_State* L) {
   luaL_newmetatable(L, class_name);
-  lua_pushcfunction(L, destroy_userdata<ConnectionBox>);
-  lua_setfield(L, -2, "__gc");
+  set_destructor<ConnectionBox>(L, "connection");
   lua_pop(L, 1);
   const luaL_Reg functions[] = {{"test_open", script_function<open>},
                                 {"test_read", read},

@@ -153,8 +153,7 @@ int set_name_state(lua_State* L) {
 
 void bind_test_servers(lua_State* L) {
   luaL_newmetatable(L, class_name);
-  lua_pushcfunction(L, destroy_userdata<ServerBox>);
-  lua_setfield(L, -2, "__gc");
+  set_destructor<ServerBox>(L, "server");
   lua_pop(L, 1);
   const luaL_Reg functions[] = {{"test_serve", script_function<serve>},
                                 {"test_serve_raw", script_function<serve_raw>},

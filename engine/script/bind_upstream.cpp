@@ -315,12 +315,9 @@ int set_methods(lua_State* L) {
 
 void bind_upstream(lua_State* L) {
   luaL_newmetatable(L, class_name);
-  lua_pushcfunction(L, destroy_userdata<UpstreamBox>);
-  lua_setfield(L, -2, "__gc");
+  set_destructor<UpstreamBox>(L, "upstream");
   lua_pushcfunction(L, to_text);
   lua_setfield(L, -2, "__tostring");
-  lua_pushstring(L, "upstream");
-  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
   const luaL_Reg functions[] = {
       {"upstream_define", script_function<define>},

@@ -81,9 +81,8 @@ int event_set(lua_State* L) {
 void bind_waits(lua_State* L) {
   lua_pushcfunction(L, sleep);
   lua_setfield(L, -2, "sleep");
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, destroy_userdata<EventBox>);
-  lua_setfield(L, -2, "__gc");
+  lua_createtable(L, 0, 2);
+  set_destructor<EventBox>(L, "event");
   lua_pushcclosure(L, make_event, 1);
   lua_setfield(L, -2, "event");
   lua_pushcfunction(L, event_wait);

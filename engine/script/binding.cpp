@@ -76,6 +76,8 @@ void push_error(lua_State* L, const Error& error, std::string_view endpoint) {
     lua_setfield(L, -2, "__tostring");
     lua_pushcfunction(L, &outcome_function<error_concat>);
     lua_setfield(L, -2, "__concat");
+    lua_pushliteral(L, "error");
+    lua_setfield(L, -2, "__metatable");
   }
   lua_setmetatable(L, -2);
 }

@@ -14,8 +14,7 @@ int push_message_or_nil(lua_State* L, flow::Message* message) {
   return 1;
 }
 
-// The functions below take the number of a context, which is false when that is over, and give nil for what
-// is not there.
+// The functions below take the table of a context, and give nil for what is not there, or when it is over.
 
 int context_session(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
@@ -81,7 +80,7 @@ int context_client_owner(lua_State* L) {
   return 1;
 }
 
-// (number) → {id, ip, port, localIP, localPort, protocol}
+// (ctx) → {id, ip, port, localIP, localPort, protocol}
 int context_client(lua_State* L) {
   flow::Context* context = tables(L).find(L, 1);
   const flow::ClientInfo* client = context ? context->client() : nullptr;
@@ -141,9 +140,16 @@ void ContextTables::bind(lua_State* L) {
 }
 
 flow::Context* ContextTables::find(lua_State* L, int index) const {
-  if (lua_type(L, index) != LUA_TNUMBER) return nullptr;
-  const auto number = static_cast<size_t>(lua_tointeger(L, index));
-  return number < rows_.size() ? rows_[number].context : nullptr;
+  if (!lua_istable(L, index)) return nullptr;
+  lua_rawgeti(L, index, 0);
+  const double number = lua_tonumber(L, -1);
+  lua_pop(L, 1);
+  if (!(number >= 1 && number < static_cast<double>(rows_.size()))) return nullptr;
+  const auto reference = static_cast<int>(number);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, reference);
+  const bool is_its_own = lua_rawequal(L, -1, index) != 0;
+  lua_pop(L, 1);
+  return is_its_own ? rows_[static_cast<size_t>(reference)].context : nullptr;
 }
 
 void ContextTables::make(lua_State* L, flow::Context& context) {

@@ -49,7 +49,8 @@ class ContextTables final : public flow::ContextOwner {
   /// Clears all that are attached, at the end of the state.
   void clear_caches();
 
-  /// The context with this number, null when there is none.
+  /// The context whose table is at `index`, which is not relative to the top; null when that is over, or
+  /// none, or has got another number than its own.
   flow::Context* find(lua_State* L, int index) const;
 
  private:

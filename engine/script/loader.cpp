@@ -167,6 +167,7 @@ void Loader::push_core(lua_State* L) {
   });
   add("suggest", [](lua_State* asked) -> int {  // (word, table with names as keys) → "; did you mean …" or ""
     std::vector<std::string> names;
+    luaL_checktype(asked, 2, LUA_TTABLE);
     for (lua_pushnil(asked); lua_next(asked, 2); lua_pop(asked, 1))
       if (lua_type(asked, -2) == LUA_TSTRING) names.emplace_back(*string_at(asked, -2));
     push_text(asked, suggest(string_at(asked, 1).value_or(""), names));

@@ -36,22 +36,17 @@ void Objects::create(lua_State* L, int chain_index) {
   lua_newtable(L);
   lua_rawgeti(L, LUA_REGISTRYINDEX, chain_index);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, destroy_userdata<PipelineBox>);
-  lua_setfield(L, -2, "__gc");
+  set_destructor<PipelineBox>(L, "pipeline");
   lua_pushcfunction(L, pipeline_to_text);
   lua_setfield(L, -2, "__tostring");
-  lua_pushstring(L, "pipeline");
-  lua_setfield(L, -2, "__metatable");
   pipeline_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
 
   lua_newtable(L);
-  lua_pushcfunction(L, destroy_userdata<PluginsBox>);
-  lua_setfield(L, -2, "__gc");
+  set_destructor<PluginsBox>(L, "plugins");
   plugins_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
 
   lua_newtable(L);
-  lua_pushcfunction(L, destroy_userdata<IdentityBox>);
-  lua_setfield(L, -2, "__gc");
+  set_destructor<IdentityBox>(L, "identity");
   identity_metatable_ = luaL_ref(L, LUA_REGISTRYINDEX);
   identities_ = make_weak_table(L, "k");
   originals_ = make_weak_table(L, "v");

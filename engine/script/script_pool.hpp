@@ -29,6 +29,11 @@ class ScriptPool {
   };
 
   uint32_t make_key();
+  /// Whether there is a key or resource of this number, which is at least 1.
+  bool has_key(uint32_t number) const { return number <= keys_.size() && keys_[number - 1]; }
+  bool has_resource(uint32_t number) const {
+    return (number - 1) / block_size < resources_.size() && resource_at(number);
+  }
   /// None: the waiter has to wait; give it a home (Waiting).
   std::optional<Lease> lease(uint32_t key, uint32_t tenant);
   Lease replace(uint32_t resource);

@@ -230,6 +230,16 @@ int destroy_userdata(lua_State* L) {
   return 0;
 }
 
+/// Makes userdata with the metatable at the top of the stack destroy their T, and shuts that metatable away:
+/// scripts could call the destructor. getmetatable gives them `name`.
+template <typename T>
+void set_destructor(lua_State* L, const char* name) {
+  lua_pushcfunction(L, destroy_userdata<T>);
+  lua_setfield(L, -2, "__gc");
+  lua_pushstring(L, name);
+  lua_setfield(L, -2, "__metatable");
+}
+
 /// Simulated runs: the collector works when it is told to, and then does all there is to do
 /// (make_runs_repeatable).
 bool collects_at_fixed_times();

@@ -352,6 +352,31 @@ listen($proxy):handleSessionEnd(function() log.info("session over") end):demuxHT
     same(proxy.log.matching("cancelled"), [], "a cancelled wait is not worth a line")
 
 
+@scene("in handleExchangeEnd the messages can be read, and not be changed any more")
+def exchange_end_is_late(stage):
+    proxy = stage.proxy("""
+listen($proxy):demuxHTTP(pipeline()
+  :handleExchangeEnd(function(ctx)
+    log.info("was " .. ctx.request.path .. " " .. ctx.response.status)
+    for _, change in ipairs {
+      function() ctx.response.status = 500 end,
+      function() ctx.response.headers["x-late"] = "yes" end,
+      function() ctx.request.headers["x-late"] = "yes" end,
+      function() ctx.request.path = "/late" end,
+    } do
+      local ok, why = pcall(change)
+      log.info("late " .. tostring(ok) .. " " .. why:match("read%-only"))
+    end
+    log.info("is " .. ctx.request.path .. " " .. ctx.response.status)
+  end)
+  :replaceMessage(Message { status = 201 }))
+""")
+    same(stage.client(proxy).ask(get("/a")).status, 201)
+    proxy.wait_log("is /a 201", 3)
+    same(len(proxy.log.matching("was /a 201")), 1)
+    same(len(proxy.log.matching("late false read-only")), 4)
+
+
 @scene("handleSessionStart that returns false closes the connection; nothing was read")
 def session_refused(stage):
     proxy = stage.proxy("""

@@ -35,6 +35,15 @@ TEST_F(CacheTest, TheLessonsCacheIsClearedAtTheEndOfTheSession) {
   EXPECT_EQ(world.outcome("stats"), "0/1");
 }
 
+TEST_F(CacheTest, ItsEngineIsOutOfReach) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(
+      world.result(
+          "local cache = algo.Cache(function() return 1 end)\nhook('f', function() return cache.host end)"),
+      "failed: main.lua:2: a Cache has no \"host\"; did you mean \"has\"?");
+  testing::internal::GetCapturedStderr();
+}
+
 TEST_F(CacheTest, AndWhenTheScriptForgot) {
   ASSERT_EQ(world.load(lesson), "");
   auto session = flow::Context::make_session(&world.client, world.loop.now());

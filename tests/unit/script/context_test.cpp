@@ -84,6 +84,38 @@ TEST_F(ContextTest, TheReservedNamesAreTheEngines) {
   EXPECT_EQ(world.take_notes(), "nil nil nil nil nil nil");
 }
 
+TEST_F(ContextTest, NobodyGetsAtAnotherByItsNumber) {
+  ASSERT_EQ(world.load(R"(
+    hook("look", function(ctx) return ctx.request and ctx.request.path end)
+    hook("forge", function(ctx)
+      local own, seen = ctx[0], 0
+      for number = -1, 100 do
+        rawset(ctx, 0, number)
+        if ctx.request and ctx.request.path ~= "/own" then seen = seen + 1 end
+      end
+      for _, number in next, { 1e300, 0 / 0, "1", {}, true } do
+        rawset(ctx, 0, number)
+        if ctx.request then seen = seen + 1 end
+      end
+      rawset(ctx, 0, own)
+      note(ctx.request.path, seen)
+    end)
+  )"),
+            "");
+  const auto exchange = [&](const char* path) {
+    auto context = flow::Context::make_session(&world.client, world.loop.now());
+    auto head = message::RequestHead::make();
+    head->path = path;
+    context->set_request(std::move(head));
+    return context;
+  };
+  const auto victim = exchange("/victim");
+  EXPECT_EQ(world.outcome("look", *victim), "/victim");
+  const auto attacker = exchange("/own");
+  EXPECT_EQ(world.outcome("forge", *attacker), "nil");
+  EXPECT_EQ(world.take_notes(), "/own 0");
+}
+
 TEST_F(ContextTest, MistakesWithContextsAreSaid) {
   ASSERT_EQ(world.load(R"(context { "target", "targets" }
     context { "user" }

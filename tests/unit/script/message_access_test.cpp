@@ -152,6 +152,7 @@ TEST(MessageAccess, NobodyForgesAHandle) {
   for (const char* const code :
        {"req.headers['slot\\255'] = 7", "req.headers['generation\\255'] = 7", "req.headers[0] = 7"})
     EXPECT_TRUE(lua.run(code).starts_with("error: ")) << code;
+  EXPECT_EQ(lua.run("return req.headers['slot\\255'], req.headers['generation\\255']"), "nil | nil");
   EXPECT_EQ(lua.run("return getmetatable(req.headers)"), "ffi");
 }
 

@@ -333,5 +333,28 @@ TEST_F(PoolTest, AScriptThatChangesItsFieldsHarmsNobody) {
   testing::internal::GetCapturedStderr();
 }
 
+TEST_F(PoolTest, NumbersThatAScriptMadeUpHarmNobody) {
+  testing::internal::CaptureStderr();
+  const auto result = [&](const std::string& change, const std::string& use) {
+    return world.result(
+        "local pool = algo.ResourcePool(function() return {} end)\nhook('f', function()\n"
+        "local it = pool:allocate('k') " +
+        change + "\nreturn pool:" + use + " end)");
+  };
+  for (const char* const number :
+       {"0", "2", "64", "65", "1e6", "2^32 - 1", "2^32", "-1", "0/0", "'x'", "{}"}) {
+    for (const char* const use : {"allocate('k')", "drain('k')", "set('k', { max = 1 })"})
+      EXPECT_EQ(result("pool.key_numbers.k = " + std::string(number), use),
+                "failed: main.lua:4: ResourcePool: its fields are its own, and one of them was changed")
+          << number << ' ' << use;
+    for (const char* const use : {"free(it)", "free(it, 'discard')", "uses(it)"})
+      EXPECT_EQ(result("pool.numbers[it] = " + std::string(number), use),
+                "failed: main.lua:4: ResourcePool: its fields are its own, and one of them was changed")
+          << number << ' ' << use;
+  }
+  EXPECT_EQ(result("", "stats() and getmetatable(pool.box)"), "ResourcePool");
+  testing::internal::GetCapturedStderr();
+}
+
 }  // namespace
 }  // namespace perilune::script
