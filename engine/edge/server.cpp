@@ -1,5 +1,8 @@
 #include "edge/server.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.hpp"
 #include "flow/trusted_proxies.hpp"
 
@@ -9,7 +12,7 @@ namespace {
 // One line tells of a whole shortage.
 constexpr Duration log_pause = 10s;
 
-// As many idle connections give way at a look, ten times a second.
+// At most as many idle connections give way at a look, ten times a second.
 constexpr size_t idle_ended_at_once = 32;
 
 // Sessions that move in a turn: what it takes is a fraction of a millisecond.
@@ -45,8 +48,7 @@ void Server::inherit(Server& before) {
   before.room_timer_.disarm();
   listener_ = std::move(before.listener_);
   listener_->hand_over(*this, options_.listen);
-  if (options_.connections_max > 0 && counts_.open() >= options_.connections_max) pause_at_limit();
-  else listener_->resume();
+  listener_->resume();
 }
 
 Departures Server::retire(Server* heir) {
@@ -87,6 +89,7 @@ void Server::move(Session& session) {
 void Server::let_go(Session& session) {
   sessions_.erase(sessions_.iterator_to(session));
   --sessions_count_;
+  if (std::exchange(session.gives_way, false)) --giving_way_;
   counts_.leave();
   if (options_.connections_per_ip_max > 0)
     if (const auto client = counted_client(session.ip())) counts_.leave_network(*client);
@@ -126,6 +129,12 @@ void Server::refuse(const std::string& ip) {
             " already (maxConnectionsPerIP)");
 }
 
+bool Server::may_accept() {
+  if (options_.connections_max == 0 || counts_.open() < options_.connections_max) return true;
+  if (listener_->waiting() > 0) pause_at_limit();
+  return false;
+}
+
 void Server::on_accept(std::unique_ptr<net::Stream> stream) {
   // It ends without having begun: another worker, or another address, could not be had.
   if (!is_serving_) return stream->reset_on_close();
@@ -144,8 +153,7 @@ void Server::on_accept(std::unique_ptr<net::Stream> stream) {
   session->add_reference();  // the list's
   sessions_.push_back(*session);
   ++sessions_count_;
-  const size_t open = counts_.enter();
-  if (options_.connections_max > 0 && open >= options_.connections_max) pause_at_limit();
+  counts_.enter();
   session->start(*plan_);
 }
 
@@ -156,10 +164,12 @@ void Server::pause_at_limit() {
   counts_.count(counts_.totals.pauses);
   listener_->pause();
   runtime_.loop.arm(room_timer_, limits::accept_pause);
-  if (runtime_.loop.now() < next_limit_log_) return;
-  next_limit_log_ = runtime_.loop.now() + log_pause;
-  log::warn("accept paused: " + std::to_string(options_.connections_max) +
-            " connections are open (maxConnections)");
+  if (runtime_.loop.now() >= next_limit_log_) {
+    next_limit_log_ = runtime_.loop.now() + log_pause;
+    log::warn("accept paused: " + std::to_string(options_.connections_max) +
+              " connections are open (maxConnections)");
+  }
+  end_idle();
 }
 
 void Server::look_for_room() {
@@ -175,11 +185,19 @@ void Server::look_for_room() {
 
 void Server::end_idle() {
   const Instant since = runtime_.loop.now() - limits::idle_age_min;
-  size_t left = idle_ended_at_once;
+  const size_t waiting = listener_->waiting();
+  size_t left = waiting > giving_way_ ? std::min(waiting - giving_way_, idle_ended_at_once) : 0;
   // In the order of their arrival: nearly that of how long they have waited, and it costs no book-keeping.
   for (auto session = sessions_.begin(); session != sessions_.end() && left > 0;) {
     Session& candidate = *session++;  // which may be over at once
-    if (!candidate.end_if_idle(since)) continue;
+    if (candidate.gives_way) continue;
+    candidate.gives_way = true;
+    ++giving_way_;
+    if (!candidate.end_if_idle(since)) {
+      candidate.gives_way = false;
+      --giving_way_;
+      continue;
+    }
     ++stats_.idle_ended;
     counts_.count(counts_.totals.idle_ended);
     --left;

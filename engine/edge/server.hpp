@@ -28,7 +28,7 @@ struct ServerStats {
   uint64_t accepted = 0;
   /// Reset at once because of connections_per_ip_max.
   uint64_t refused = 0;
-  /// How often accepting paused at connections_max.
+  /// How often accepting paused at connections_max, with a newcomer waiting.
   uint64_t pauses = 0;
   /// That a version of the scripts took over from the one before.
   uint64_t inherited = 0;
@@ -77,6 +77,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   const ServerStats& stats() const { return stats_; }
 
  private:
+  bool may_accept() override;
   void on_accept(std::unique_ptr<net::Stream> stream) override;
   void on_accept_paused(const Error& error) override;
   void on_session_over(Session& session) override;
@@ -91,6 +92,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   void pause_at_limit();
   /// While it is paused: other workers make room too, without a word.
   void look_for_room();
+  /// As many as newcomers wait, those included that are closing for them already.
   void end_idle();
 
   flow::Runtime& runtime_;
@@ -107,6 +109,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   bool is_serving_ = false;
   ListenerCounts& counts_;
   size_t sessions_count_ = 0;
+  size_t giving_way_ = 0;
   bool is_at_limit_ = false;
   uint64_t ids_ = 0;
   ServerStats stats_;

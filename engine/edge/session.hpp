@@ -45,6 +45,9 @@ class Session final : public Object,
     return !is_over_ && !output_ended_ && pipeline_ && pipeline_->end_if_idle(since);
   }
 
+  /// It was ended, or is being ended, for a newcomer: its server's note.
+  bool gives_way = false;
+
   /// The script's version is replaced or ends, see flow::Leaving. Move: what became of it.
   enum class Departure : uint8_t {
     AtRest,  // it can move now

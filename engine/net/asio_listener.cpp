@@ -1,6 +1,8 @@
 #include "net/asio_listener.hpp"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 
 #include <cerrno>
 
@@ -56,6 +58,7 @@ Result<std::unique_ptr<AsioListener>> AsioListener::make(AsioDriver& driver, loo
 AsioListener::~AsioListener() {
   if (destroyed_) *destroyed_ = true;
   is_paused_ = false;
+  is_ending_ = true;
   rest_timer_.disarm();
   if (socket_.is_shared()) driver_.unwatch(socket_.native_handle());  // other workers keep it open
   // What the kernel has completed would be reset with the socket.
@@ -67,6 +70,16 @@ void AsioListener::resume() {
   if (!is_paused_) return;
   is_paused_ = false;
   driver_.redeliver(*this, EPOLLIN);
+}
+
+size_t AsioListener::waiting() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  const int fd = socket_.native_handle();
+  // Of a listening socket this field is the length of its queue (Linux, tcp_get_info).
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0) return info.tcpi_unacked;
+  pollfd readable{fd, POLLIN, 0};
+  return poll(&readable, 1, 0) == 1 ? 1 : 0;
 }
 
 void AsioListener::hand_over(ListenHandler& handler, const ListenOptions& options) {
@@ -88,6 +101,11 @@ AsioListener::Round AsioListener::accept_some() {
   destroyed_ = &is_destroyed;
   Round round = Round::Full;
   for (int i = 0; i < accepts_per_turn && round == Round::Full; ++i) {
+    if (!is_ending_ && !handler_->may_accept()) {
+      if (is_destroyed) return Round::Stopped;
+      round = Round::Stopped;
+      break;
+    }
     SocketAddress peer;
     socklen_t size = sizeof peer.path;
     Descriptor fd(accept4(socket_.native_handle(), &peer.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC));

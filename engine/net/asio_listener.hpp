@@ -18,6 +18,7 @@ class AsioListener final : public Listener, private EventTarget {
   Address local() const override { return socket_.local(); }
   void pause() override { is_paused_ = true; }
   void resume() override;
+  size_t waiting() const override;
   void hand_over(ListenHandler& handler, const ListenOptions& options) override;
 
  private:
@@ -36,6 +37,7 @@ class AsioListener final : public Listener, private EventTarget {
   loop::MemberTimer<AsioListener, &AsioListener::on_rested> rest_timer_{*this};
   int first_spare_;
   bool is_paused_ = false;
+  bool is_ending_ = false;
   bool* destroyed_ = nullptr;  // set while a round runs: handlers may destroy the listener
 };
 

@@ -67,6 +67,9 @@ class Stream {
 /// Told of accepted connections, from within Driver::dispatch.
 class ListenHandler {
  public:
+  /// Whether the next newcomer, if one waits, is accepted. After a no the next one to come asks again, and so
+  /// does resume().
+  virtual bool may_accept() { return true; }
   virtual void on_accept(std::unique_ptr<Stream> stream) = 0;
   /// Descriptors ran out: accepting rests for limits::accept_pause and goes on by itself.
   virtual void on_accept_paused(const Error& error) = 0;
@@ -82,7 +85,7 @@ struct ListenOptions {
 };
 
 /// A listening socket of one worker. Its destructor accepts what the kernel has completed already, hands it
-/// out, and closes.
+/// out without asking may_accept, and closes.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -91,6 +94,8 @@ class Listener {
   /// Stops and resumes accepting (at a connection limit); the backlog keeps newcomers meanwhile.
   virtual void pause() = 0;
   virtual void resume() = 0;
+  /// How many newcomers wait to be accepted; on a unix socket only whether one does, which counts as one.
+  virtual size_t waiting() const = 0;
   /// Others are told from now on, and `options` hold: a new version of the script took over.
   virtual void hand_over(ListenHandler& handler, const ListenOptions& options) = 0;
 };

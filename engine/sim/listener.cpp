@@ -58,6 +58,7 @@ void SimListener::on_ready(uint8_t) {
       return handler_->on_accept_paused(
           {ErrorCode::Resources, Side::Engine, bound_.to_string() + ": Too many open files"});
     }
+    if (!handler_->may_accept()) return;
     accept_one();
     if (!driver.is_current(this)) return;  // destroyed by its handler
   }

@@ -16,6 +16,7 @@ class SimListener final : public net::Listener, public SimTarget {
   net::Address local() const override { return bound_; }
   void pause() override { is_paused_ = true; }
   void resume() override;
+  size_t waiting() const override { return backlog_.size(); }
   void hand_over(net::ListenHandler& handler, const net::ListenOptions& options) override;
 
   const net::Address& asked() const { return asked_; }
