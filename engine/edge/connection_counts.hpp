@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "edge/newcomers.hpp"
+
 namespace perilune::edge {
 
 /// Which clients count as one: an IPv4 address, or an IPv6 network of 64 bits, which is the least that a
@@ -30,6 +32,7 @@ class ListenerCounts {
     std::atomic<uint64_t> pauses{0};
   };
   Totals totals;
+  Newcomers newcomers;
   static void count(std::atomic<uint64_t>& number) { number.fetch_add(1, std::memory_order_relaxed); }
 
   size_t open() const { return open_.load(std::memory_order_relaxed); }

@@ -22,9 +22,18 @@ constexpr size_t moves_a_turn = 64;
 
 Server::Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address,
                const ServerOptions& options, ListenerCounts& counts)
-    : runtime_(runtime), plan_(&plan), options_(options), address_(address), counts_(counts) {}
+    : Newcomers::Host(runtime.loop),
+      runtime_(runtime),
+      plan_(&plan),
+      options_(options),
+      address_(address),
+      counts_(counts) {
+  if (options_.connections_max > 0) counts_.newcomers.join(*this);
+}
 
 Server::~Server() {
+  if (options_.connections_max > 0) counts_.newcomers.part(*this);
+  count_waiting(0);
   // It hands out whoever waits in the kernel's queue.
   listener_.reset();
   PERILUNE_EXPECT(sessions_.empty(), "a server ends after its sessions");
@@ -46,6 +55,7 @@ void Server::open() {
 void Server::inherit(Server& before) {
   is_serving_ = true;
   before.room_timer_.disarm();
+  before.count_waiting(0);
   listener_ = std::move(before.listener_);
   listener_->hand_over(*this, options_.listen);
   listener_->resume();
@@ -89,7 +99,7 @@ void Server::move(Session& session) {
 void Server::let_go(Session& session) {
   sessions_.erase(sessions_.iterator_to(session));
   --sessions_count_;
-  if (std::exchange(session.gives_way, false)) --giving_way_;
+  if (std::exchange(session.gives_way, false)) counts_.newcomers.settle();
   counts_.leave();
   if (options_.connections_per_ip_max > 0)
     if (const auto client = counted_client(session.ip())) counts_.leave_network(*client);
@@ -163,45 +173,59 @@ void Server::pause_at_limit() {
   ++stats_.pauses;
   counts_.count(counts_.totals.pauses);
   listener_->pause();
-  runtime_.loop.arm(room_timer_, limits::accept_pause);
   if (runtime_.loop.now() >= next_limit_log_) {
     next_limit_log_ = runtime_.loop.now() + log_pause;
     log::warn("accept paused: " + std::to_string(options_.connections_max) +
               " connections are open (maxConnections)");
   }
-  end_idle();
+  seek_room();
 }
 
 void Server::look_for_room() {
   if (!is_at_limit_ || !listener_) return;
-  if (counts_.open() < options_.connections_max) {
-    is_at_limit_ = false;
-    listener_->resume();
-    return;
-  }
-  runtime_.loop.arm(room_timer_, limits::accept_pause);
-  end_idle();
+  if (counts_.open() < options_.connections_max) return accept_again();
+  seek_room();
 }
 
-void Server::end_idle() {
+void Server::seek_room() {
+  runtime_.loop.arm(room_timer_, limits::accept_pause);
+  count_waiting(listener_->waiting());
+  make_room();
+  counts_.newcomers.call_others(*this);
+}
+
+void Server::make_room() {
   const Instant since = runtime_.loop.now() - limits::idle_age_min;
-  const size_t waiting = listener_->waiting();
-  size_t left = waiting > giving_way_ ? std::min(waiting - giving_way_, idle_ended_at_once) : 0;
+  size_t left = idle_ended_at_once;
+  bool is_claimed = false;
   // In the order of their arrival: nearly that of how long they have waited, and it costs no book-keeping.
   for (auto session = sessions_.begin(); session != sessions_.end() && left > 0;) {
     Session& candidate = *session++;  // which may be over at once
     if (candidate.gives_way) continue;
+    is_claimed = is_claimed || counts_.newcomers.claim();
+    if (!is_claimed) return;
     candidate.gives_way = true;
-    ++giving_way_;
     if (!candidate.end_if_idle(since)) {
       candidate.gives_way = false;
-      --giving_way_;
       continue;
     }
+    is_claimed = false;  // it is the session's
     ++stats_.idle_ended;
     counts_.count(counts_.totals.idle_ended);
     --left;
   }
+  if (is_claimed) counts_.newcomers.settle();
+}
+
+void Server::accept_again() {
+  is_at_limit_ = false;
+  room_timer_.disarm();
+  count_waiting(0);
+  listener_->resume();
+}
+
+void Server::count_waiting(size_t waiting) {
+  counts_.newcomers.recount(std::exchange(waiting_, waiting), waiting);
 }
 
 void Server::on_accept_paused(const Error& error) {
@@ -215,14 +239,12 @@ void Server::on_session_over(Session& session) {
   if (next_to_leave_ == sessions_.iterator_to(session)) ++next_to_leave_;
   let_go(session);
   session.drop_reference();
-  if (!is_at_limit_ || !listener_ || counts_.open() >= options_.connections_max) return;
-  is_at_limit_ = false;
-  room_timer_.disarm();
-  listener_->resume();
+  if (is_at_limit_ && listener_ && counts_.open() < options_.connections_max) accept_again();
 }
 
 void Server::stop_accepting() {
   room_timer_.disarm();
+  count_waiting(0);
   listener_.reset();
 }
 

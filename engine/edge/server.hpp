@@ -43,7 +43,7 @@ struct Departures {
 };
 
 /// One listening address of one worker and the sessions it accepted.
-class Server final : public net::ListenHandler, public SessionHandler {
+class Server final : public net::ListenHandler, public SessionHandler, private Newcomers::Host {
  public:
   /// `counts` are those of the listener in all workers, and outlive this.
   Server(flow::Runtime& runtime, flow::PipelinePlan& plan, const net::Address& address,
@@ -92,8 +92,11 @@ class Server final : public net::ListenHandler, public SessionHandler {
   void pause_at_limit();
   /// While it is paused: other workers make room too, without a word.
   void look_for_room();
-  /// As many as newcomers wait, those included that are closing for them already.
-  void end_idle();
+  /// Ends idle sessions of this worker until as many give way as newcomers wait, and asks the other workers.
+  void seek_room();
+  void make_room() override;
+  void accept_again();
+  void count_waiting(size_t waiting);
 
   flow::Runtime& runtime_;
   Ref<flow::PipelinePlan> plan_;
@@ -109,7 +112,7 @@ class Server final : public net::ListenHandler, public SessionHandler {
   bool is_serving_ = false;
   ListenerCounts& counts_;
   size_t sessions_count_ = 0;
-  size_t giving_way_ = 0;
+  size_t waiting_ = 0;  // as the newcomers know it
   bool is_at_limit_ = false;
   uint64_t ids_ = 0;
   ServerStats stats_;

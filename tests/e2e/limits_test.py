@@ -25,11 +25,11 @@ def max_connections(stage):
 
 @scene("maxConnections holds for all workers together, and idle connections give way")
 def max_connections_of_workers(stage):
-    proxy = stage.proxy('listen($proxy, { maxConnections = 4 }):serveHTTP(Message "x")', {"workers": 2})
+    proxy = stage.proxy('listen($proxy, { maxConnections = 4 }):serveHTTP(Message "x")', {"workers": 4})
     inside = [stage.client(proxy) for _ in range(4)]
     for client in inside:
         client.send("GET / HTTP/1.1\r\nHost: x\r\n")
-    proxy.wait_log("serves with 2 workers")
+    proxy.wait_log("serves with 4 workers")
     time.sleep(0.1)
     late = [stage.client(proxy) for _ in range(8)]
     for client in late:

@@ -404,6 +404,47 @@ TEST_F(SimPlay, AtMaxConnectionsNobodyGivesWayToNobody) {
   EXPECT_EQ(play.worker->servers()[0]->stats().idle_ended, 2u);
 }
 
+/// Another worker at its limit, with newcomers in its queue.
+struct OtherHost final : edge::Newcomers::Host {
+  using Host::Host;
+  void make_room() override { ++calls; }
+  int calls = 0;
+};
+
+TEST_F(SimPlay, IdleConnectionsGiveWayToNewcomersOfOtherWorkers) {
+  start(reverse_proxy("{ maxConnections = 3 }"));
+  const filter::ListenPlan& plan = play.worker->programs()[0]->listens[0];
+  edge::Newcomers& newcomers = play.counts.of(plan.address.to_string() + " 0").newcomers;
+  OtherHost other(play.engine.loop);
+  newcomers.join(other);
+  answering(ok("hi"));
+  std::vector<SimPeer*> peers;
+  for (int i = 0; i < 3; ++i) peers.push_back(&client(get()));
+  pass(3s);
+  newcomers.call_others(other);
+  pass(1s);
+  EXPECT_EQ(play.worker->sessions(), 3u) << "a call, but nobody waits";
+  newcomers.recount(0, 2);
+  newcomers.call_others(other);
+  newcomers.call_others(other);
+  pass(3s);
+  EXPECT_EQ(play.worker->sessions(), 1u) << "two newcomers, two places";
+  EXPECT_FALSE(peers[2]->is_over()) << "the longest ones first";
+  newcomers.recount(2, 0);
+  EXPECT_FALSE(newcomers.claim());
+  EXPECT_EQ(other.calls, 0);
+  // And the other way: this worker asks.
+  play.counts.of(plan.address.to_string() + " 0").enter();
+  play.counts.of(plan.address.to_string() + " 0").enter();
+  peers[2]->send("GET / HTTP/1.1\r\n");
+  client(get());
+  pass(500ms);
+  EXPECT_GE(other.calls, 5);
+  newcomers.part(other);
+  play.counts.of(plan.address.to_string() + " 0").leave();
+  play.counts.of(plan.address.to_string() + " 0").leave();
+}
+
 TEST_F(SimPlay, MaxConnectionsCountsTheConnectionsOfOtherWorkers) {
   start(reverse_proxy("{ maxConnections = 1 }"));
   const filter::ListenPlan& plan = play.worker->programs()[0]->listens[0];
