@@ -24,15 +24,20 @@ local function functions_of(library)
   return table.concat(names, ", ")
 end
 
+local libraries = {}
+
+--- What is wrong with reading this field of a part of the library; nil: nothing.
+local function missing_field(name, field)
+  local library = libraries[name]
+  if not library or rawget(library, field) ~= nil then return end
+  return name .. " has no " .. describe(field) .. (hint(name .. "." .. tostring(field)) or suggest(field, library))
+end
+
 for name, library in next, globals do
   local is_lua = name == "string" or name == "table" or name == "math" or name == "bit"
   if type(library) == "table" and not is_lua and not getmetatable(library) then
-    setmetatable(library, {
-      __index = function(_, field)
-        local instead = hint(name .. "." .. tostring(field)) or suggest(field, library)
-        fail(name .. " has no " .. describe(field) .. instead)
-      end,
-    })
+    libraries[name] = library
+    setmetatable(library, { __index = function(_, field) fail(missing_field(name, field)) end })
     globals[name] = setmetatable({}, {
       __index = library,
       __pairs = function() return next, library end,
@@ -46,3 +51,5 @@ for name, library in next, globals do
     })
   end
 end
+
+core.judge_fields(missing_field)

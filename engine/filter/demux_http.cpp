@@ -1,6 +1,7 @@
 #include "filter/demux_http.hpp"
 
 #include "base/log.hpp"
+#include "filter/option_reading.hpp"
 
 namespace perilune::filter {
 
@@ -34,6 +35,10 @@ Result<std::unique_ptr<flow::FilterPlan>> DemuxHttpPlan::make_plan(FilterCall& c
   plan->parser_limits.head_fields_max = call.options.count("maxHeaders", limits::head_fields_max);
   plan->parser_limits.request_line_bytes_max =
       call.options.size("maxRequestLine", limits::request_line_bytes_max);
+  for (const auto& [name, limit] : {std::pair{"maxHeaderSize", plan->parser_limits.head_bytes_max},
+                                    {"maxHeaders", plan->parser_limits.head_fields_max},
+                                    {"maxRequestLine", plan->parser_limits.request_line_bytes_max}})
+    if (limit == 0) return wrong_option(name, "with 0 every request is refused");
   plan->allows_connect = call.options.boolean("connect", false);
   return std::unique_ptr<flow::FilterPlan>(std::move(plan));
 }

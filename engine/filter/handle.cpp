@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/log.hpp"
+
 namespace perilune::filter {
 
 using flow::Event;
@@ -62,6 +64,13 @@ std::unique_ptr<flow::Filter> HandlePlan::make() const {
   }
 }
 
+void HandlePlan::judge_unused(const flow::HookCall& call) const {
+  if (has_told_ || !call.value.object_as<flow::Message>()) return;
+  has_told_ = true;
+  log::warn(place.to_string() + ": " + name +
+            ": the Message that the function returned goes nowhere: the answer is on its way at this time");
+}
+
 // ---- sessions and ends
 
 void HandleSessionStart::on_start() {
@@ -105,6 +114,7 @@ void HandleEnd::on_end(const Error* error) {
   call.error = error;
   if (plan_.moment == Moment::ExchangeEnd) context().seal_messages();
   call.run(*plan_.hook, HookShape::ContextError, context());
+  plan_.judge_unused(call);
 }
 
 // ---- data
@@ -322,7 +332,8 @@ void HandleMessage::on_hook_result() {
 void HandleMessage::take_result() {
   const auto label = [this] { return plan_.place.to_string() + ": " + plan_.name; };
   if (end_) {
-    // handleMessageEnd: what it returns changes nothing, and what it raises is logged.
+    // handleMessageEnd: what it raises is logged, and nothing else changes.
+    plan_.judge_unused(call_);
     state_ = State::Between;
     const std::unique_ptr<Event> end = std::move(end_);
     output(std::move(*end));

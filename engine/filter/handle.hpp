@@ -37,6 +37,12 @@ class HandlePlan final : public flow::FilterPlan {
   size_t body_bytes_max = limits::collected_body_bytes_max;
   Over over = Over::Fail;
   Ref<flow::Hook> when;
+  /// What a function at an end returns changes nothing. Who returns a Message there did not know: a line in the
+  /// log, once.
+  void judge_unused(const flow::HookCall& call) const;
+
+ private:
+  mutable bool has_told_ = false;
 };
 
 Result<std::unique_ptr<flow::FilterPlan>> make_handle_plan(FilterCall& call);

@@ -8,15 +8,18 @@
 namespace perilune::script {
 namespace {
 
-// Where an instruction has its opcode and its second operand, and some opcodes (LuaJIT 2.1, lj_bc.h). What
+// Where an instruction has its opcode and its operands, and some opcodes (LuaJIT 2.1, lj_bc.h). What
 // stands on the line of an `end` is nobody's code: BC_UCLO lets go of the locals of a block, BC_FNEW makes
 // the function that ends there, BC_RET0 returns nothing.
-constexpr int opcode_bits = 0xff;
+constexpr unsigned byte = 0xff;
+constexpr int result_shift = 8;
 constexpr int operand_shift = 16;
+constexpr int table_shift = 24;
 constexpr int close_locals = 50;
 constexpr int make_function = 51;
 constexpr int get_global = 54;
 constexpr int set_global = 55;
+constexpr int get_named_field = 57;
 constexpr int tail_call_of_many = 67;  // f(…), f(g())
 constexpr int tail_call = 68;
 constexpr int return_nothing = 75;
@@ -46,7 +49,7 @@ class Inside {
     const int instructions = info(index, 0, "bytecodes");
     for (int at = 1; at < instructions; ++at) {  // the first one only enters the function
       const int line = info(index, at, "currentline");
-      const int code = instruction(index, at) & opcode_bits;
+      const int code = opcode(instruction(index, at));
       const bool is_implied =
           at == instructions - 1 && code == return_nothing && (is_file || line == last_line);
       if (!is_implied && code != make_function && code != close_locals) lines.insert(line);
@@ -58,7 +61,7 @@ class Inside {
   void add_tail_calls(int index, std::set<int>& lines) {
     const int instructions = info(index, 0, "bytecodes");
     for (int at = 1; at < instructions; ++at) {
-      const int code = instruction(index, at) & opcode_bits;
+      const int code = opcode(instruction(index, at));
       if (code == tail_call || code == tail_call_of_many) lines.insert(info(index, at, "currentline"));
     }
   }
@@ -67,19 +70,31 @@ class Inside {
   void add_globals(int index, std::vector<GlobalUse>& uses, bool is_inside = false) {
     const int instructions = info(index, 0, "bytecodes");
     for (int at = 1; at < instructions; ++at) {
-      const int word = instruction(index, at);
-      const int code = word & opcode_bits;
+      const unsigned word = instruction(index, at);
+      const int code = opcode(word);
       if (code != get_global && code != set_global) continue;
-      begin("funck", index, -1 - static_cast<int>(static_cast<unsigned>(word) >> operand_shift));
-      lua_call(L, 2, 1);
-      uses.push_back({std::string(string_at(L, -1).value_or("")), info(index, at, "currentline"),
-                      code == set_global, is_inside});
-      lua_pop(L, 1);
+      uses.push_back({text_constant(index, word >> operand_shift),
+                      info(index, at, "currentline"),
+                      code == set_global,
+                      is_inside,
+                      {}});
+      const unsigned next = at + 1 < instructions ? instruction(index, at + 1) : 0;
+      const bool is_of_it = next >> table_shift == (word >> result_shift & byte);
+      if (code == get_global && opcode(next) == get_named_field && is_of_it)
+        uses.back().field = text_constant(index, next >> operand_shift & byte);
     }
     for_functions_in(index, [&](int inner) { add_globals(inner, uses, true); });
   }
 
  private:
+  /// The text that the instruction of a function names by this operand.
+  std::string text_constant(int index, unsigned operand) {
+    begin("funck", index, -1 - static_cast<int>(operand));
+    lua_call(L, 2, 1);
+    std::string text(string_at(L, -1).value_or(""));
+    lua_pop(L, 1);
+    return text;
+  }
   template <typename Each>
   void for_functions_in(int index, Each&& each) {
     for (int constant = -1;; --constant) {
@@ -103,10 +118,11 @@ class Inside {
     lua_pop(L, 2);
     return value;
   }
-  int instruction(int index, int at) {
+  static int opcode(unsigned instruction) { return static_cast<int>(instruction & byte); }
+  unsigned instruction(int index, int at) {
     begin("funcbc", index, at);
     lua_call(L, 2, 1);
-    const int word = static_cast<int>(lua_tointeger(L, -1));
+    const auto word = static_cast<unsigned>(lua_tointeger(L, -1));
     lua_pop(L, 1);
     return word;
   }

@@ -24,6 +24,8 @@ struct GlobalUse {
   bool is_written = false;
   /// In a function inside the one that was asked about.
   bool is_inside = false;
+  /// The field that is read of it, as in `json.encode`; empty where it is read itself.
+  std::string field;
 };
 
 /// Those of it and of the functions inside it, in the order of their lines.

@@ -8,6 +8,7 @@
 #include "base/log.hpp"
 #include "script/line_hook.hpp"
 #include "script/message_box.hpp"
+#include "script/name_hint.hpp"
 #include "script/place.hpp"
 #include "script/script_file.hpp"
 #include "script/script_files.hpp"
@@ -216,7 +217,10 @@ bool Interpreter::is_cancelled(lua_State* L) const {
 
 std::string Interpreter::describe_error(lua_State* L) {
   const int type = lua_type(L, -1);
-  if (type == LUA_TSTRING || type == LUA_TNUMBER) return text_at(L, -1);
+  if (type == LUA_TSTRING || type == LUA_TNUMBER) {
+    const std::string text = text_at(L, -1);
+    return text + std::string(hint_of_method(text));
+  }
   // Lua puts a place in front of strings only.
   const Place raised = script_place(L);
   const std::string place = raised.file.empty() ? std::string() : raised.to_string() + ": ";

@@ -182,6 +182,11 @@ void Loader::push_core(lua_State* L) {
     lua_pushnumber(asked, to_seconds(Interpreter::of(asked).loop().now().time_since_epoch()));
     return 1;
   });
+  add("judge_fields",
+      [](lua_State* given) -> int {  // (function of a part's name and a field) → what is wrong
+        Interpreter::of(given).loader.missing_field_ = luaL_ref(given, LUA_REGISTRYINDEX);
+        return 0;
+      });
   add("metatable_of", [](lua_State* asked) -> int { return lua_getmetatable(asked, 1); });
   add("is_loading", [](lua_State* asked) -> int {
     return lua_pushboolean(asked, Interpreter::of(asked).loader.is_loading()), 1;
@@ -351,7 +356,7 @@ std::optional<std::string> Loader::missing_global(lua_State* L, const std::strin
     if (use.is_written)
       return "assignment to the unknown name " + in_quotes(use.name) +
              (use.is_inside ? "; declare it in front of the function: local " : "; write: local ") + use.name;
-    if (is_known) return std::string();
+    if (is_known) return missing_field(L, use);
     if (auto why = why_not_there(use.name, use.is_inside)) return std::move(*why);
     const std::string hint = hint_of_name(use.name, source, interpreter_.options.tests != nullptr);
     return "unknown name " + in_quotes(use.name) +
@@ -361,6 +366,17 @@ std::optional<std::string> Loader::missing_global(lua_State* L, const std::strin
     if (const std::string wrong = sentence(use); !wrong.empty())
       return Place{path, use.line}.to_string() + ": " + wrong;
   return std::nullopt;
+}
+
+std::string Loader::missing_field(lua_State* L, const GlobalUse& use) const {
+  if (use.field.empty()) return {};
+  lua_rawgeti(L, LUA_REGISTRYINDEX, missing_field_);
+  push_text(L, use.name);
+  push_text(L, use.field);
+  lua_call(L, 2, 1);
+  std::string sentence(string_at(L, -1).value_or(""));
+  lua_pop(L, 1);
+  return sentence;
 }
 
 std::vector<std::string> Loader::globals(lua_State* L) const {

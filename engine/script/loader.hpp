@@ -12,6 +12,7 @@
 namespace perilune::script {
 
 class Interpreter;
+struct GlobalUse;
 
 /// Reads and runs the files of a script in the sandbox: a chosen set of globals that cannot be added to. A
 /// file's globals are an empty table over the chosen ones, so that a misspelt read and any write are errors.
@@ -51,9 +52,11 @@ class Loader {
   /// Pushes the compiled file, with the sandbox as its globals. Errors: it cannot be read, or a syntax error.
   std::optional<std::string> push_file(lua_State* L, const std::string& path);
   /// What the function at the top of the stack, which was made of the source, and those inside it want of
-  /// globals that are not there: "proxy.lua:3: …", the first one. None: all is well.
+  /// globals, or of parts of the library, that are not there: "proxy.lua:3: …", the first one. None: all is well.
   std::optional<std::string> missing_global(lua_State* L, const std::string& path,
                                             std::string_view source) const;
+  /// What is wrong with the field that is read of a part of the library; empty: nothing.
+  std::string missing_field(lua_State* L, const GlobalUse& use) const;
   std::vector<std::string> globals(lua_State* L) const;
   void push_core(lua_State* L);
 
@@ -66,6 +69,7 @@ class Loader {
   int globals_ = LUA_NOREF;
   int getinfo_ = LUA_NOREF;
   int environment_ = LUA_NOREF;
+  int missing_field_ = LUA_NOREF;  // lua/finish.lua
   std::string described_;  // by describe_with_frames: an error may pass there again
   bool is_loading_ = false;
   bool is_module_ = false;

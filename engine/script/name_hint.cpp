@@ -30,4 +30,13 @@ std::string hint_of_name(std::string_view name, std::string_view source, bool is
                                         : std::string();
 }
 
+std::string_view hint_of_method(std::string_view error) {
+  constexpr std::string_view elsewhere[] = {"set", "remove", "delete", "unset", "append", "has"};
+  for (const std::string_view name : elsewhere)
+    if (error.ends_with("attempt to call method '" + std::string(name) + "' (a nil value)"))
+      return "; headers are written headers[\"name\"] = \"value\", removed by = nil, and added to by "
+             "headers:add(name, value)";
+  return {};
+}
+
 }  // namespace perilune::script

@@ -10,4 +10,8 @@ namespace perilune::script {
 /// others.
 std::string hint_of_name(std::string_view name, std::string_view source, bool is_test);
 
+/// What is said behind an error of Lua's about a method that headers have elsewhere, and not here; empty
+/// behind all others.
+std::string_view hint_of_method(std::string_view error);
+
 }  // namespace perilune::script

@@ -83,6 +83,10 @@ struct SourceHints::File {
     const bool is_of_route = index >= 3 && is_symbol(index - 1, "(") && at(index - 2).is_name("route") &&
                              is_symbol(index - 3, ":");
     if (is_of_route) note_returns();
+    const bool is_of_end =
+        index >= 2 && is_symbol(index - 1, "(") &&
+        (at(index - 2).is_name("handleExchangeEnd") || at(index - 2).is_name("handleSessionEnd"));
+    if (is_of_end) note_waits(std::string(at(index - 2).text));
   }
 
   void note_text() {
@@ -123,10 +127,20 @@ struct SourceHints::File {
         !is_symbol(index + 2, ")"))
       defines_computed = true;
     const bool is_field = index > 0 && is_symbol(index - 1, ".");
+    if (name.is_name("context") && !is_field && !declares_plainly()) hints.declares_computed_ = true;
     if (is_symbol(index + 1, "=") || (is_field && is_symbol(index + 1, ",") && is_in_block()))
       hints.written_.emplace(name.text);
     if (name.is_name("ctx") && !has_own_context && !is_field && is_symbol(index + 1, "."))
       note_context(index + 2);
+  }
+
+  /// context { "a", "b" }, with or without brackets around.
+  bool declares_plainly() const {
+    size_t i = index + 1;
+    if (is_symbol(i, "(")) ++i;
+    if (!is_symbol(i, "{")) return false;
+    for (++i; at(i).kind == Kind::Text || is_symbol(i, ",") || is_symbol(i, ";");) ++i;
+    return is_symbol(i, "}");
   }
 
   void note_context(size_t i) {
@@ -140,7 +154,7 @@ struct SourceHints::File {
       i += 2;
       name = at(i).text;
     }
-    if (is_symbol(i + 1, "=")) hints.written_of_context_.emplace(name);
+    if (is_symbol(i + 1, "=")) hints.written_of_context_.emplace(name, place(i));
     else hints.read_.emplace(std::string(name), place(i));
   }
 
@@ -161,8 +175,10 @@ struct SourceHints::File {
     if (is_symbol(i, "=") || is_symbol(i, ",")) hints.writes_any_ = true;
   }
 
-  /// The plain texts that the function of a route returns.
-  void note_returns() {
+  /// Calls `visit(i)` for the names in the function that begins here, keywords among them, but for those in
+  /// functions inside it.
+  template <typename Visit>
+  void visit_function(Visit&& visit) {
     size_t functions = 1;
     std::vector<bool> blocks;  // each block inside: whether it is a function's
     for (size_t i = index + 1; i < tokens.size(); ++i) {
@@ -174,10 +190,35 @@ struct SourceHints::File {
         if (blocks.empty()) return;
         if (blocks.back()) --functions;
         blocks.pop_back();
-      } else if (token.text == "return" && functions == 1) {
-        note_returned(i + 1);
+      } else if (functions == 1) {
+        visit(i);
       }
     }
+  }
+
+  /// The plain texts that the function of a route returns.
+  void note_returns() {
+    visit_function([this](size_t i) {
+      if (at(i).is_name("return")) note_returned(i + 1);
+    });
+  }
+
+  void note_waits(const std::string& filter) {
+    visit_function([&](size_t i) {
+      const bool is_field = is_symbol(i - 1, ".") || is_symbol(i - 1, ":");
+      const bool is_request = at(i).is_name("http") && is_symbol(i + 1, ".") && is_symbol(i + 3, "(");
+      const bool is_sleep = at(i).is_name("sleep") && (is_symbol(i + 1, "(") || at(i + 1).kind == Kind::Text);
+      if (is_field || !(is_request || is_sleep) || is_local(at(i).text)) return;
+      const std::string call = is_sleep ? "sleep" : "http." + std::string(at(i + 2).text);
+      warn(i, filter + ": its function may not wait, and " + call + " does: this is an error when it runs");
+    });
+  }
+
+  /// Anywhere in the file.
+  bool is_local(std::string_view name) const {
+    for (size_t i = 1; i < tokens.size(); ++i)
+      if (at(i).is_name(name) && (at(i - 1).is_name("local") || at(i - 1).is_name("function"))) return true;
+    return false;
   }
 
   void note_returned(size_t i) {
@@ -217,7 +258,9 @@ struct SourceHints::File {
 
 SourceHints::SourceHints(std::span<const SourceFile> files, Extent extent) {
   for (const SourceFile& file : files) look_at(file);
-  if (extent == Extent::Script) judge_context();
+  if (extent == Extent::Module) return;
+  judge_context();
+  judge_declarations();
 }
 
 void SourceHints::look_at(const SourceFile& file) { File(*this, file).run(); }
@@ -228,14 +271,34 @@ void SourceHints::judge_context() {
     if (written_.contains(name)) return true;
     return std::ranges::any_of(texts_, [&](const auto& file) { return file.second.contains(name); });
   };
-  const std::vector<std::string_view> known(written_of_context_.begin(), written_of_context_.end());
+  std::vector<std::string_view> known;
+  for (const auto& [name, place] : written_of_context_) known.push_back(name);
+  const auto may_be_there = [this](const std::string& name) {
+    return declared_.empty() || declares_computed_ || declared_.contains(name);
+  };
   for (const auto& [name, place] : read_)
-    if (!is_written(name))
+    if (!is_written(name) && may_be_there(name))
       warnings_.push_back(
           {place, "ctx." + name + " is read here and written nowhere" + suggestion(name, known)});
   for (const auto& [name, place] : declared_)
     if (!is_written(name) && !read_.contains(name))
       warnings_.push_back({place, "context declares " + in_quotes(name) + ", and nothing writes it"});
+}
+
+void SourceHints::judge_declarations() {
+  if (declared_.empty() || declares_computed_) return;
+  std::vector<std::string_view> known;
+  for (const auto& [name, place] : declared_) known.push_back(name);
+  std::map<std::string, Place> used = read_;
+  for (const auto& [name, place] : written_of_context_) {
+    const auto [first, is_new] = used.emplace(name, place);
+    if (!is_new && first->second.file == place.file && place.line < first->second.line) first->second = place;
+  }
+  for (const auto& [name, place] : used)
+    if (!declared_.contains(name))
+      warnings_.push_back({place, "ctx." + name +
+                                      " is an error when it runs: context {…} does not declare it" +
+                                      suggestion(name, known)});
 }
 
 bool SourceHints::may_name(const std::string& file, std::string_view pipeline) const {

@@ -20,7 +20,9 @@ struct SourceFile {
 /// What the sources of a script let one see without running it. Said is only what is sure: a name that may be
 /// made at run time, or written by another name of ctx, is left alone.
 ///
-/// - names of ctx that are read or declared, and never written; engine's names that are written
+/// - names of ctx that are read or declared, and never written, or not declared where others are; engine's
+///   names that are written
+/// - calls that wait, in the function of a filter that may not
 /// - names of pipelines that the function of a `route` returns as plain text, and that its file does not have
 class SourceHints {
  public:
@@ -40,6 +42,7 @@ class SourceHints {
   struct File;
   void look_at(const SourceFile& file);
   void judge_context();
+  void judge_declarations();
 
   std::vector<filter::Warning> warnings_;
   std::map<std::string, std::set<std::string>, std::less<>> texts_;  // of each file, but for the definitions
@@ -48,7 +51,8 @@ class SourceHints {
   std::map<std::string, Place> read_;      // where first, of ctx
   std::map<std::string, Place> declared_;  // by context {…}
   std::set<std::string, std::less<>> written_;
-  std::set<std::string, std::less<>> written_of_context_;
+  std::map<std::string, Place, std::less<>> written_of_context_;  // where first
+  bool declares_computed_ = false;
   bool writes_any_ = false;  // by names that are computed
 };
 

@@ -25,6 +25,9 @@ AT_LOAD = [
           ('the unknown name "count"', "in front of the function: local count")),
     Wrong("ctx where it is no parameter", 'listen(1):serveHTTP(function(req)\n  local user = ctx.user\nend)', "proxy.lua:2",
           ("ctx is not a global", "function(msg, ctx)")),
+    Wrong("a part of the library that is not there, in a function",
+          'listen(1):serveHTTP(function()\n  return Message(json.encdoe({}))\nend)', "proxy.lua:2",
+          ('json has no "encdoe"', 'did you mean "encode"?')),
     # names that are nearly right
     Wrong("a filter", 'pipeline("a")\n  :muxHTP("b")', "proxy.lua:2", ('"muxHTP"', 'did you mean "muxHTTP"?')),
     Wrong("a filter in another case", f"listen(1):serveHttp({RESPONSE})", "proxy.lua:1",
@@ -296,6 +299,8 @@ AT_LOAD = [
           f'local a = upstream("a", {{ endpoints = {{ {UPSTREAM} }}, balance = "hash" }})\n'
           "listen(1):demuxHTTP(pipeline():forward(a))",
           "proxy.lua:2", ("forward:", '"a"', "key = function(ctx) return ctx.client.ip end")),
+    Wrong("a limit that no request keeps", f'listen(1):demuxHTTP(pipeline():connect({UPSTREAM}), {{ maxHeaders = 0 }})',
+          "proxy.lua:1", ('demuxHTTP: option "maxHeaders"', "every request is refused")),
     Wrong("a try that is longer than all", f'upstream("a", {{ endpoints = {{ {UPSTREAM} }}, timeout = 1, tryTimeout = 2 }})',
           "proxy.lua:1", ("upstream:", '"tryTimeout"', "longer than timeout")),
     Wrong("a name for an upstream", 'upstream("a", { endpoints = {} })\npipeline():forward("a")', "proxy.lua:2",
@@ -336,6 +341,8 @@ IN_HANDLERS = [
     handler("a field that is set by a wrong name", 'req.pth = "/"', '"pth"', 'did you mean "path"?'),
     handler("a path without its slash", 'req.path = "a"', "path begins with", 'got "a"'),
     handler("a line break in a field", 'req.headers.via = "a\\r\\nb"', "via", "CR, LF"),
+    handler("a method that headers do not have", 'req.headers:set("via", "a")', "method 'set'",
+            'headers["name"] = "value"'),
     handler("a function for a field", "req.headers.via = print", "via"),
     handler("a status that is none", "local m = Message { status = 99 }", "status", "200 to 599", "99"),
     handler("an unknown key of Message", "local m = Message { stauts = 200 }", '"stauts"', 'did you mean "status"?'),
@@ -380,6 +387,9 @@ IN_HANDLERS = [
     serving("a wait at the end of an exchange",
             f'listen("SOCKET"):demuxHTTP(pipeline():replaceMessage({RESPONSE})\n  :handleExchangeEnd(function()\n'
             '    sleep(1) end))', 3, "sleep cannot wait", "handleExchangeEnd"),
+    serving("a Message that is returned at the end of an exchange",
+            f'listen("SOCKET"):demuxHTTP(pipeline():replaceMessage({RESPONSE})\n  :handleExchangeEnd(function()\n'
+            f'    return {RESPONSE} end))', 2, "handleExchangeEnd:", "goes nowhere"),
     serving("a resource that the pool does not have",
             'local p = algo.ResourcePool(function() return 1 end)\nlisten("SOCKET"):serveHTTP(function()\n  p:free(5)\nend)',
             3, "ResourcePool:free:", "5"),
@@ -388,7 +398,7 @@ IN_HANDLERS = [
             '  p.allocate("x")\nend)', 3, "ResourcePool:allocate:", "colon"),
     serving("a static message that is changed",
             'local m = Message "x"\nlisten("SOCKET"):serveHTTP(m)\nlisten("SOCKET2"):serveHTTP(function()\n'
-            "  m.status = 404\n  return m\nend)", 4, "read-only", "make another"),
+            "  m.status = 404\n  return m\nend)", 4, "read-only", "makes another"),
 ]
 
 # Said by `check` of scripts that load.
@@ -412,6 +422,14 @@ WARNED = [
           "proxy.lua:3", ("ctx.tagret", 'did you mean "target"?')),
     Wrong("a name of ctx that is declared only", f'context {{ "user" }}\nlisten(1):serveHTTP({RESPONSE})', "proxy.lua:1",
           ('"user"', "nothing writes it")),
+    Wrong("a name of ctx that is not declared",
+          f'context {{ "target" }}\nlisten(1)\n  :handleSessionStart(function(ctx)\n    ctx.target = {UPSTREAM}\n'
+          '    ctx.targte = 1\n  end)\n  :connect(function(ctx) return ctx.target end)',
+          "proxy.lua:5", ("ctx.targte", "declare", 'did you mean "target"?')),
+    Wrong("a wait where none may be",
+          f"listen(1):demuxHTTP(pipeline():handleExchangeEnd(function()\n  local res = http.get({UPSTREAM})\n"
+          f"end):replaceMessage({RESPONSE}))",
+          "proxy.lua:2", ("handleExchangeEnd:", "may not wait", "http.get")),
     Wrong("a name of the engine's that is written",
           f"listen(1):demuxHTTP(pipeline():handleMessageStart(function(req, ctx)\n  ctx.request = req\n"
           f"end):replaceMessage({RESPONSE}))",

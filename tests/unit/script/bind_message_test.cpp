@@ -266,8 +266,8 @@ TEST(BindMessage, AReadOnlyMessageRefusesChanges) {
   message->is_read_only = true;
   lua.set("res", *message);
   const char* refused =
-      "error: script.lua:1: this message is read-only: its head was sent already, or it is the "
-      "static Message of a filter; make another, as Message { … }";
+      "error: script.lua:1: this message is read-only: its head was sent already, its exchange is over, or "
+      "it is the static Message of a filter; Message { … } makes another";
   expect_all(lua, {
                       {"res.status = 500", refused},
                       {"res.body = ''", refused},

@@ -76,6 +76,44 @@ TEST(SourceHints, NamesThatMayBeWrittenAreLeftAlone) {
   EXPECT_EQ(warnings_of({"f(ctx.a)", "g(function(c) c.a = 2 end)"}), "");  // of all files together
 }
 
+TEST(SourceHints, NamesThatAreNotDeclaredWhereOthersAre) {
+  const std::string declares = "context { 'target' }\nctx.target = 1\n";
+  const std::string wrong =
+      "main.lua:3: ctx.targte is an error when it runs: context {…} does not declare it; did you mean "
+      "\"target\"?\n";
+  EXPECT_EQ(warnings_of({declares + "ctx.targte = 1"}), wrong);
+  EXPECT_EQ(warnings_of({declares + "f(ctx.targte)"}), wrong) << "once, not as one that nothing writes too";
+  EXPECT_EQ(warnings_of({declares + "f(ctx.targte) ctx.targte = 1"}), wrong);
+  EXPECT_EQ(warnings_of({declares + "ctx[k] = 1 ctx.targte = 1"}), wrong);
+  for (const char* more :
+       {"context { 'targte' } ctx.targte = 1", "context({ 'targte' }) ctx.targte = 1",
+        "context(names) ctx.targte = 1", "context { a, 'b' } ctx.targte = 1",
+        "local declare = context ctx.targte = 1", "local ctx = {} ctx.targte = 1", "f(ctx.client)"})
+    EXPECT_EQ(warnings_of({declares + more}), "") << more;
+  EXPECT_EQ(warnings_of({declares + "ctx.other = 1", "context { 'other' }"}), "") << "in another file";
+}
+
+TEST(SourceHints, CallsThatWaitWhereNoneMay) {
+  const std::string wrong = ": its function may not wait, and sleep does: this is an error when it runs\n";
+  EXPECT_EQ(warnings_of({"p:handleExchangeEnd(function()\nif x then sleep(1) end end)"}),
+            "main.lua:2: handleExchangeEnd" + wrong);
+  EXPECT_EQ(warnings_of({"p:handleSessionEnd(function() for i = 1, 2 do sleep '1s' end end)"}),
+            "main.lua:1: handleSessionEnd" + wrong);
+  EXPECT_EQ(
+      warnings_of({"p:handleExchangeEnd(function() http.request('GET', u) end)"}),
+      "main.lua:1: handleExchangeEnd: its function may not wait, and http.request does: this is an error "
+      "when it runs\n");
+  for (const char* source : {
+           "p:handleExchangeEnd(function() end) sleep(1)",
+           "p:handleMessageStart(function() sleep(1) end)",
+           "p:handleExchangeEnd(function() f(function() sleep(1) end) end)",
+           "local function sleep() end p:handleExchangeEnd(function() sleep(1) end)",
+           "local http = {} p:handleExchangeEnd(function() http.get(1) end)",
+           "p:handleExchangeEnd(function() my.sleep(1) my.http.get(1) f(sleep, http) end)",
+       })
+    EXPECT_EQ(warnings_of({source}), "") << source;
+}
+
 TEST(SourceHints, TheEnginesNames) {
   EXPECT_EQ(warnings_of({"f(function(ctx)\n  ctx.request = nil\nend)"}),
             "main.lua:2: ctx.request is the engine's and read-only: this is an error when it runs\n");
