@@ -300,7 +300,8 @@ function cache.constructor(engine)
     -- A cache that releases nothing may have its options in that place.
     if type(release) == "table" and options == nil then release, options = nil, release end
     if allocate ~= nil and type(allocate) ~= "function" then
-      error("algo.Cache: allocate (argument 1) expects a function, got " .. host.describe(allocate), 2)
+      local instead = type(allocate) == "table" and "; options stand behind it: algo.Cache(nil, { … })" or ""
+      error("algo.Cache: allocate (argument 1) expects a function, got " .. host.describe(allocate) .. instead, 2)
     end
     if release ~= nil and type(release) ~= "function" then
       error("algo.Cache: release (argument 2) expects a function, got " .. host.describe(release), 2)

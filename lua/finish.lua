@@ -13,6 +13,10 @@ local elsewhere = {
   log = 'log.info("text", { name = value }) writes a line, and so do log.debug, log.warn and log.error',
 }
 
+for _, method in next, { "post", "put", "delete", "patch", "head" } do
+  elsewhere["http." .. method] = 'http.request("' .. method:upper() .. '", url, { body = … }) does'
+end
+
 local function hint(name)
   return elsewhere[name] and "; " .. elsewhere[name] or nil
 end

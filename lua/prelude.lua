@@ -109,7 +109,8 @@ end
 --- Errors: what is no plain data, and what has more bytes.
 function core.encode(value, bytes_max)
   if room_behind(value, bytes_max, 0) >= 0 then
-    local bytes = encode(value)
+    local is_plain, bytes = pcall(encode, value)
+    if not is_plain then error((bytes:gsub("^perilune/[^:]*:%d+: ", "")), 0) end -- our place is nobody's
     if #bytes <= bytes_max then return bytes end
   end
   error("it is larger than " .. bytes_max .. " bytes", 0)

@@ -61,6 +61,7 @@ struct Trial::Process {
   std::string path = {};
   edge::ConnectionCounts counts;
   std::shared_ptr<upstream::ClusterBoard> clusters;
+  std::shared_ptr<algo::SharedDictionaries> dictionaries = std::make_shared<algo::SharedDictionaries>();
   std::vector<std::unique_ptr<sim::SimWorker>> loops;
   std::vector<std::unique_ptr<Worker>> workers;
 };
@@ -82,7 +83,8 @@ Trial::~Trial() { log::capture(nullptr); }
 
 Result<size_t> Trial::load(const script::TestLoad& what) {
   auto process = std::make_unique<Process>(what.workers);
-  WorkerShared shared{.counts = &process->counts, .clusters = process->clusters, .tracer = &trace_};
+  WorkerShared shared{.counts = &process->counts, .clusters = process->clusters, .dictionaries = process->dictionaries,
+                      .tracer = &trace_};
   shared.script.environment = [names =
                                    what.environment](std::string_view name) -> std::optional<std::string> {
     const auto found = names.find(std::string(name));

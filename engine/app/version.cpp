@@ -149,7 +149,7 @@ void Version::start(Version* before) {
 
 edge::Departures Version::retire(Version& heir) {
   edge::Departures all;
-  for (const auto& state : states_) state->stop_tasks();
+  for (const auto& state : states_) state->wind_down_tasks();
   for (const auto& program : programs_) program->retire();
   for (const auto& server : servers_) {
     server->stop_accepting();
@@ -166,7 +166,8 @@ bool Version::end_step(bool cuts) {
       for (const auto& server : servers_)
         server->cut_all(
             {ErrorCode::Draining, Side::Engine, "its version of the script was replaced long ago"});
-    if (sessions() > 0) return false;
+    const auto has_begun = [](const auto& state) { return state->has_begun_tasks(); };
+    if (sessions() > 0 || (!cuts && std::ranges::any_of(states_, has_begun))) return false;
     is_ending_ = true;
     for (const auto& state : states_) state->stop();
     for (const auto& program : programs_) program->drain();

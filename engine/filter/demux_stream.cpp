@@ -9,6 +9,7 @@ namespace perilune::filter {
 
 using flow::Event;
 using message::BodyKind;
+using namespace std::literals;
 
 namespace {
 
@@ -34,7 +35,7 @@ void DemuxStream::RequestWatcher::on_valve_changed(flow::Valve& valve) {
 
 void DemuxStream::start(Ref<message::RequestHead> head) {
   request_ = std::move(head);
-  method_ = request_->method == "HEAD" ? "HEAD" : request_->method == "CONNECT" ? "CONNECT" : "GET";
+  method_ = request_->method == "HEAD"sv ? "HEAD" : request_->method == "CONNECT"sv ? "CONNECT" : "GET";
   request_valve_.set_watcher(&request_watcher_);
   context_ = flow::Context::make_child(demux_->context(), demux_->loop().now());
   context_->set_request(request_);

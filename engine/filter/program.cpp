@@ -21,6 +21,9 @@ Error at(const Place& place, const std::string& sentence) {
 Result<void> check_answers(const flow::PipelinePlan& plan) {
   const flow::FilterPlan* first = nullptr;
   for (const auto& filter : plan.filters()) {
+    if (first && filter->name == "timeout")
+      return at(filter->place, "timeout limits the wait for an answer from behind it: put it in front of " +
+                                   first->name + " at " + first->place.to_string());
     if (!filter->answers()) continue;
     if (first)
       return at(filter->place, filter->name + " can never be reached by requests: " + first->name + " at " +
@@ -61,13 +64,19 @@ Result<void> check_next(const flow::PipelinePlan& plan, const std::string& leade
 /// Somebody has to answer in what demuxHTTP leads to, and at the end of a chain.
 Result<void> check_somebody_answers(const flow::FilterPlan& filter) {
   const flow::PipelinePlan* answerer = nullptr;
+  const bool is_mux = filter.name == "muxHTTP";
   if (const auto* use = dynamic_cast<const UsePlan*>(&filter)) answerer = use->chain.back().get();
-  else if (filter.name == "demuxHTTP")
+  else if (filter.name == "demuxHTTP" || is_mux)
     filter.each_target([&](const flow::PipelinePlan& target) { answerer = &target; });
   if (!answerer || answerer->answering_filter()) return {};
-  return at(filter.place,
-            "nobody answers in " + label_of(*answerer) + " (" + answerer->place().to_string() +
-                "): end it with forward, muxHTTP, route or a replaceMessage that gives a response");
+  // Bytes that nobody sends on come back, and a codec at the end makes them an answer.
+  if (is_mux && !answerer->filters().empty() && answerer->filters().back()->name == "encodeHTTPResponse")
+    return {};
+  return at(
+      filter.place,
+      "nobody answers in " + label_of(*answerer) + " (" + answerer->place().to_string() +
+          (is_mux ? "): end it with connect"
+                  : "): end it with forward, muxHTTP, route or a replaceMessage that gives a response"));
 }
 
 /// Hashing by nothing is a choice at random, which nobody asks for by that name.
@@ -183,6 +192,17 @@ bool has_open_route(const Program& program) {
   return has_filter(program, [](const flow::FilterPlan& filter) {
     const auto* route = dynamic_cast<const RoutePlan*>(&filter);
     return route && route->hook && route->known_targets.empty();
+  });
+}
+
+bool asks_a_route(const Program& program) {
+  const auto left = unreached(program);
+  return std::ranges::any_of(program.pipelines, [&](const auto& plan) {
+    if (std::ranges::find(left, plan.get()) != left.end()) return false;
+    return std::ranges::any_of(plan->filters(), [](const auto& filter) {
+      const auto* route = dynamic_cast<const RoutePlan*>(filter.get());
+      return route && route->hook;
+    });
   });
 }
 

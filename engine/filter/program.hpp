@@ -61,6 +61,8 @@ std::vector<const flow::PipelinePlan*> unreached(const Program& program,
                                                  std::span<const flow::PipelinePlan* const> roots = {});
 /// A route goes where its function says, without a list of names.
 bool has_open_route(const Program& program);
+/// Some `route` to which something leads asks a function: what that gives is found by its name, listed or not.
+bool asks_a_route(const Program& program);
 /// A use goes through the plugins that its function chooses.
 bool has_open_use(const Program& program);
 

@@ -6,6 +6,7 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "script/compiled_code.hpp"
 #include "script/line_hook.hpp"
 #include "script/message_box.hpp"
 #include "script/name_hint.hpp"
@@ -204,6 +205,15 @@ void Interpreter::take_results(lua_State* L, flow::HookCall& call) {
   const int results = lua_gettop(L);
   if (results == 0) return;
   call.value = objects.to_value(L, 1);
+  if (call.value.is_nil() && lua_isuserdata(L, 1)) {
+    // A kept denial must not let in whom it was to deny.
+    PlaceText place{};
+    const Coroutine& coroutine = Coroutine::of(L);
+    write_place(place, coroutine.place.source, coroutine.place.line);
+    push_text(L, std::string(place.data()) + ": the function gave a Message that is over: " +
+                     "copy what you need while its exchange lasts, as Message { … }");
+    return take_failure(L, call);
+  }
   if (results > 1 && call.value.is_nil() && !lua_isnil(L, 2))
     call.failure = std::make_unique<Error>(error_at(L, 2));
 }
@@ -238,11 +248,26 @@ std::string Interpreter::describe_error(lua_State* L) {
   return place + (type == LUA_TNIL ? "" : "a ") + lua_typename(L, type) + " was raised as an error";
 }
 
+namespace {
+
+/// Without functions of C that have no name: their address tells nobody anything. Empty where only such ones
+/// are left.
+std::string without_addresses(std::string traceback) {
+  constexpr std::string_view nameless = "\n\t[C]: at 0x";
+  constexpr std::string_view title = "\nstack traceback:";
+  for (size_t at = traceback.find(nameless); at != std::string::npos; at = traceback.find(nameless, at))
+    traceback.erase(at, std::min(traceback.find('\n', at + 1), traceback.size()) - at);
+  if (traceback.ends_with(title)) traceback.resize(traceback.size() - title.size());
+  return traceback;
+}
+
+}  // namespace
+
 void Interpreter::report_unless_cancelled(lua_State* L) {
   if (is_cancelled(L)) return;
   const std::string message = describe_error(L);
   luaL_traceback(main(), L, message.c_str(), 0);
-  const std::string traceback = text_at(main(), -1);
+  const std::string traceback = without_addresses(text_at(main(), -1));
   lua_pop(main(), 1);
   reporter.report(message, traceback, loop().now());
 }
@@ -271,7 +296,7 @@ void Interpreter::call_now(lua_State* L, int arguments, const char* why) {
   const int status = lua_pcall(L, arguments, 0, handler);
   coroutine.why_no_wait = before;
   if (status != 0) {
-    const std::string traceback = text_at(L, -1);
+    const std::string traceback = without_addresses(text_at(L, -1));
     reporter.report(traceback.substr(0, traceback.find('\n')), traceback, loop().now());
     lua_pop(L, 1);
   }

@@ -349,11 +349,16 @@ Outcome Loader::find_module(lua_State* L) {
 std::optional<std::string> Loader::missing_global(lua_State* L, const std::string& path,
                                                   std::string_view source) const {
   const auto names = globals(L);
+  const std::vector<GlobalUse> uses = globals_used(L);
+  const auto is_written = [&](const std::string& name) {
+    return std::ranges::any_of(uses,
+                               [&](const GlobalUse& use) { return use.is_written && use.name == name; });
+  };
   const auto sentence = [&](const GlobalUse& use) {
     const bool is_known = std::ranges::find(names, use.name) != names.end();
     if (use.is_written && is_known)
       return in_quotes(use.name) + " belongs to the engine and cannot be replaced; write: local " + use.name;
-    if (use.is_written)
+    if (use.is_written || (!is_known && is_written(use.name)))
       return "assignment to the unknown name " + in_quotes(use.name) +
              (use.is_inside ? "; declare it in front of the function: local " : "; write: local ") + use.name;
     if (is_known) return missing_field(L, use);
@@ -362,7 +367,7 @@ std::optional<std::string> Loader::missing_global(lua_State* L, const std::strin
     return "unknown name " + in_quotes(use.name) +
            (hint.empty() ? suggest(use.name, names_near(use.name, names, source)) : "; " + hint);
   };
-  for (const GlobalUse& use : globals_used(L))
+  for (const GlobalUse& use : uses)
     if (const std::string wrong = sentence(use); !wrong.empty())
       return Place{path, use.line}.to_string() + ": " + wrong;
   return std::nullopt;

@@ -128,9 +128,10 @@ message::Headers* section_of(const MessageBox& box) {
 }
 
 const char* why_read_only(const flow::Message& message) {
-  return message.is_read_only ? "this message is read-only: its head was sent already, its exchange is over, or "
-                                "it is the static Message of a filter; Message { … } makes another"
-                              : nullptr;
+  return message.is_read_only
+             ? "this message is read-only: its head was sent already, its exchange is over, or "
+               "it is the static Message of a filter; Message { … } makes another"
+             : nullptr;
 }
 
 void push_message(lua_State* L, BindingContext& context, flow::Message& message) {

@@ -17,6 +17,17 @@ constexpr std::array<std::string_view, 9> known_keys{"method", "path",    "schem
                                                      "body",   "headers", "json",   "trailers"};
 enum Slot : int { Method = 2, Path, Scheme, Status, Reason, Body, HeaderFields, Json, TrailerFields };
 
+/// Keys that others have for the same, far from ours in letters.
+constexpr std::pair<std::string_view, std::string_view> foreign_keys[] = {
+    {"code", "status"}, {"statusCode", "status"}, {"status_code", "status"}, {"content", "body"},
+    {"text", "body"},   {"data", "body"},         {"url", "path"},           {"uri", "path"}};
+
+std::string unknown_key(std::string_view key) {
+  const auto foreign = std::ranges::find(foreign_keys, key, [](const auto& pair) { return pair.first; });
+  const std::string_view meant = foreign == std::end(foreign_keys) ? key : foreign->second;
+  return "Message: unknown key " + in_quotes(key) + suggestion(meant, known_keys);
+}
+
 /// The table of `Message{…}`, at stack index 1.
 class MessageTable {
  public:
@@ -46,7 +57,7 @@ class MessageTable {
       if (!key) return "Message: keys are strings, got " + describe_value(L, -2);
       const auto known = std::find(known_keys.begin(), known_keys.end(), *key);
       if (known == known_keys.end()) {
-        return "Message: unknown key " + in_quotes(*key) + suggestion(*key, known_keys);
+        return unknown_key(*key);
       }
       const int slot = Method + static_cast<int>(known - known_keys.begin());
       lua_replace(L, slot);

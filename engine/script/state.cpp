@@ -16,7 +16,9 @@ namespace {
 bool may_be_chosen(const flow::PipelinePlan& plan, const filter::Program& program, const SourceHints& hints) {
   const std::string& file = plan.place().file;
   const bool is_kept = plan.name().empty() || hints.is_kept(file, plan.name());
-  if (filter::has_open_route(program) && (is_kept || hints.may_name(file, plan.name()))) return true;
+  if (filter::has_open_route(program) && is_kept) return true;
+  // What a list of names leaves out is found all the same.
+  if (filter::asks_a_route(program) && hints.may_name(file, plan.name())) return true;
   return is_kept && filter::has_open_use(program) && filter::has_answer(plan);
 }
 
@@ -62,7 +64,9 @@ Result<std::unique_ptr<filter::Program>> State::load(const std::string& path) {
 
 void State::start_tasks() { interpreter_->start(); }
 
-void State::stop_tasks() { interpreter_->tasks.stop(); }
+void State::wind_down_tasks() { interpreter_->tasks.wind_down(); }
+
+bool State::has_begun_tasks() const { return interpreter_->tasks.has_begun(); }
 
 std::optional<std::string> State::kept(std::string_view name) { return interpreter_->survival.kept(name); }
 

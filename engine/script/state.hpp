@@ -78,8 +78,10 @@ class State {
   std::vector<filter::Warning> warnings(const filter::Program& program) const;
   /// The script serves: starts what `every` and `after` recorded. From now on it has an end to be told of.
   void start_tasks();
-  /// A newer version serves: no task runs any more, those that run are cancelled.
-  void stop_tasks();
+  /// A newer version serves: as Tasks::wind_down.
+  void wind_down_tasks();
+  /// As Tasks::has_begun.
+  bool has_begun_tasks() const;
   /// What `reload.keep` has under the name, for another state.
   std::optional<std::string> kept(std::string_view name);
   /// The pages that the script adds to the admin address.

@@ -1,5 +1,6 @@
 #include "script/tasks.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.hpp"
@@ -20,12 +21,22 @@ std::optional<Duration> duration_at(lua_State* L, int index) {
 
 class Tasks::Task final : public flow::HookHandler {
  public:
-  Task(Tasks& tasks, Ref<flow::Hook> hook, Duration first, std::optional<Duration> interval)
-      : tasks_(tasks), hook_(std::move(hook)), first_(first), interval_(interval) {}
+  Task(Tasks& tasks, Ref<flow::Hook> hook, Duration first, std::optional<Duration> interval = {},
+       bool of_handler = false)
+      : is_of_handler(of_handler),
+        tasks_(tasks),
+        hook_(std::move(hook)),
+        first_(first),
+        interval_(interval) {}
 
   void start() { loop().arm(timer_, first_); }
   void on_hook_done(flow::HookCall&) override { on_run_over(); }
   bool is_over() const { return is_over_; }
+  bool has_begun() const { return call_.is_waiting(); }
+  bool is_run_by(const flow::HookCall* call) const { return call == &call_; }
+
+  /// Of one, or of a task of one.
+  const bool is_of_handler;
 
  private:
   loop::Loop& loop() { return tasks_.interpreter_.loop(); }
@@ -75,16 +86,33 @@ void Tasks::start() {
   for (auto& task : tasks_) task->start();
 }
 
+void Tasks::wind_down() {
+  is_winding_down_ = true;
+  std::erase_if(tasks_, [](const auto& task) { return !task->is_of_handler; });
+}
+
+bool Tasks::has_begun() const {
+  return std::ranges::any_of(tasks_,
+                             [](const auto& task) { return task->is_of_handler && task->has_begun(); });
+}
+
 void Tasks::stop() {
   is_stopped_ = true;
   tasks_.clear();
   sweep_task_.withdraw();
 }
 
-void Tasks::add(Ref<flow::Hook> hook, Duration first, std::optional<Duration> interval) {
-  if (is_stopped_) return;
-  tasks_.push_back(std::make_unique<Task>(*this, std::move(hook), first, interval));
+void Tasks::add(std::unique_ptr<Task> task) {
+  if (is_stopped_ || (is_winding_down_ && !task->is_of_handler)) return;
+  tasks_.push_back(std::move(task));
   if (is_started_) tasks_.back()->start();
+}
+
+bool Tasks::is_of_handler(lua_State* L) const {
+  if (interpreter_.loader.is_loading()) return false;
+  const flow::HookCall* running = Coroutine::of(L).call;
+  const auto task = std::ranges::find_if(tasks_, [&](const auto& each) { return each->is_run_by(running); });
+  return task == tasks_.end() || (*task)->is_of_handler;
 }
 
 void Tasks::sweep() {
@@ -105,7 +133,8 @@ Outcome Tasks::every(lua_State* L) {
   self.is_used_ = true;
   const bool is_for_one = lua_toboolean(L, 3) != 0;
   if (is_for_one && self.interpreter_.options.worker != 0) return 0;
-  self.add(self.interpreter_.make_hook(L, 2), lua_toboolean(L, 4) ? Duration::zero() : *interval, *interval);
+  const Duration first = lua_toboolean(L, 4) ? Duration::zero() : *interval;
+  self.add(std::make_unique<Task>(self, self.interpreter_.make_hook(L, 2), first, *interval));
   return 0;
 }
 
@@ -118,7 +147,8 @@ Outcome Tasks::after(lua_State* L) {
   if (!lua_isfunction(L, 2))
     return Outcome::error("after: argument 2 (fn) expects a function, got " + describe_value(L, 2));
   self.is_used_ = true;
-  self.add(self.interpreter_.make_hook(L, 2), *span, std::nullopt);
+  self.add(std::make_unique<Task>(self, self.interpreter_.make_hook(L, 2), *span, std::nullopt,
+                                  self.is_of_handler(L)));
   return 0;
 }
 

@@ -284,6 +284,16 @@ test("several workers are one process", function()
   expect(math.max(unpack(counts))):atMost(39)
 end)
 
+test("workers of one process share what they share in a real one", function()
+  local other = load([[
+    local d = shared "counts"
+    listen(9000):serveHTTP(function() return Message(tostring(d:incr "n")) end)
+  ]], { workers = 4 })
+  local bodies = {}
+  for i = 1, 8 do bodies[i] = other:request(9000).body end
+  expect(bodies):equals({ "1", "2", "3", "4", "5", "6", "7", "8" })
+end)
+
 test("each test begins with a script that nobody has used, at the same moment", function()
   expect(test.now()):equals(0)
   proxy:upstream("10.0.0.1:80", "x")

@@ -351,6 +351,35 @@ TEST_F(SimPlay, AKeySharesItsConnectionsInOrder) {
   }
 }
 
+// A denial that a script kept for later must not let in whom it was to deny.
+TEST_F(SimPlay, AMessageThatIsOverIsNoAnswer) {
+  start(R"(local kept = {}
+listen(8000):demuxHTTP(pipeline()
+  :handleMessageStart(function(req, ctx)
+    ctx.path = req.path
+    return kept[req.path]
+  end)
+  :replaceMessage(function(req) return kept.replaced or Message "open" end)
+  :handleMessageStart(function(res, ctx)
+    kept[ctx.path] = ctx.path == "/request" and ctx.request or res
+    if ctx.path == "/replaced" then kept.replaced = res end
+  end)))");
+  for (const char* path : {"/response", "/request", "/replaced"}) {
+    SimPeer& first = client(get(path));
+    pass();
+    EXPECT_EQ(body(first), "open") << path;
+    SimPeer& second = client(get(path));
+    pass();
+    EXPECT_EQ(status(second), 500) << path;
+    pass(2s);
+  }
+  SimPeer& other = client(get("/other"));
+  pass();
+  EXPECT_EQ(status(other), 500);
+  EXPECT_TRUE(log.has(":3: the function gave a Message that is over: copy what you need"));
+  EXPECT_TRUE(log.has(":7: the function gave a Message that is over"));
+}
+
 TEST_F(SimPlay, BeyondMaxConnectionsNewcomersWait) {
   start(reverse_proxy("{ maxConnections = 2 }"));
   answering(ok("hi"));

@@ -808,6 +808,42 @@ TEST_F(Reload, TasksOfTheOldVersionStop) {
   EXPECT_TRUE(is_alone());
 }
 
+// Work that a handler began belongs to its request; a chain of tasks that the file began at its top does not.
+TEST_F(Reload, WhatAHandlerPutOffGoesOn) {
+  start(R"(listen(8000):serveHTTP(function(req)
+  local left = 2
+  for i = 1, 2 do
+    after(0, function()
+      sleep(2)
+      left = left - 1
+      after(0, function() log.info("of a handler") end)
+    end)
+  end
+  after(1, function() sleep(5) log.info("longer than its request") end)
+  after(30, function() log.info("later than all") end)
+  while left > 0 do sleep(0.1) end
+  return Message "both"
+end)
+local function again()
+  log.info("chain 1")
+  after(1, again)
+end
+after(1, again))");
+  SimPeer& peer = client(get());
+  pass(1500ms);
+  reload("listen(8000):serveHTTP(Message 'x')");
+  pass(1s);
+  EXPECT_EQ(body(peer), "both");
+  pass(1s);
+  EXPECT_EQ(count_in_log("of a handler"), 2u);
+  EXPECT_FALSE(is_alone()) << "one has begun";
+  pass(10s);
+  EXPECT_EQ(count_in_log("longer than its request"), 1u);
+  EXPECT_EQ(count_in_log("later than all"), 0u);
+  EXPECT_EQ(count_in_log("chain 1"), 1u);
+  EXPECT_TRUE(is_alone());
+}
+
 TEST_F(Reload, UnloadIsToldOnceWhenTheLastConnectionHasEnded) {
   auto& server = upstream();
   const auto unloading = [](int version) {

@@ -198,6 +198,15 @@ TEST_F(ScriptWarnings, NotThoseThatARouteMayName) {
   EXPECT_EQ(warnings(route + "'a' end))\npipeline('a'):muxHTTP('b')\npipeline('b'):connect('a:1')"), "");
 }
 
+TEST_F(ScriptWarnings, NotThoseThatAListOfNamesLeavesOut) {
+  const std::string route =
+      "listen(1):demuxHTTP(pipeline():route(function(ctx) return ctx.elapsed > 1 and 'a' or 'b' end, { 'a' "
+      "}))\n";
+  EXPECT_EQ(warnings(route + "pipeline('a')" + answer + "pipeline('b')" + answer), "");
+  EXPECT_EQ(warnings(route + "pipeline('a')" + answer + "pipeline('b')" + answer + "pipeline('c')" + answer),
+            "main.lua:4: pipeline \"c\" is never used: nothing leads to it\n");
+}
+
 TEST_F(ScriptWarnings, NotThoseThatARouteIsGiven) {
   const std::string route = "\nlisten(1):demuxHTTP(pipeline():route(function() return p end))";
   EXPECT_EQ(warnings("local p = pipeline('a')" + answer + route), "");
