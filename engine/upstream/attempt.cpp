@@ -128,6 +128,12 @@ void Attempt::on_pool_failed(const Error& error) {
 }
 
 void Attempt::begin(const message::RequestHead& head) {
+  if (!session_->accepts(head.is_idempotent())) {
+    // It lined up behind others, and while a hook looked the first of them became late.
+    AttemptFailure failure{Error{ErrorCode::Closed, Side::Upstream, endpoint_->record->name}};
+    failure.is_moved = true;
+    return fail(failure);
+  }
   EndpointCounts& count = owner_.cluster().counts(*endpoint_);
   count.sent.add();
   if (is_reused_) count.reused.add();

@@ -132,6 +132,7 @@ void ClientSession::drop_early_bytes() {
 void ClientSession::begin(ClientExchange& exchange, const message::RequestHead& head) {
   PERILUNE_EXPECT(accepts(head.is_idempotent()), "an exchange begins on a session that takes it");
   using Asks = Slot::Asks;
+  is_reserved_ = false;
   Slot slot{};
   slot.exchange = &exchange;
   slot.given_before = given_bytes_;

@@ -109,7 +109,12 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   };
   End end() const { return end_; }
 
-  /// Begins an exchange: writes the head. accepts() must hold.
+  /// Somebody was given it who has not begun yet, or has a last look at it: it is nobody else's meanwhile.
+  void reserve() { is_reserved_ = true; }
+  void end_reservation() { is_reserved_ = false; }
+  bool is_reserved() const { return is_reserved_; }
+
+  /// Begins an exchange, and with it ends the reservation: writes the head. accepts() must hold.
   void begin(ClientExchange& exchange, const message::RequestHead& head);
   void send(ClientExchange& exchange, flow::Event&& event);
   /// Nobody wants the response any more. The rest is read and dropped to keep the connection where its length
@@ -200,6 +205,7 @@ class ClientSession final : public Object, public flow::Sink, public flow::Valve
   bool is_pumping_ = false;
   bool has_ended_ = false;  // the wire's FIN came
   bool has_waited_ = false;
+  bool is_reserved_ = false;
   bool asks_wire_ = false;  // is it still there, before the first request goes to it
   End end_ = End::Other;
   Duration idle_max_ = Duration::max();

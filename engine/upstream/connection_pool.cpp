@@ -67,6 +67,7 @@ Result<ClientSession*> ConnectionPool::take(const algo::LeaseResult& result, Poo
   switch (result.kind) {
     case Kind::Leased:
       session = connection_of(*result.entry).session.get();
+      session->reserve();
       is_reused = session->messages() > 0;
       if (!is_reused) session->note_waited();
       break;
@@ -96,12 +97,16 @@ Error ConnectionPool::error_of(const algo::LeaseResult& result, const Connection
 
 ClientSession* ConnectionPool::share(ConnectionKey& key, const PoolWaiter& waiter) {
   if (waiter.needs_fresh) return nullptr;
-  PooledConnection* least_busy = nullptr;
+  ClientSession* least_busy = nullptr;
   for (PooledConnection* candidate : key.shared) {
-    if (!candidate->session->accepts(waiter.is_idempotent)) continue;
-    if (!least_busy || candidate->session->active() < least_busy->session->active()) least_busy = candidate;
+    ClientSession& session = *candidate->session;
+    // One on which nothing was begun is still somebody's alone: who opened it, or leased it and asks a hook.
+    const bool is_in_use = candidate->state() == algo::PoolEntry::State::Leased && session.messages() > 0;
+    if (!is_in_use || session.is_reserved() || !session.accepts(waiter.is_idempotent)) continue;
+    if (!least_busy || session.active() < least_busy->active()) least_busy = &session;
   }
-  return least_busy ? least_busy->session.get() : nullptr;
+  if (least_busy) least_busy->reserve();
+  return least_busy;
 }
 
 void ConnectionPool::serve_by_sharing(ConnectionKey& key) {
@@ -124,24 +129,40 @@ Result<ClientSession*> ConnectionPool::replace(ClientSession& session, PoolWaite
   PooledConnection& connection = PooledConnection::of(session);
   ConnectionKey& key = *connection.key_;
   is_reused = false;
+  session.end_reservation();
+  if (session.active() > 0) {
+    // It was shared: those that are under way on it have it.
+    session.drain();
+    return lease(key, waiter, is_reused);
+  }
   return take(policy_.replace(connection, waiter, runtime_.loop.now()), waiter, key, is_reused);
 }
 
 void ConnectionPool::put_back(ClientSession& session) {
   PooledConnection& connection = PooledConnection::of(session);
+  session.end_reservation();
   if (!connection.key_) {
     session.drain();
     return;
   }
-  policy_.release(connection, algo::Verdict::Keep, runtime_.loop.now());
+  if (session.active() == 0) return release(connection);
+  // It was shared: those that are under way on it have it, and others may line up again.
+  serve_by_sharing(*connection.key_);
+  settle();
+}
+
+void ConnectionPool::release(PooledConnection& connection) {
+  // It may have ended while a hook looked at it.
+  if (connection.state() == algo::PoolEntry::State::Leased)
+    policy_.release(connection, algo::Verdict::Keep, runtime_.loop.now());
   settle();
 }
 
 void ConnectionPool::finish_release(PooledConnection& connection) {
   if (connection.session->idle_max() != Duration::max())
     connection.limit_idle(connection.session->idle_max());
-  policy_.release(connection, algo::Verdict::Keep, runtime_.loop.now());
-  settle();
+  connection.session->end_reservation();
+  release(connection);
 }
 
 void ConnectionPool::cancel(PoolWaiter& waiter) {
@@ -199,6 +220,7 @@ void ConnectionPool::settle() {
       const algo::LeaseResult result = waiter.result();
       if (result.kind == Kind::Leased) {
         ClientSession& session = *connection_of(*result.entry).session;
+        session.reserve();
         waiter.on_session(session, session.messages() > 0);
       } else if (result.kind == Kind::Allocate) {
         auto& key = static_cast<ConnectionKey&>(policy_.key_of(result.ticket));

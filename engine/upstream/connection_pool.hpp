@@ -35,7 +35,7 @@ class PoolWaiter : public algo::PoolWaiter {
   flow::Context* opener = nullptr;
 
   /// A connection to begin an exchange on, at once.
-  virtual void on_session(ClientSession& session, bool is_reused) = 0;
+  virtual void on_session(ClientSession& session, bool is_reused) = 0;  // reserved
   /// QueueTimeout, Draining, or why the connection that was opened for it failed.
   virtual void on_pool_failed(const Error& error) = 0;
   bool is_waiting() const { return state() != State::Detached; }
@@ -116,7 +116,8 @@ class ConnectionPool {
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
-  /// A session for `waiter` at once, or null when it waits and will be told. Errors (Side::Engine):
+  /// A session for `waiter` at once, reserved for it, or null when it waits and will be told. Errors
+  /// (Side::Engine):
   /// QueueFull, Draining. With PoolBinding::Own a new connection may be leased before it is connected.
   Result<ClientSession*> lease(const Value& key, PoolWaiter& waiter, bool& is_reused);
   Result<ClientSession*> lease(ConnectionKey& key, PoolWaiter& waiter, bool& is_reused);
@@ -125,7 +126,7 @@ class ConnectionPool {
   /// The session that `waiter` was given, and on which nothing was begun, is of no use: it closes, and the
   /// lease goes on.
   Result<ClientSession*> replace(ClientSession& session, PoolWaiter& waiter, bool& is_reused);
-  /// The session that was given is not wanted after all: others may have it.
+  /// The session that was given, and on which nothing was begun, is not wanted after all: others may have it.
   void put_back(ClientSession& session);
   /// The end of what PoolObserver::holds_release began.
   void finish_release(PooledConnection& connection);
@@ -188,6 +189,7 @@ class ConnectionPool {
                               bool& is_reused);
   ClientSession* share(ConnectionKey& key, const PoolWaiter& waiter);
   void serve_by_sharing(ConnectionKey& key);
+  void release(PooledConnection& connection);
   PooledConnection& open(ConnectionKey* key, algo::PoolTicket ticket, flow::Context* opener,
                          const ClientSessionOptions& options);
   void commit(PooledConnection& connection);

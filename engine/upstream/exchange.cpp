@@ -123,6 +123,7 @@ void Exchange::on_attempt_ready(Attempt& attempt) {
   context.set_connection(Ref<flow::Context>(attempt.session()->connection()));
   set_host(attempt.endpoint());
   attempt.begin(*head_);
+  if (attempt.stage() < Attempt::Stage::Sent) return;  // it goes elsewhere
   send_kept(attempt);
   settle_kept();
 }

@@ -39,7 +39,9 @@ void PooledConnection::on_session_available(ClientSession&) {
     if (session->is_idle()) session->drain();
     return;
   }
+  if (session->is_reserved()) return;  // who has it releases it
   if (session->is_idle()) {
+    session->reserve();  // for the last look at it
     if (!pool_.observer_ || !pool_.observer_->holds_release(*this)) pool_.finish_release(*this);
   } else if (stage_ == Stage::InPool) {
     pool_.serve_by_sharing(*key_);

@@ -1,5 +1,7 @@
 // Clusters among clients, upstreams and scripts that mean no good.
 
+#include <random>
+
 #include "cluster_play.hpp"
 
 namespace perilune::tests {
@@ -55,6 +57,44 @@ TEST(HostileHooks, ClientsLeaveWhileAHookLooksAtADeadConnection) {
   client.reset();
   play.world.run_for(2s);
   EXPECT_EQ(play.client().ask("/").status(), 200);
+}
+
+// Where requests are pipelined a connection on which nobody has begun is somebody's alone: it is being opened
+// for him, or a hook looks at it for him. Whoever comes then shares another, waits, or opens one.
+TEST(HostileHooks, NewcomersWhereRequestsArePipelined) {
+  const char* hooks[] = {
+      "", "onLease = function() sleep(0.05) end,",
+      "validate = function(ctx) sleep(0.05) ctx.n = (ctx.n or 0) + 1 return ctx.n % 3 > 0 end,",
+      "onRelease = function() sleep(0.05) end,",
+      "validate = function() sleep(0.02) return true end, onLease = function() sleep(0.03) end, "
+      "onRelease = function() sleep(0.01) end,"};
+  for (const char* hook : hooks)
+    for (const char* limit : {"", "maxConnections = 1,", "maxConnections = 2, preconnect = 2,"})
+      for (uint64_t seed = 1; seed <= 12; ++seed) {
+        SCOPED_TRACE(std::string(hook) + limit + std::to_string(seed));
+        ClusterPlay play(1, seed);
+        Upstream& server = play.upstream("10.0.0.1:80");
+        server.act = [&](const SeenRequest& seen) {
+          play.world.after(20ms, [&, peer = seen.peer] {
+            if (peer->is_open()) peer->send(answer(200, server.name));
+          });
+        };
+        play.start(forwarding("{ endpoints = { \"10.0.0.1:80\" }, " + std::string(limit) + hook +
+                              " pipelining = 3 }"));
+        std::mt19937_64 dice(seed);
+        std::vector<Client*> stay;
+        for (int i = 0; i < 12; ++i) {
+          Client& client = play.client();
+          if (dice() % 2 == 0) client.post("/", "abc");
+          else client.get("/");
+          play.world.run_for(std::chrono::milliseconds(dice() % 4 == 0 ? 70 : 1 + dice() % 30));
+          if (dice() % 4 == 0) client.reset();
+          else stay.push_back(&client);
+        }
+        for (Client* client : stay) EXPECT_EQ(client->wait().status(), 200);
+        play.world.run_for(1s);
+        EXPECT_EQ(play.client().ask("/").status(), 200);
+      }
 }
 
 TEST(HostileHooks, AConnectionThatEndsWhileItsReleaseIsLookedAt) {

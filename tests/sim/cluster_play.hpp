@@ -67,17 +67,20 @@ class Upstream {
   void on_peer(sim::SimPeer& peer) {
     const size_t number = server->peers().size() - 1;
     open_max = std::max(open_max, open_connections());
-    peer.on_news = [this, number](sim::SimPeer& known) {
+    peer.on_news = [this, number, pending = std::string()](sim::SimPeer& known) mutable {
       if (known.is_over() && known.is_open()) {
         known.close();
         return;
       }
-      // One request at a time: nobody pipelines here.
-      const WireMessage message = take_message(known.received(), WireKind::Request, false);
-      if (!message.is_complete) return;
+      pending += known.received();
       known.take_received();
-      requests.push_back({message, &known, number});
-      act(requests.back());
+      for (;;) {
+        const WireMessage message = take_message(pending, WireKind::Request, false);
+        if (!message.is_complete) return;
+        pending.erase(0, message.bytes);
+        requests.push_back({message, &known, number});
+        act(requests.back());
+      }
     };
   }
 
