@@ -20,7 +20,7 @@ void Newcomers::call_others(const Host& caller) {
       const auto called = self.lock();
       if (!called) return;
       (*called)->is_called_ = false;
-      (*called)->make_room();
+      (*called)->on_newcomers();
     });
   }
 }

@@ -19,8 +19,8 @@ class Newcomers {
     explicit Host(loop::Loop& loop) : loop_(loop) {}
 
    protected:
-    /// Newcomers wait, perhaps elsewhere only. In a turn of the loop.
-    virtual void make_room() = 0;
+    /// Newcomers wait, perhaps elsewhere only, and a place may have become free. In a turn of the loop.
+    virtual void on_newcomers() = 0;
     ~Host() = default;
 
    private:
@@ -38,6 +38,9 @@ class Newcomers {
 
   /// At one host `now` newcomers wait, where `before` did.
   void recount(size_t before, size_t now) { waiting_ += now - before; }
+  /// The same of a queue that all hosts share (that of a unix socket).
+  void recount_shared(size_t now) { waiting_ = now; }
+  size_t waiting() const { return waiting_; }
   /// One more connection gives way; false where as many do as newcomers wait.
   bool claim();
   /// One that gave way is over.

@@ -140,7 +140,8 @@ void Server::refuse(const std::string& ip) {
 }
 
 bool Server::may_accept() {
-  if (options_.connections_max == 0 || counts_.open() < options_.connections_max) return true;
+  if (options_.connections_max == 0) return true;
+  if (counts_.open() < options_.connections_max && !yields()) return true;
   if (listener_->waiting() > 0) pause_at_limit();
   return false;
 }
@@ -164,8 +165,18 @@ void Server::on_accept(std::unique_ptr<net::Stream> stream) {
   sessions_.push_back(*session);
   ++sessions_count_;
   counts_.enter();
+  has_had_its_turn_ = waiting_elsewhere() > 0;
   session->start(*plan_);
 }
+
+size_t Server::waiting_elsewhere() const {
+  // At a unix socket all workers take from one queue.
+  if (options_.connections_max == 0 || address_.kind == net::Address::Kind::Unix) return 0;
+  const size_t all = counts_.newcomers.waiting();
+  return all - std::min(all, waiting_);
+}
+
+bool Server::yields() const { return has_had_its_turn_ && waiting_elsewhere() > 0; }
 
 void Server::pause_at_limit() {
   if (is_at_limit_ || !listener_) return;
@@ -183,8 +194,14 @@ void Server::pause_at_limit() {
 
 void Server::look_for_room() {
   if (!is_at_limit_ || !listener_) return;
+  has_had_its_turn_ = false;  // who did not come for it in this time has lost it
   if (counts_.open() < options_.connections_max) return accept_again();
   seek_room();
+}
+
+void Server::on_newcomers() {
+  if (is_at_limit_ && listener_ && counts_.open() < options_.connections_max && !yields()) accept_again();
+  make_room();
 }
 
 void Server::seek_room() {
@@ -225,6 +242,7 @@ void Server::accept_again() {
 }
 
 void Server::count_waiting(size_t waiting) {
+  if (address_.kind == net::Address::Kind::Unix) return counts_.newcomers.recount_shared(waiting);
   counts_.newcomers.recount(std::exchange(waiting_, waiting), waiting);
 }
 
@@ -239,7 +257,9 @@ void Server::on_session_over(Session& session) {
   if (next_to_leave_ == sessions_.iterator_to(session)) ++next_to_leave_;
   let_go(session);
   session.drop_reference();
-  if (is_at_limit_ && listener_ && counts_.open() < options_.connections_max) accept_again();
+  if (options_.connections_max == 0 || counts_.open() >= options_.connections_max) return;
+  if (is_at_limit_ && listener_ && !yields()) accept_again();
+  else if (waiting_elsewhere() > 0) counts_.newcomers.call_others(*this);
 }
 
 void Server::stop_accepting() {

@@ -94,8 +94,12 @@ class Server final : public net::ListenHandler, public SessionHandler, private N
   void look_for_room();
   /// Ends idle sessions of this worker until as many give way as newcomers wait, and asks the other workers.
   void seek_room();
-  void make_room() override;
+  void make_room();
+  void on_newcomers() override;
   void accept_again();
+  /// It has had a place while newcomers waited at other workers: the next is theirs, if they come for it.
+  bool yields() const;
+  size_t waiting_elsewhere() const;
   void count_waiting(size_t waiting);
 
   flow::Runtime& runtime_;
@@ -114,6 +118,7 @@ class Server final : public net::ListenHandler, public SessionHandler, private N
   size_t sessions_count_ = 0;
   size_t waiting_ = 0;  // as the newcomers know it
   bool is_at_limit_ = false;
+  bool has_had_its_turn_ = false;
   uint64_t ids_ = 0;
   ServerStats stats_;
   // When the next line about each may be written.

@@ -23,6 +23,8 @@ constexpr int get_named_field = 57;
 constexpr int tail_call_of_many = 67;  // f(…), f(g())
 constexpr int tail_call = 68;
 constexpr int return_nothing = 75;
+constexpr int jump = 88;
+constexpr int no_jump = 0x8000;
 // Functions within are constants of a type that Lua's own interface has no name for; numbers such as 4i and
 // 4LL have the one behind it.
 constexpr int inner_function = LUA_TTHREAD + 1;
@@ -69,6 +71,12 @@ class Inside {
   /// Of the function at `index` and those within.
   void add_globals(int index, std::vector<GlobalUse>& uses, bool is_inside = false) {
     const int instructions = info(index, 0, "bytecodes");
+    std::set<int> targets;
+    for (int at = 1; at < instructions; ++at) {
+      const unsigned word = instruction(index, at);
+      if (opcode(word) == jump || opcode(word) == close_locals)
+        targets.insert(at + 1 + static_cast<int>(word >> operand_shift) - no_jump);
+    }
     for (int at = 1; at < instructions; ++at) {
       const unsigned word = instruction(index, at);
       const int code = opcode(word);
@@ -79,7 +87,8 @@ class Inside {
                       is_inside,
                       {}});
       const unsigned next = at + 1 < instructions ? instruction(index, at + 1) : 0;
-      const bool is_of_it = next >> table_shift == (word >> result_shift & byte);
+      // `(mine or json).field` comes there with something else too.
+      const bool is_of_it = !targets.contains(at + 1) && next >> table_shift == (word >> result_shift & byte);
       if (code == get_global && opcode(next) == get_named_field && is_of_it)
         uses.back().field = text_constant(index, next >> operand_shift & byte);
     }

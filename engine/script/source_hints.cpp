@@ -52,10 +52,16 @@ struct SourceHints::File {
   /// A file that calls something of its own ctx says nothing of the engine's.
   bool makes_own_context() const {
     for (size_t i = 0; i < tokens.size(); ++i)
-      if (at(i).is_name("ctx") && ((i > 0 && at(i - 1).is_name("local")) ||
+      if (at(i).is_name("ctx") && ((i > 0 && at(i - 1).is_name("local")) || is_loop_variable(i) ||
                                    (is_symbol(i + 1, "=") && (i == 0 || !is_symbol(i - 1, ".")))))
         return true;
     return false;
+  }
+
+  /// for a, ctx in … do
+  bool is_loop_variable(size_t i) const {
+    while (i > 1 && is_symbol(i - 1, ",") && at(i - 2).kind == Kind::Name) i -= 2;
+    return i > 0 && at(i - 1).is_name("for");
   }
 
   void follow_blocks() {
@@ -69,17 +75,25 @@ struct SourceHints::File {
     for (const std::string_view begin : {"function", "do", "if", "repeat"})
       if (token.text == begin) open.push_back('b');
     if ((token.text == "end" || token.text == "until") && !open.empty()) open.pop_back();
+    if (!helpers.empty() && open.size() < helpers.back()) helpers.pop_back();
     if (token.text == "function") begin_function();
   }
+  /// A function with a name may be called with any table as its `ctx`.
+  bool is_in_helper() const { return !helpers.empty(); }
   bool is_in_block() const { return open.empty() || open.back() == 'b'; }
 
   void begin_function() {
     size_t i = index + 1;
+    const bool has_name = at(i).kind == Kind::Name || (index > 0 && is_symbol(index - 1, "="));
     // function M.name(…) writes the field
     for (; at(i).kind == Kind::Name || is_symbol(i, ".") || is_symbol(i, ":"); ++i)
       if (at(i).kind == Kind::Name) hints.written_.emplace(at(i).text);
-    for (; i < tokens.size() && !is_symbol(i, ")"); ++i)
+    bool takes_context = false;
+    for (; i < tokens.size() && !is_symbol(i, ")"); ++i) {
       if (at(i).kind == Kind::Name) parameters.emplace(at(i).text);
+      takes_context = takes_context || at(i).is_name("ctx");
+    }
+    if (has_name && takes_context && !is_in_helper()) helpers.push_back(open.size());
     const bool is_of_route = index >= 3 && is_symbol(index - 1, "(") && at(index - 2).is_name("route") &&
                              is_symbol(index - 3, ":");
     if (is_of_route) note_returns();
@@ -97,7 +111,7 @@ struct SourceHints::File {
       if (before > 0 && takes_value(at(before - 1))) hints.kept_[path].insert(text);
       return;
     }
-    if (in_declaration()) {
+    if (index < declared_until) {
       hints.declared_.emplace(text, place(index));
       return;
     }
@@ -111,36 +125,34 @@ struct SourceHints::File {
     return token.kind == Kind::Symbol && std::ranges::find(ends, token.text) == std::end(ends);
   }
 
-  /// Within context { … }.
-  bool in_declaration() const {
-    size_t i = index;
-    while (i > 0 && (at(i - 1).kind == Kind::Text || is_symbol(i - 1, ",") || is_symbol(i - 1, ";"))) --i;
-    if (i == 0 || !is_symbol(i - 1, "{")) return false;
-    --i;
-    if (i > 0 && is_symbol(i - 1, "(")) --i;
-    return i > 0 && at(i - 1).is_name("context");
-  }
-
   void note_name() {
     const LuaToken& name = at(index);
     if (name.is_name("pipeline") && is_symbol(index + 1, "(") && at(index + 2).kind != Kind::Text &&
         !is_symbol(index + 2, ")"))
       defines_computed = true;
     const bool is_field = index > 0 && is_symbol(index - 1, ".");
-    if (name.is_name("context") && !is_field && !declares_plainly()) hints.declares_computed_ = true;
+    if (name.is_name("context") && !is_field) note_declaration();
+    // Under another name it makes pipelines that are not seen here.
+    if (name.is_name("pipeline") && !is_field && !is_symbol(index + 1, "(") &&
+        at(index + 1).kind != Kind::Text)
+      defines_computed = true;
+    const bool is_alias = index > 1 && name.is_name("ctx") && is_symbol(index - 1, "=") &&
+                          at(index - 2).kind == Kind::Name && !is_symbol(index + 1, ".");
+    if (is_alias) parameters.emplace(at(index - 2).text);
     if (is_symbol(index + 1, "=") || (is_field && is_symbol(index + 1, ",") && is_in_block()))
       hints.written_.emplace(name.text);
-    if (name.is_name("ctx") && !has_own_context && !is_field && is_symbol(index + 1, "."))
+    if (name.is_name("ctx") && !has_own_context && !is_in_helper() && !is_field && is_symbol(index + 1, "."))
       note_context(index + 2);
   }
 
   /// context { "a", "b" }, with or without brackets around.
-  bool declares_plainly() const {
+  void note_declaration() {
     size_t i = index + 1;
     if (is_symbol(i, "(")) ++i;
-    if (!is_symbol(i, "{")) return false;
-    for (++i; at(i).kind == Kind::Text || is_symbol(i, ",") || is_symbol(i, ";");) ++i;
-    return is_symbol(i, "}");
+    if (is_symbol(i, "{"))
+      for (++i; at(i).kind == Kind::Text || is_symbol(i, ",") || is_symbol(i, ";");) ++i;
+    if (is_symbol(i, "}")) declared_until = i;
+    else hints.declares_computed_ = true;
   }
 
   void note_context(size_t i) {
@@ -214,10 +226,18 @@ struct SourceHints::File {
     });
   }
 
-  /// Anywhere in the file.
+  /// Anywhere in the file: local a, name; function name; for a, name in; function(a, name).
   bool is_local(std::string_view name) const {
-    for (size_t i = 1; i < tokens.size(); ++i)
-      if (at(i).is_name(name) && (at(i - 1).is_name("local") || at(i - 1).is_name("function"))) return true;
+    for (size_t i = 1; i < tokens.size(); ++i) {
+      if (!at(i).is_name(name)) continue;
+      size_t first = i;
+      while (first > 1 && is_symbol(first - 1, ",") && at(first - 2).kind == Kind::Name) first -= 2;
+      const LuaToken& before = at(first - 1);
+      if (before.is_name("local") || before.is_name("function") || before.is_name("for")) return true;
+      if (first > 1 && before.is_symbol("(") &&
+          (at(first - 2).is_name("function") || (first > 2 && at(first - 3).is_name("function"))))
+        return true;
+    }
     return false;
   }
 
@@ -239,7 +259,8 @@ struct SourceHints::File {
       const bool is_whole = before.is_name("return") || before.is_name("and") || before.is_name("or");
       const bool is_last = behind.is_name("end") || behind.is_name("or") || behind.is_name("else") ||
                            behind.is_name("elseif") || behind.is_symbol(";");
-      if (is_whole && is_last) returned.emplace_back(i, std::string(token.text));
+      const bool is_plain = token.text.find('\\') == std::string_view::npos;
+      if (is_whole && is_last && is_plain) returned.emplace_back(i, std::string(token.text));
     }
   }
 
@@ -254,6 +275,8 @@ struct SourceHints::File {
   std::vector<std::pair<size_t, std::string>> returned;
   bool defines_computed = false;
   bool has_own_context = false;
+  size_t declared_until = 0;    // the end of the last context { … }
+  std::vector<size_t> helpers;  // how deep functions with a name and a ctx of theirs are
 };
 
 SourceHints::SourceHints(std::span<const SourceFile> files, Extent extent) {

@@ -92,6 +92,32 @@ TEST_F(SandboxTest, NamesAreLookedUpBeforeAnythingRuns) {
   EXPECT_EQ(loaded("return pcall, json, string, ctx.x"), "");
 }
 
+TEST_F(SandboxTest, PartsOfTheLibraryAreLookedUpToo) {
+  const auto loaded = [&](const std::string& body) {
+    return world.load("local custom = nil\nhook('f', function(ctx)\n  " + body + "\nend)");
+  };
+  EXPECT_EQ(loaded("return json.encdoe({})"), "main.lua:3: json has no \"encdoe\"; did you mean \"encode\"?");
+  EXPECT_EQ(loaded("f = json.encdoe"), "main.lua:3: json has no \"encdoe\"; did you mean \"encode\"?");
+  EXPECT_EQ(loaded("return http.post('http://a')"),
+            "main.lua:3: http has no \"post\"; http.request(\"POST\", url, { body = … }) does");
+  EXPECT_EQ(
+      loaded("count = (count or 0) + 1"),
+      "main.lua:3: assignment to the unknown name \"count\"; declare it in front of the function: local "
+      "count");
+  for (const char* body : {
+           "return json.encode({})",
+           "local json = custom return json.pretty",
+           "local j = json return j[custom]",
+           "return (custom or json).pretty",  // what it is is known when it runs
+           "local log = custom or log log.trace('x')",
+           "local codec = custom if codec == nil then codec = json end return codec.name",
+           "return table.unpack or unpack",
+           "return string.pretty",
+           "return function(json) return json.pretty end",
+       })
+    EXPECT_EQ(loaded(body), "") << body;
+}
+
 TEST_F(SandboxTest, ErrorsInsideFunctionsSayWhoCalled) {
   EXPECT_EQ(
       world.load("local function f(x) return x.y end\nlocal function g() f() end\n\ng()"),

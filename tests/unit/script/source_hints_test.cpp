@@ -43,6 +43,9 @@ TEST(SourceHints, ANameOfContextThatIsNeverWritten) {
   EXPECT_EQ(
       warnings_of({"f(function(req, ctx)\n  ctx.target = 1\nend)\ng(function(ctx) return ctx.tagret end)"}),
       "main.lua:4: ctx.tagret is read here and written nowhere; did you mean \"target\"?\n");
+  EXPECT_EQ(
+      warnings_of({"local function g(ctx) if ctx.a then return end end\nf(function(ctx) return ctx.b end)"}),
+      "main.lua:2: ctx.b is read here and written nowhere\n");
   EXPECT_EQ(warnings_of({"f(ctx.zzz, 1)"}), "main.lua:1: ctx.zzz is read here and written nowhere\n");
   EXPECT_EQ(warnings_of({"f(function(ctx) ctx.session.user = 1 return ctx.session.usr end)"}),
             "main.lua:1: ctx.usr is read here and written nowhere; did you mean \"user\"?\n");
@@ -64,6 +67,10 @@ TEST(SourceHints, NamesThatMayBeWrittenAreLeftAlone) {
            "ctx.session[k] = 1 f(ctx.a)",
            "function ctx.a() end f(ctx.a)",
            "local ctx = make() f(ctx.a)",
+           "local function render(ctx) if x then y() end return ctx.title end f(render)",
+           "local build = function(ctx) ctx.key = 1 end",
+           "for _, ctx in ipairs(list) do ctx.elapsed = 2 end",
+           "local c = ctx for k, v in pairs(t) do c[k] = v end f(ctx.user)",
            "f(my.ctx.a)",
            "x = { a = 1 } f(ctx.a)",
            "-- ctx.a\nf('ctx.a')",
@@ -109,6 +116,9 @@ TEST(SourceHints, CallsThatWaitWhereNoneMay) {
            "p:handleExchangeEnd(function() f(function() sleep(1) end) end)",
            "local function sleep() end p:handleExchangeEnd(function() sleep(1) end)",
            "local http = {} p:handleExchangeEnd(function() http.get(1) end)",
+           "p:handleExchangeEnd(function() local t, sleep = {}, f sleep(1) end)",
+           "p:handleExchangeEnd(function() for _, http in f() do http.get(1) end end)",
+           "local function g(a, sleep) p:handleExchangeEnd(function() sleep(1) end) end",
            "p:handleExchangeEnd(function() my.sleep(1) my.http.get(1) f(sleep, http) end)",
        })
     EXPECT_EQ(warnings_of({source}), "") << source;
@@ -139,6 +149,8 @@ TEST(SourceHints, NamesThatARouteGives) {
            "other:rout(function() return 'a' end)",
        })
     EXPECT_EQ(warnings_of({route + pipelines}), "") << route;
+  EXPECT_EQ(warnings_of({"p:route(function() return '\\98' end)" + pipelines}), "");
+  EXPECT_EQ(warnings_of({"local make = pipeline p:route(function() return 'a' end)" + pipelines}), "");
   EXPECT_EQ(warnings_of({"pipeline(n) p:route(function() return 'a' end)"}),
             "");  // names are made at run time
 }
