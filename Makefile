@@ -7,7 +7,7 @@ FILES ?=
 packages := tests/support/install-packages
 
 .DEFAULT_GOAL := build
-.PHONY: build run test bench bench-micro bench-reload sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
+.PHONY: build run test bench bench-micro bench-reload profile sanitize lint lint-format lint-lua lint-cpp install clean help release-tree
 
 help: ## this list
 	@sed -n $(foreach kind,soak fuzz,$(if $(wildcard tests/$(kind)/run),,-e '/^$(kind):/d')) -e 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -56,6 +56,9 @@ bench-micro: ## what single steps of the engine cost; ARGS="--benchmark_filter=r
 bench-reload: build ## reloads under load, beside nginx and HAProxy, and a thousand of them; ARGS="--many 0" for reload.py
 	@$(packages) test
 	python3 -B tests/bench/reload.py $(ARGS)
+
+profile: ## engine/profile.txz anew: what a load shows of the code, by which releases are laid out
+	tests/bench/profile
 
 ifneq ($(wildcard tests/soak/run),)
 .PHONY: soak

@@ -298,7 +298,9 @@ function sleep(time) end
 ---@param options? EveryOptions
 function every(interval, fn, options) end
 
---- Calls a function once, later.
+--- Calls a function once, later: at the top of a file, or in a handler for what is to run beside it. At a
+--- reload what the top of a file asked for is called off; what handlers asked for goes on while its version
+--- has connections, and to its end where it has begun.
 ---@param time number|string seconds, or "5s"
 ---@param fn fun(ctx: Context) may wait
 function after(time, fn) end

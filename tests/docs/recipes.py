@@ -51,7 +51,7 @@ class Recipes(unittest.TestCase):
         return found
 
     def test_every_recipe_is_tried_here(self):
-        self.assertEqual(len(recipes()), 8)
+        self.assertEqual(len(recipes()), 10)
 
     def test_a_reverse_proxy(self):
         with self.served("reverse proxy"):
@@ -85,6 +85,19 @@ class Recipes(unittest.TestCase):
             self.assertEqual(self.ask()[0], 401)
             bodies = sorted(self.ask(headers={"Authorization": "me"})[1] for _ in range(6))
             self.assertEqual(bodies, ["8080 /"] * 2 + ["8081"] * 4)
+
+    def test_two_questions(self):
+        with self.served("Two questions"):
+            self.assertEqual(self.ask()[:2], (200, '["8080 /a","8081"]'))
+
+    def test_answers_that_are_kept(self):
+        with self.served("Answers that are kept"):
+            first = self.ask("/a", {"X-Real-IP": "one"})
+            second = self.ask("/a", {"X-Real-IP": "two"})
+            self.assertEqual((first[1], first[2]["x-got"]), ("8080 /a", "one nil"))
+            self.assertEqual((second[1], second[2]["x-got"]), ("8080 /a", "one nil"))
+            self.assertEqual(self.ask("/b", {"X-Real-IP": "two"})[2]["x-got"], "two nil")
+            self.assertEqual(self.ask("/a", {"X-Real-IP": "three", "Authorization": "me"})[2]["x-got"], "three me")
 
     def test_bytes(self):
         with self.served("Bytes"):
