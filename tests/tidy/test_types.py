@@ -64,7 +64,7 @@ class TypesMatch(unittest.TestCase):
             ("engine/script/bind_upstream.cpp", '"reuse"', '"reused"', ["EndpointStats: field: reuse is declared"]),
             ("engine/script/bind_pool.cpp", '{"queueFull"', '{"full"', ["ResourcePoolStats: field: full is not declared"]),
             ("engine/script/binding.cpp", 'set_text(L, "side"', 'set_text(L, "where"', ["Error: field: where is not declared"]),
-            ("lua/types/library.lua", "--- Calls a function once, later.\n", "", ["a public function needs a sentence"]),
+            ("lua/types/library.lua", "--- Waits; other sessions run meanwhile.\n", "", ["a public function needs a sentence"]),
         ]
         for path, old, new, parts in cases:
             with self.subTest(path=path, new=new):
