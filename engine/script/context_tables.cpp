@@ -153,11 +153,11 @@ flow::Context* ContextTables::find(lua_State* L, int index) const {
 }
 
 void ContextTables::make(lua_State* L, flow::Context& context) {
-  PERILUNE_EXPECT(!context.owner, "a context is shown to the scripts of one state only");
+  if (context.owner) context.owner->release_context(context);
   flow::Context* parent = context.parent();
-  if (parent && parent->script_reference == 0) {
-    make(L, *parent);
-    lua_pop(L, 1);
+  if (parent && parent->owner != this) {
+    if (parent->owner) parent = nullptr;  // an exchange of another version
+    else make(L, *parent), lua_pop(L, 1);
   }
   const int reference = take_reference(L);
   lua_createtable(L, 2, 4);

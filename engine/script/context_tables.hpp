@@ -20,9 +20,10 @@ class ContextTables final : public flow::ContextOwner {
   ContextTables(const ContextTables&) = delete;
   ContextTables& operator=(const ContextTables&) = delete;
 
-  /// Pushes the table of `context`.
+  /// Pushes the table of `context`. An upstream's connection outlives a version of the script: where another
+  /// state has shown its context, that table is over, and this state makes its own.
   void push(lua_State* L, flow::Context& context) {
-    if (context.script_reference == 0) return make(L, context);
+    if (context.owner != this) return make(L, context);
     lua_rawgeti(L, LUA_REGISTRYINDEX, context.script_reference);
     Row& row = rows_[static_cast<size_t>(context.script_reference)];
     if (row.has_parent && !context.parent()) cut_off(L, row);
@@ -60,6 +61,7 @@ class ContextTables final : public flow::ContextOwner {
     int caches = LUA_NOREF;
     bool is_task = false;
   };
+  /// And takes it over.
   void make(lua_State* L, flow::Context& context);
   int take_reference(lua_State* L);
   Row& row_of(flow::Context& context) { return rows_[static_cast<size_t>(context.script_reference)]; }

@@ -70,20 +70,21 @@ void ConnectionLimits::want(Member& member, const EndpointRef& endpoint, const s
     mine->endpoint->wanted_since = INT64_MAX;
     wants_.erase(mine);
   }
+  Answer answer = Answer::Taken;
   if (since != Instant::max()) {
     const auto later = std::ranges::find_if(wants_, [&](const Want& want) { return want.since > since; });
     wants_.insert(later, Want{&member, endpoint, key, since});
-    const Answer answer = ask(*endpoint);
-    // What lies idle in another worker should not keep this one waiting.
-    // Of this worker's own, a pool gives up any by itself, but knows no endpoints: one tag may keep another
-    // waiting.
-    for (Member* each : members_) {
-      if (answer == Answer::EndpointFull) each->post_reclaim(endpoint);
-      else if (answer == Answer::TotalFull && each != &member) each->post_reclaim(nullptr);
-    }
+    answer = ask(*endpoint);
   }
-  // A token may have come back since it was asked for.
+  // A token may have come back since it was asked for. And who is asked below looks at what this publishes.
   pass_on();
+  // What lies idle in another worker should not keep this one waiting.
+  // Of this worker's own, a pool gives up any by itself, but knows no endpoints: one tag may keep another
+  // waiting.
+  for (Member* each : members_) {
+    if (answer == Answer::EndpointFull) each->post_reclaim(endpoint);
+    else if (answer == Answer::TotalFull && each != &member) each->post_reclaim(nullptr);
+  }
 }
 
 /// Free tokens go to wants, the eldest first; one whose endpoint is full does not keep the others waiting.

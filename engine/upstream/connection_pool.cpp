@@ -109,10 +109,14 @@ ClientSession* ConnectionPool::share(ConnectionKey& key, const PoolWaiter& waite
   return least_busy;
 }
 
-void ConnectionPool::serve_by_sharing(ConnectionKey& key) {
-  while (algo::PoolWaiter* next = policy_.first_waiter(key)) {
+void ConnectionPool::serve_by_sharing(ConnectionKey& first) {
+  const Value value(first.value);
+  // Who gets a session may end it, and with it the key.
+  while (ConnectionKey* key = find_key(value)) {
+    algo::PoolWaiter* next = policy_.first_waiter(*key);
+    if (!next) return;
     auto& waiter = static_cast<PoolWaiter&>(*next);
-    ClientSession* session = share(key, waiter);
+    ClientSession* session = share(*key, waiter);
     if (!session) return;
     policy_.serve_elsewhere(waiter);
     waiter.on_session(*session, true);
@@ -129,12 +133,14 @@ Result<ClientSession*> ConnectionPool::replace(ClientSession& session, PoolWaite
   PooledConnection& connection = PooledConnection::of(session);
   ConnectionKey& key = *connection.key_;
   is_reused = false;
-  session.end_reservation();
   if (session.active() > 0) {
-    // It was shared: those that are under way on it have it.
+    // It was shared: those that are under way on it have it. Its end may be the key's, so it comes last.
+    auto leased = lease(key, waiter, is_reused);
+    session.end_reservation();
     session.drain();
-    return lease(key, waiter, is_reused);
+    return leased;
   }
+  session.end_reservation();
   return take(policy_.replace(connection, waiter, runtime_.loop.now()), waiter, key, is_reused);
 }
 
@@ -145,7 +151,11 @@ void ConnectionPool::put_back(ClientSession& session) {
     session.drain();
     return;
   }
-  if (session.active() == 0) return release(connection);
+  if (session.active() == 0) {
+    if (connection.is_release_due_) connection.on_session_available(session);
+    else release(connection);
+    return;
+  }
   // It was shared: those that are under way on it have it, and others may line up again.
   serve_by_sharing(*connection.key_);
   settle();

@@ -102,6 +102,7 @@ class PooledConnection final : public Object,
   algo::PoolTicket ticket_;
   Stage stage_ = Stage::Opening;
   bool is_open_reported_ = false;
+  bool is_release_due_ = false;  // a request was over while it was reserved for the next
   Instant opened_at_{};
   loop::MemberTask<PooledConnection, &PooledConnection::on_connected> connected_task_{*this};
 };

@@ -39,8 +39,12 @@ void PooledConnection::on_session_available(ClientSession&) {
     if (session->is_idle()) session->drain();
     return;
   }
-  if (session->is_reserved()) return;  // who has it releases it
+  if (session->is_reserved()) {  // who has it releases it
+    is_release_due_ = is_release_due_ || session->is_idle();
+    return;
+  }
   if (session->is_idle()) {
+    is_release_due_ = false;
     session->reserve();  // for the last look at it
     if (!pool_.observer_ || !pool_.observer_->holds_release(*this)) pool_.finish_release(*this);
   } else if (stage_ == Stage::InPool) {

@@ -79,8 +79,9 @@ TEST(HostileHooks, NewcomersWhereRequestsArePipelined) {
             if (peer->is_open()) peer->send(answer(200, server.name));
           });
         };
-        play.start(forwarding("{ endpoints = { \"10.0.0.1:80\" }, " + std::string(limit) + hook +
-                              " pipelining = 3 }"));
+        play.start(forwarding(
+            "{ endpoints = { \"10.0.0.1:80\" }, " + std::string(limit) + hook + " pipelining = 3 }",
+            seed % 2 == 0 ? "{ pool = function() return 'p' end }" : ""));
         std::mt19937_64 dice(seed);
         std::vector<Client*> stay;
         for (int i = 0; i < 12; ++i) {
@@ -95,6 +96,28 @@ TEST(HostileHooks, NewcomersWhereRequestsArePipelined) {
         play.world.run_for(1s);
         EXPECT_EQ(play.client().ask("/").status(), 200);
       }
+}
+
+// The connection ends with the refusal, and with it all that is known of its pool.
+TEST(HostileHooks, ASharedConnectionIsRefusedWhenTheOtherOneHasLeft) {
+  ClusterPlay play;
+  Upstream& server = play.upstream("10.0.0.1:80");
+  server.act = [&](const SeenRequest& seen) {
+    if (server.requests.size() > 1) return seen.peer->send(answer(200, "x"));
+    seen.peer->send("HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\nhalf");
+  };
+  play.start(forwarding(R"({ endpoints = { "10.0.0.1:80" }, maxConnections = 1, pipelining = 3,
+    validate = function() sleep(0.2) return false end })",
+                        "{ pool = function() return 'p' end }"));
+  Client& first = play.client();
+  first.get("/");
+  play.world.run_for(100ms);
+  Client& second = play.client();
+  second.get("/");
+  play.world.run_for(100ms);
+  first.reset();
+  EXPECT_EQ(second.wait().status(), 200);
+  EXPECT_EQ(play.client().ask("/").status(), 200);
 }
 
 TEST(HostileHooks, AConnectionThatEndsWhileItsReleaseIsLookedAt) {

@@ -808,6 +808,42 @@ TEST_F(Reload, TasksOfTheOldVersionStop) {
   EXPECT_TRUE(is_alone());
 }
 
+// Connections to an upstream go on, and with them what the version before has shown its hooks.
+TEST_F(Reload, HooksOfTheNewVersionSeeConnectionsOfTheOldOne) {
+  auto& server = upstream();
+  const auto hooked = [](int version) {
+    return "local api = upstream('api', { endpoints = { '" + std::string(upstream_address) +
+           "' }, onLease = function(ctx) ctx.uses = (ctx.uses or 0) + 1 log.info('v" +
+           std::to_string(version) +
+           " uses ' .. ctx.uses .. ' ' .. tostring(ctx.key)) end,"
+           " onRelease = function(ctx) log.info('released by v" +
+           std::to_string(version) + "') end })\nlisten(8000):demuxHTTP(pipeline():forward(api))";
+  };
+  start(hooked(1));
+  SimPeer& peer = client(get());
+  asked(server).send(ok("one"));
+  next(peer);
+  SimPeer& busy = client(get());
+  asked(server);
+  reload(hooked(2));
+  peer.send(get());
+  pass(1s);
+  SimPeer& up = asked(server);
+  for (const auto& each : server.peers()) each->send(ok("two"));
+  pass(2s);
+  EXPECT_EQ(status(busy), 200);
+  EXPECT_EQ(status(peer), 200);
+  (void)up;
+  peer.send(get());
+  asked(server).send(ok("three"));
+  pass(2s);
+  EXPECT_GE(count_in_log("v1 uses 1"), 1u);
+  EXPECT_GE(count_in_log("v2 uses 1"), 1u);
+  EXPECT_GE(count_in_log("released by v2"), 2u);
+  EXPECT_FALSE(log.has("script:")) << log.text;
+  EXPECT_TRUE(is_alone());
+}
+
 // Work that a handler began belongs to its request; a chain of tasks that the file began at its top does not.
 TEST_F(Reload, WhatAHandlerPutOffGoesOn) {
   start(R"(listen(8000):serveHTTP(function(req)
