@@ -2,7 +2,8 @@
 # what lies together. engine/profile.txz has that, one file of GCC's for each of our sources, written by `make profile`
 # (tests/bench/profile). It is committed, so everybody's build is the same and none has to run a load first.
 #
-# A function that has changed since is compiled as if there were no profile, and so is one that the load did not run.
+# A function that has changed since is compiled as if there were no profile, and so is one that the load did not run;
+# counts that no longer fit together are put right, not complained of (-fprofile-correction).
 
 set(PERILUNE_PROFILE "use" CACHE STRING "The profile of a load: use it, write one as the program runs, or none")
 set_property(CACHE PERILUNE_PROFILE PROPERTY STRINGS use write none)
@@ -26,7 +27,7 @@ elseif(PERILUNE_PROFILE STREQUAL "use")
   endif()
   # By its name another profile is another command, so that all is compiled again.
   add_compile_options(-fprofile-use=${profile_folder}/${profile_hash} ${profile_names} -fprofile-partial-training
-                      -Wno-missing-profile -Wno-coverage-mismatch)
+                      -fprofile-correction -Wno-missing-profile -Wno-coverage-mismatch)
   # With what is inlined now GCC 12 thinks that Boost.JSON and std::string write where they do not.
   add_link_options(-Wno-stringop-overflow)
 endif()
